@@ -1,0 +1,31 @@
+"""sheetsync keeps governed connector policies in step with Google Sheets, and loses nobody's edits.
+
+The names here are loaded when they are first used, so that `sheetsync --help` stays instant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sheetsync.domain.context import RequestContext, ScopeConfig
+    from sheetsync.store import VersionedStore
+
+__all__ = ["RequestContext", "ScopeConfig", "VersionedStore", "__version__"]
+__version__ = "0.1.0"
+_HOMES = {
+    "RequestContext": "sheetsync.domain.context",
+    "ScopeConfig": "sheetsync.domain.context",
+    "VersionedStore": "sheetsync.store",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its room, on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sheetsync' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

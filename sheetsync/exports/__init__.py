@@ -1,0 +1,1 @@
+"""The room `exports`; see ARCHITECTURE.md."""

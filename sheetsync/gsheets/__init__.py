@@ -1,0 +1,1 @@
+"""The room `gsheets`; see ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""The room `island`; see ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""The room `services`; see ARCHITECTURE.md."""

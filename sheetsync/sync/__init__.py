@@ -1,0 +1,1 @@
+"""The room `sync`; see ARCHITECTURE.md."""
