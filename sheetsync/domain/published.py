@@ -24,7 +24,7 @@ class _Published(Model):
 
 
 class PublishedComponent(_Published):
-    """A record of the ComponentRegistry. A tombstone (`retired`) keeps the last spec, so that versions go on above it."""
+    """A record of the ComponentRegistry. A tombstone (`retired`) keeps the last spec: versions go on above it."""
 
     kind: Literal["component"] = "component"
     spec: ConnectorSpec
