@@ -17,7 +17,8 @@
     │   ├── UnresolvedConflictError             the draft has conflicts
     │   ├── VersionNotRaisedError               the spec changed, its version did not rise
     │   ├── RegistryMovedError                  a registry moved since `base` in the same fields
-    │   └── PlanMovedError                      the store or the sheet moved since the plan
+    │   ├── PlanMovedError                      the store or the sheet moved since the plan
+    │   └── RequestRefusedError                 the Sheets server refused a request as invalid: nothing was applied
     ├── NotAllowedError                    5    auth, sharing, second person
     │   ├── AuthError                           credentials missing, unreadable, or refused
     │   ├── SharingError                        the spreadsheet is not shared with us
@@ -187,6 +188,32 @@ class PlanMovedError(RefusedError):
     """The store or the sheet moved since the plan was made."""
 
     code = "plan_moved"
+
+
+class RequestRefusedError(RefusedError):
+    """The Sheets server refused a request as invalid (400): nothing of it was applied.
+
+    Attributes:
+        status: the server's status word, like INVALID_ARGUMENT; "" if it gave none.
+        request_index: which request of a batch was refused, from 0; None if the answer does not say.
+        request_kind: its kind, like "addSheet"; "" if the answer does not say.
+    """
+
+    code = "request_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: str = "",
+        request_index: int | None = None,
+        request_kind: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_index = request_index
+        self.request_kind = request_kind
 
 
 class NotAllowedError(SheetSyncError):
