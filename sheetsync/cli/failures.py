@@ -1,0 +1,78 @@
+"""Errors on the command line: one `error:` line and one `hint:` line, or one JSON object, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from sheetsync.errors import ConfigError, DefectError, SheetSyncError, StoreDamagedError, UsageError
+
+if TYPE_CHECKING:
+    from sheetsync.cli.session import Session
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+SECRET: Final = re.compile(r"(?i)(bearer\s+|access_token=|private_key\W+|client_secret\W+|refresh_token\W+)[^\s\"',}]+")
+NO_SPACE: Final = 28
+FINDINGS_SHOWN: Final = 20
+
+
+def report_failure(error: BaseException, session: Session) -> int:
+    """Print the failure as the contract says and return the exit code."""
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        if not session.as_json:
+            print("stopped", file=sys.stderr)
+        return INTERRUPTED
+    ours = as_our_error(error)
+    if session.debug:
+        import traceback
+
+        print(without_secrets("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    if session.as_json:
+        print(without_secrets(json.dumps(ours.to_json(), ensure_ascii=False)), flush=True)
+    else:
+        print_error(ours, session)
+    return ours.exit_code
+
+
+def as_our_error(error: BaseException) -> SheetSyncError:
+    """The error as one of the tree; a usage error of click keeps its exit code 2, anything unknown is a defect."""
+    if isinstance(error, SheetSyncError):
+        return error
+    if isinstance(error, click.ClickException):
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "sheetsync"
+        return UsageError(error.format_message().rstrip("."), hint=f"see '{where} --help'")
+    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError):
+        return UsageError(f"{error.filename}: {error.strerror}", hint="check the path and its rights", code="file")
+    if isinstance(error, OSError) and error.errno == NO_SPACE:
+        from sheetsync.errors import TryLaterError
+
+        return TryLaterError("the disk is full", hint="make room and run the command again", code="disk_full")
+    return DefectError(
+        f"unexpected {type(error).__name__}: {str(error)[:200]}",
+        hint="run it again with --debug and report what it says",
+    )
+
+
+def print_error(error: SheetSyncError, session: Session) -> None:
+    """`error: …` and `hint: …` on stderr, with the single mistakes or findings between them."""
+    details: tuple[str, ...] = ()
+    if isinstance(error, ConfigError):
+        details = error.mistakes
+    elif isinstance(error, StoreDamagedError):
+        details = error.findings[:FINDINGS_SHOWN]
+    style = session.output.error_style
+    print(f"{style('error:')} {without_secrets(error.message)}", file=sys.stderr)
+    for line in details:
+        if line not in error.message:
+            print(f"  {without_secrets(line)}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {without_secrets(error.hint)}", file=sys.stderr)
+
+
+def without_secrets(text: str) -> str:
+    """The text with everything that looks like a token or key left out: the last net, not the first."""
+    return SECRET.sub(lambda found: found[1] + "[hidden]", text)

@@ -1,0 +1,47 @@
+"""Reading and writing the few files that commands take or make: specs, policies, plans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from sheetsync.errors import DestinationError, InvalidContentError, NotFoundError
+
+LARGEST_BYTES: Final = 50_000_000
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidContentError: it is not JSON in UTF-8, or far too large.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InvalidContentError(f"{path} is larger than {LARGEST_BYTES // 1_000_000} MB")
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError) as exc:
+        raise NotFoundError(f"there is no file {path}", hint="give the path of a JSON file") from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidContentError(f"{path} is not UTF-8") from exc
+    except json.JSONDecodeError as exc:
+        raise InvalidContentError(f"{path}, line {exc.lineno}: {exc.msg}", hint="the file must be JSON") from exc
+    except RecursionError as exc:
+        raise InvalidContentError(f"{path} is nested too deeply") from exc
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist.
+
+    Raises:
+        DestinationError: it exists, or cannot be written.
+    """
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError as exc:
+        raise DestinationError(f"{path} exists already", hint="give the name of a new file") from exc
+    except OSError as exc:
+        raise DestinationError(f"{path} cannot be written: {exc.strerror}") from exc

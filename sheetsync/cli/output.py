@@ -1,0 +1,108 @@
+"""Printing: stdout is the answer, stderr the talk. Colours only on a terminal and without NO_COLOR.
+
+Tables here are plain text that reads well in a pipe; a terminal gets bold headers. Nothing here knows a command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TextIO
+
+import click
+
+Lines = Iterable[str]
+GAP: Final = "  "
+WIDE: Final = frozenset("WF")
+NUMERIC: Final = frozenset("0123456789.,%-+")
+
+
+class Output:
+    """Where and how this invocation prints."""
+
+    def __init__(self, *, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.no_color = no_color
+
+    def answer(self, value: object, lines: Lines = ()) -> None:
+        """Print the answer: the JSON value on one line, or the lines."""
+        if self.as_json:
+            print(json.dumps(value, ensure_ascii=False), flush=True)
+            return
+        if self.quiet:
+            return
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+    def say(self, text: str, *, level: int = 0) -> None:
+        """Tell something on stderr; `level` 1 only with -v."""
+        if not self.quiet and self.verbose >= level:
+            print(text, file=sys.stderr)
+
+    def colours(self, stream: TextIO | None = None) -> bool:
+        """May we colour this stream (default stdout)?"""
+        return not self.no_color and not self.as_json and (stream or sys.stdout).isatty()
+
+    def style(self, text: str, colour: str | None = None, *, bold: bool = False) -> str:
+        """The text in a colour, where stdout takes colours."""
+        return click.style(text, fg=colour, bold=bold) if self.colours() else text
+
+    def error_style(self, text: str) -> str:
+        """The text as an error's head on stderr."""
+        return click.style(text, fg="red", bold=True) if self.colours(sys.stderr) else text
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "none") -> list[str]:
+        """A plain table: columns in line, numbers to the right, nothing cut."""
+        return plain_table(header, rows, empty=empty, head=lambda text: self.style(text, bold=True))
+
+
+def plain_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str = "none",
+    head: Callable[[str], str] = str,
+) -> list[str]:
+    """The lines of a table; `empty` instead if it has no rows."""
+    cells = [[shown(value) for value in row] for row in rows]
+    if not cells:
+        return [empty]
+    widths = [max(text_width(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    right = [all(row[i] and set(row[i]) <= NUMERIC for row in cells) for i in range(len(header))]
+    lines = [head(GAP.join(_pad(text, widths[i], right=right[i]) for i, text in enumerate(header)).rstrip())]
+    lines += [GAP.join(_pad(text, widths[i], right=right[i]) for i, text in enumerate(row)).rstrip() for row in cells]
+    return lines
+
+
+def shown(value: object) -> str:
+    """A value as text in a table or a sentence: TRUE and FALSE as in the sheet, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return " / ".join(shown(part) for part in value)
+    text = str(value).replace("\t", " ").replace("\n", " ")
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def text_width(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in WIDE else 1 for char in text)
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - text_width(text))
+    return space + text if right else text + space
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 draft`, `2 drafts`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

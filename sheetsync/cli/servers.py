@@ -1,0 +1,80 @@
+"""serve (the Workbench page) and sheets serve (the local Sheets server)."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from sheetsync.cli.options import Group, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from sheetsync.cli.session import Session
+
+MEMORY = ":memory:"
+
+
+@contextmanager
+def until_stopped() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set; the old handlers are put back afterwards."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = [(number, signal.signal(number, stop)) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        yield stopped
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+@click.group("sheets", cls=Group)
+def sheets() -> None:
+    """Run the local Sheets server."""
+
+
+@command("serve")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1 [a free one].")
+@click.option("--data", metavar="FILE", default=MEMORY, help="File that keeps the spreadsheets [:memory:].")
+@click.option("--strict-rest", is_flag=True, help="Refuse REST writes that break a strict validation rule.")
+def sheets_serve(session: Session, *, port: int, data: str, strict_rest: bool) -> int:
+    """Serve spreadsheets over HTTP as Google does, with a page to see and edit them, until stopped."""
+    from sheetsync.localsheets import LocalSheets
+
+    with until_stopped() as stopped, LocalSheets(port=port, data=data, strict_rest=strict_rest) as server:
+        session.output.answer({"url": server.url}, [f"serving {server.url} (Ctrl-C stops it)"])
+        stopped.wait()
+    return 0
+
+
+sheets.add_command(sheets_serve)
+
+
+@command("serve")
+@click.option("--host", default=None, help="Address to listen on [127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port [8642]; 0 takes a free one.")
+@click.option("--new-token", is_flag=True, help="Print a new sign-in token and its hash for the configuration.")
+def serve(session: Session, *, host: str | None, port: int | None, new_token: bool) -> int:
+    """Serve the Workbench page until stopped; it prints a one-time sign-in link."""
+    if new_token:
+        from sheetsync.web.people import new_token as make_token
+
+        token, token_hash = make_token()
+        value = {"token": token, "token_hash": token_hash}
+        session.output.answer(value, [f"token: {token}", f'token_hash = "{token_hash}"'])
+        return 0
+    from sheetsync import web
+
+    def ready(url: str, link: str | None) -> None:
+        session.output.answer({"url": url, "link": link}, [f"serving {url}", *([f"sign in: {link}"] if link else [])])
+
+    web.run(session.settings, host=host, port=port, tell=session.output.say, on_ready=ready)
+    return 0

@@ -1,0 +1,74 @@
+"""One invocation: its global options, and what they open (settings, workspace, gateway), each only if asked."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sheetsync.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sheetsync.services.workspace import Workspace
+    from sheetsync.settings import Settings
+    from sheetsync.store import Store
+    from sheetsync.sync.gateway import SheetGateway
+
+
+@dataclass
+class Session:
+    """The global options as given; everything else follows from them."""
+
+    config: str | None = None
+    store: str | None = None
+    tenant: str | None = None
+    user: str | None = None
+    as_json: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    debug: bool = False
+    no_color: str | None = None
+    environ: Mapping[str, str] | None = None  # None: the process's; the demo runs without any
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def output(self) -> Output:
+        """How to print."""
+        return Output(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, no_color=bool(self.no_color))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Configuration file, environment and global options as one value."""
+        from sheetsync import settings
+
+        return settings.load(config=self.config_path, overrides=self.overrides, environ=self.environ)
+
+    @property
+    def config_path(self) -> Path | None:
+        """The configuration file that was named, if one was."""
+        return Path(self.config) if self.config else None
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The global options that stand over configuration and environment."""
+        given = {"store": self.store, "tenant": self.tenant, "user": self.user}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The open workspace; it is closed with the session."""
+        from sheetsync.bootstrap import open_workspace
+
+        return open_workspace(self.settings, tell=self.output.say)
+
+    @contextmanager
+    def gateway(self) -> Iterator[SheetGateway]:
+        """The spreadsheet of the settings, for as long as the context lasts."""
+        from sheetsync.bootstrap import open_gateway
+
+        with open_gateway(self.settings, self.workspace) as gateway:
+            yield gateway
