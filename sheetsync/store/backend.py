@@ -1,0 +1,154 @@
+"""The port between the store and what holds it: a small backend that adds, reads and lists.
+
+The store's code is one; disks, buckets and memory differ only behind this protocol, and in the traits they declare.
+Local disk: `local.py`. Buckets and memory: `objects.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+FORMAT_NAME: Final = "sheetsync-island"
+FORMAT_VERSION: Final = 1
+JOURNAL: Final = "journal"
+WORK: Final = ".store"  # beside the record kinds: lock, checkpoint, index, temporary files, bytes kept aside
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a backend can do.
+
+    Attributes:
+        cheap_refresh: looking for other writers' entries costs microseconds, so that every read may do it.
+        lasting_leases: a lease is a lock that dies with its holder; else it is journal entries and a time to live.
+    """
+
+    cheap_refresh: bool
+    lasting_leases: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    who: str
+    host: str
+    pid: int
+    since: float  # seconds since 1970
+
+
+class HeldLock(Protocol):
+    """A lock that this process holds."""
+
+    def release(self) -> None:
+        """Let it go; a second call does nothing."""
+
+    def is_ours(self) -> bool:
+        """Do we still hold it? An operator may have broken it."""
+
+
+class Backend(Protocol):
+    """One store: all its tenants. Paths are `/`-separated and below the tenant's folder; bytes are whole files.
+
+    Implementations raise `OSError` for what the medium did, and our errors for what they know better.
+    """
+
+    url: str
+    traits: Traits
+
+    def read_format(self) -> bytes | None:
+        """The FORMAT file, or None."""
+
+    def create_format(self, data: bytes) -> None:
+        """Make the store: create FORMAT durably if it is absent."""
+
+    def tenants(self) -> list[str]:
+        """The folders of tenants that have a journal."""
+
+    def open_tenant(self, folder: str) -> TenantBackend:
+        """One tenant's part; `folder` is encoded. Makes nothing yet."""
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+
+class TenantBackend(Protocol):
+    """One tenant's journal and files."""
+
+    def prepare(self) -> bool:
+        """Make the folders that are missing, durably; False if nothing can be written here."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Held around a commit, where the backend has a lock; elsewhere nothing."""
+
+    def new_lines(self) -> list[bytes]:
+        """The whole lines after the position, durable; moves the position behind them.
+
+        Raises:
+            StoreDamagedError: a broken line with a whole one after it.
+        """
+
+    def seek(self, number: int, place: list[int]) -> bool:
+        """Set the position behind entry `number`, as a derived index remembers it; False if that cannot be so."""
+
+    def place(self) -> list[int]:
+        """What `seek` needs to come back to the present position."""
+
+    def add(self, number: int, line: bytes) -> bool:
+        """Add the entry if `number` is next. True: it is ours, and durable. The commit point.
+
+        Raises:
+            UnknownOutcomeError: it may or may not be there.
+        """
+
+    def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """The lines of entries `first` to `last`, with their numbers; both must be behind the position."""
+
+    def torn_bytes(self) -> bytes:
+        """What stands behind the last whole line; it was never acknowledged."""
+
+    def cut_torn(self) -> None:
+        """Remove it, keeping the bytes aside. Only under `exclusive`."""
+
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+        """Put a committed snapshot under its name; True if something was written.
+
+        A new name replaces nothing. With `verify` content that differs is replaced, by content that is durable.
+        """
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, or None if there is none (or a symbolic link stands in the way)."""
+
+    def walk(self) -> Iterator[tuple[str, str]]:
+        """(path, kind) of all below the tenant but the work folder; kind is file, link or other."""
+
+    def read_work(self, name: str) -> bytes | None:
+        """A file of the work folder."""
+
+    def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
+        """Replace a file of the work folder at once."""
+
+    def write_derived(self, path: str, data: bytes) -> None:
+        """Replace a derived file at once (never a snapshot)."""
+
+    def make_durable(self, paths: list[str]) -> None:
+        """Snapshots' files and names survive power loss from here on."""
+
+    def sweep(self) -> int:
+        """Remove temporary files of dead writers. Only under `exclusive`."""
+
+    def lock(self, name: str, holder: Holder) -> HeldLock:
+        """Take a lock that dies with this process.
+
+        Raises:
+            LockHeldError: another holds it.
+        """
+
+    def held(self) -> list[tuple[str, Holder]]:
+        """The locks that are held."""
+
+    def break_lock(self, name: str) -> Holder | None:
+        """Take a lock away from its holder; the holder it had."""

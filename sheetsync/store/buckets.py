@@ -1,0 +1,97 @@
+"""Buckets through `obstore`: S3, Google Cloud Storage and Azure, with credentials from their usual places.
+
+Only this module imports obstore; its errors become the few that `objects.py` knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from sheetsync.errors import AuthError, MissingExtraError, NetworkError
+from sheetsync.store.objects import ObjectBackend
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
+
+
+def open_bucket(url: str) -> ObjectBackend:
+    """The backend of a bucket's URL.
+
+    Raises:
+        MissingExtraError: obstore is not installed.
+        AuthError: the address or the credentials cannot be used.
+    """
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+    except ImportError as exc:
+        raise MissingExtraError("a store in a bucket needs the extra 'buckets'", hint=HINT) from exc
+    try:
+        store = from_url(url)
+    except (BaseError, ValueError) as exc:
+        raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}") from exc
+    return ObjectBackend(BucketObjects(store), url)
+
+
+def first_line(exc: BaseException) -> str:
+    """The first line of an error's text; the rest may hold request details."""
+    return str(exc).strip().split("\n", 1)[0][:300]
+
+
+class BucketObjects:
+    """Objects in a real bucket."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Create if absent, by the bucket's own condition."""
+        from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
+
+        try:
+            self._store.put(key, data, mode="create", use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, FileExistsError) as exc:
+            raise FileExistsError(key) from exc
+        except PermissionDeniedError as exc:
+            raise AuthError(f"the bucket refuses to write '{key}': {first_line(exc)}") from exc
+        except (BaseError, OSError) as exc:
+            raise TimeoutError(first_line(exc)) from exc
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace."""
+        from obstore.exceptions import BaseError
+
+        try:
+            self._store.put(key, data, use_multipart=False)
+        except (BaseError, OSError) as exc:
+            raise NetworkError(f"the bucket did not take '{key}': {first_line(exc)}") from exc
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes, None if there is no such object."""
+        from obstore.exceptions import BaseError, NotFoundError
+
+        try:
+            return bytes(self._store.get(key).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as exc:
+            raise NetworkError(f"the bucket did not give '{key}': {first_line(exc)}") from exc
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys in order. Buckets match prefixes by whole parts, so the last part is filtered here."""
+        from obstore.exceptions import BaseError
+
+        folder = prefix.rpartition("/")[0]
+        keys: list[str] = []
+        try:
+            for batch in self._store.list(folder or None):
+                keys += [meta["path"] for meta in batch if meta["path"].startswith(prefix)]
+        except (BaseError, OSError) as exc:
+            raise NetworkError(f"the bucket did not list '{prefix}': {first_line(exc)}") from exc
+        yield from sorted(keys)
+
+    def close(self) -> None:
+        """Connections are given back with the object."""

@@ -1,0 +1,120 @@
+"""What a snapshot holds: a JSON object, or a file's bytes kept as they are; its one byte form, its hash, its limit.
+
+A snapshot's file is exactly these bytes, so `sha256sum` proves any file of a store.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.errors import InvalidContentError
+from sheetsync.store.names import SUFFIX_FORM
+
+MAX_CONTENT_BYTES: Final = 50_000_000
+JSON_SUFFIX: Final = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBytes:
+    """A file kept byte for byte; `suffix` is its extension with the dot, or nothing."""
+
+    data: bytes
+    suffix: str
+
+
+Content = dict[str, JSONValue] | SourceBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Content as it is written: `data` are the file's bytes.
+
+    `wide` content has numbers beyond 64 bits (or is nested deeply): only an arbitrary-precision parser reads it right.
+    """
+
+    data: bytes
+    hash: str
+    suffix: str
+    source: bool
+    wide: bool
+
+    def journal_member(self) -> bytes:
+        """The member of the journal's snapshot object that carries the content."""
+        if not self.source:
+            return b'"content":' + self.data + (b',"wide":true' if self.wide else b"")
+        try:
+            return b'"text":' + orjson.dumps(self.data.decode("utf-8"))
+        except UnicodeDecodeError:
+            return b'"base64":"' + base64.b64encode(self.data) + b'"'
+
+
+def hash_bytes(data: bytes) -> str:
+    """SHA-256 in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def encode_content(content: Content, *, name: str = "") -> Encoded:
+    """The byte form of content, with its hash.
+
+    Raises:
+        InvalidContentError: it is not a JSON object, has no JSON form (NaN, keys that are no text), or is too large.
+    """
+    if isinstance(content, SourceBytes):
+        if not SUFFIX_FORM.fullmatch(content.suffix):
+            raise InvalidContentError(f"{content.suffix[:40]!r} is not a file extension")
+        data, suffix, wide = bytes(content.data), content.suffix, False
+    elif isinstance(content, dict):
+        data, wide = _canonical(content, name)
+        suffix = JSON_SUFFIX
+    else:
+        raise InvalidContentError(f"content of '{name}' is not a JSON object, but {type(content).__name__}")
+    if len(data) > MAX_CONTENT_BYTES:
+        limit = MAX_CONTENT_BYTES // 1_000_000
+        raise InvalidContentError(
+            f"content of '{name}' has {len(data):,} bytes; a snapshot holds at most {limit} MB",
+            hint="keep large files outside the store and save their address",
+        )
+    return Encoded(data, hash_bytes(data), suffix, isinstance(content, SourceBytes), wide)
+
+
+def _canonical(content: dict[str, JSONValue], name: str) -> tuple[bytes, bool]:
+    """Canonical JSON, and whether it is wide."""
+    try:
+        orjson.dumps(content)  # fast, and refuses keys that are no text, which json.dumps would rewrite
+        wide = False
+    except TypeError:
+        wide = True
+    try:
+        data = canonical_json(content)
+        if wide and json.loads(data) != _lists(content):
+            raise InvalidContentError(f"content of '{name}' does not come back from JSON as it is")
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidContentError(f"content of '{name}' has no JSON form: {exc}") from exc
+    return data, wide
+
+
+def _lists(value: JSONValue) -> JSONValue:
+    """The value with tuples as lists, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def parse_json(data: bytes, *, wide: bool) -> JSONValue:
+    """Parse what `encode_content` wrote."""
+    return json.loads(data) if wide else orjson.loads(data)
+
+
+def decode_content(data: bytes, suffix: str, *, source: bool, wide: bool) -> Content:
+    """Content from a snapshot's bytes."""
+    if source:
+        return SourceBytes(data, suffix)
+    value: dict[str, JSONValue] = parse_json(data, wide=wide)
+    return value

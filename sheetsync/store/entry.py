@@ -1,0 +1,189 @@
+"""The journal's lines: one entry a line, with its own checksum and the hash of the line before.
+
+    {"sum":"<SHA-256 of all after this member's comma>","n":7,"id":…,"at":…,"who":…,"why":…,"prev":…,"snapshots":[…]}
+
+A line that was torn, zero-filled or flipped fails its checksum, so it is never taken for an entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import orjson
+
+from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store.content import Encoded, decode_content, hash_bytes
+from sheetsync.store.names import EPOCH, SnapshotName, parse_snapshot_name
+
+HEAD: Final = b'{"sum":"'
+BODY_AT: Final = len(HEAD) + 64 + 2  # the checksum's hex digits, `",`
+WIDE_MARK: Final = (
+    b'"wide":true'  # in the line at all: parse it with arbitrary precision; a false alarm only costs time
+)
+FIRST_PREV: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One snapshot of an entry: `path` is its file below the tenant, `before` the entry of the version before, or 0."""
+
+    path: str
+    version: int
+    hash: str
+    before: int
+    body: JSONValue = field(compare=False, repr=False)  # the parsed snapshot object, for its content
+
+    @property
+    def filename(self) -> str:
+        """The base name of the file."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def key(self) -> str:
+        """The record's key (`names.encode_record`)."""
+        folder, _, filename = self.path.rpartition("/")
+        return f"{folder}/{self.parsed_name.name}" if filename else ""
+
+    @property
+    def parsed_name(self) -> SnapshotName:
+        """The parts of the file name."""
+        parsed = parse_snapshot_name(self.filename)
+        if parsed is None:
+            raise StoreDamagedError(f"the journal names '{self.path[:120]}', which is no snapshot's name")
+        return parsed
+
+    @property
+    def source(self) -> bool:
+        """Was it a file kept as it is?"""
+        return "content" not in self.body
+
+    @property
+    def wide(self) -> bool:
+        """Does its content need an arbitrary-precision parser?"""
+        return bool(self.body.get("wide"))
+
+    def data(self) -> bytes:
+        """The bytes of the snapshot's file."""
+        if "content" in self.body:
+            return canonical_json(self.body["content"])
+        if "text" in self.body:
+            return str(self.body["text"]).encode("utf-8")
+        return base64.b64decode(self.body["base64"], validate=True)
+
+    def content(self) -> JSONValue:
+        """The content, parsed anew: callers may change what they get."""
+        return decode_content(self.data(), self.parsed_name.suffix, source=self.source, wide=self.wide)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed entry. `line` is its bytes without the line feed; `line_hash` their SHA-256."""
+
+    number: int
+    id: str
+    at: datetime
+    who: str
+    why: str
+    prev: str
+    changes: tuple[Change, ...]
+    details: Mapping[str, JSONValue]
+    lease: Mapping[str, JSONValue] | None
+    line_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewChange:
+    """A snapshot that is about to be committed."""
+
+    path: str
+    version: int
+    before: int
+    encoded: Encoded
+
+
+def format_time(moment: datetime) -> str:
+    """`2026-01-07T12:00:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of `format_time`."""
+    return datetime.fromisoformat(text)
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """The inverse of `to_micros`."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def _change_bytes(change: NewChange) -> bytes:
+    head = {"path": change.path, "version": change.version, "hash": change.encoded.hash, "before": change.before}
+    return orjson.dumps(head)[:-1] + b"," + change.encoded.journal_member() + b"}"
+
+
+def encode_line(
+    *,
+    number: int,
+    entry_id: str,
+    at: datetime,
+    who: str,
+    why: str,
+    prev: str,
+    changes: Sequence[NewChange],
+    details: Mapping[str, JSONValue] | None = None,
+    lease: Mapping[str, JSONValue] | None = None,
+) -> bytes:
+    """The entry's line, without its line feed. ValueError where `why` or `details` have no JSON form."""
+    head = {"n": number, "id": entry_id, "at": format_time(at), "who": who, "why": why, "prev": prev}
+    parts = [orjson.dumps(head)[1:-1], b',"snapshots":[', b",".join(map(_change_bytes, changes)), b"]"]
+    for name, value in (("details", details), ("lease", lease)):
+        if value:
+            parts += [b',"', name.encode(), b'":', canonical_json(dict(value))]
+    rest = b"".join([*parts, b"}"])
+    return HEAD + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
+
+
+def is_whole(line: bytes) -> bool:
+    """Is this the line of an entry, without its line feed, complete and unharmed?"""
+    if not line.startswith(HEAD) or len(line) < BODY_AT:
+        return False
+    return line[len(HEAD) : BODY_AT] == hashlib.sha256(line[BODY_AT:]).hexdigest().encode() + b'",'
+
+
+def decode_line(line: bytes) -> Entry:
+    """The entry of a whole line.
+
+    Raises:
+        StoreDamagedError: the line is none of ours, though its checksum holds.
+    """
+    try:
+        value = json.loads(line) if WIDE_MARK in line else orjson.loads(line)
+        changes = tuple(
+            Change(item["path"], item["version"], item["hash"], item["before"], item) for item in value["snapshots"]
+        )
+        return Entry(
+            number=value["n"],
+            id=value["id"],
+            at=parse_time(value["at"]),
+            who=value["who"],
+            why=value["why"],
+            prev=value["prev"],
+            changes=changes,
+            details=value.get("details", {}),
+            lease=value.get("lease"),
+            line_hash=hash_bytes(line),
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise StoreDamagedError(f"a journal line is not an entry: {exc}") from exc

@@ -1,0 +1,75 @@
+"""The file system as a port: the few operations that the store makes on a disk, and nothing else.
+
+Tests put a simulated disk behind it that loses what was not fsynced. The real one is in `posix.py`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sheetsync.store.backend import HeldLock, Holder
+
+
+class FileSystem(Protocol):
+    """Paths are `/`-separated and relative to the store's root; no operation follows a symbolic link below it.
+
+    All raise `OSError`, as the `os` module does.
+    """
+
+    def mkdir(self, path: str) -> None:
+        """Make a folder; FileExistsError if there is something."""
+
+    def listdir(self, path: str) -> list[str]:
+        """The names in a folder."""
+
+    def kind(self, path: str) -> str | None:
+        """`file`, `folder`, `link`, `other`, or None."""
+
+    def size(self, path: str) -> int | None:
+        """The size of a file in bytes, None if there is none."""
+
+    def read(self, path: str) -> bytes:
+        """All of a file."""
+
+    def read_at(self, path: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`."""
+
+    def create(self, path: str, data: bytes) -> None:
+        """A new file with this content, not durable; FileExistsError if there is something."""
+
+    def append(self, path: str, offset: int, data: bytes) -> None:
+        """Write at the end, which is at `offset`; makes the file if `offset` is 0."""
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut a file."""
+
+    def link(self, source: str, target: str) -> None:
+        """A second name; FileExistsError if there is something."""
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a name, replacing what is there."""
+
+    def unlink(self, path: str) -> None:
+        """Remove a name."""
+
+    def sync(self, path: str) -> None:
+        """A file's content survives power loss from here on."""
+
+    def sync_folder(self, path: str) -> None:
+        """The names in a folder survive power loss from here on; `""` is the root."""
+
+    def sync_all(self) -> bool:
+        """Everything on this file system survives power loss from here on; False if it cannot be asked for."""
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """The lock of this file, waited for; it dies with its holder."""
+
+    def try_lock(self, path: str, holder: Holder) -> HeldLock | None:
+        """The lock of this file for long, None if another has it; the file tells the holder."""
+
+    def lock_holder(self, path: str) -> Holder | None:
+        """Who holds the lock of this file, if anybody."""
+
+    def close(self) -> None:
+        """Give back what is open."""

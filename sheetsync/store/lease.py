@@ -1,0 +1,83 @@
+"""Leases: one run at a time, fenced through the journal.
+
+Where a lock dies with its holder (local disk) the lease is that lock, and the fence is the lease's epoch in the
+journal, which only `lock break` raises: a run that changes nothing writes nothing. On a bucket, taking and giving back
+are entries, and a lease whose time is over may be taken by another.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from sheetsync.domain.clock import Clock
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import LockHeldError
+from sheetsync.store.backend import HeldLock, Holder
+from sheetsync.store.entry import to_micros
+from sheetsync.store.state import JournalState
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that was taken. Pass it as `fence` to a transaction: it then commits only while the lease is ours."""
+
+    name: str
+    who: str
+    epoch: int
+    _release: Callable[[], None] = field(repr=False)
+    _lock: HeldLock | None = field(default=None, repr=False)
+    released: bool = False
+
+    def check(self, state: JournalState) -> None:
+        """Is the lease still ours, at the state that is about to be written upon?
+
+        Raises:
+            LockHeldError: it was released, broken, or taken by another.
+        """
+        known = state.leases.get(self.name)
+        lost = (known.epoch if known else 0) != self.epoch or (self._lock is not None and not self._lock.is_ours())
+        if self.released or lost:
+            raise LockHeldError(
+                f"the lock '{self.name}' is no longer ours: nothing was saved",
+                hint="run the command again; 'sheetsync log' tells who broke the lock",
+            )
+
+    def release(self) -> None:
+        """Give it back; a second call does nothing."""
+        if not self.released:
+            self.released = True
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def this_holder(who: str, clock: Clock) -> Holder:
+    """This process as a holder."""
+    return Holder(who, socket.gethostname(), os.getpid(), clock.now().timestamp())
+
+
+def lease_member(name: str, epoch: int, holder: Holder | None, clock: Clock, ttl_s: float) -> dict[str, JSONValue]:
+    """The `lease` member of a journal entry; without a holder the lease is free."""
+    member: dict[str, JSONValue] = {"name": name, "epoch": epoch}
+    if holder is not None:
+        since = clock.now()
+        member["holder"] = {
+            "who": holder.who,
+            "host": holder.host,
+            "pid": holder.pid,
+            "since": to_micros(since),
+            "until": to_micros(since + timedelta(seconds=ttl_s)),
+        }
+    return member

@@ -1,0 +1,161 @@
+"""From a URL to a backend, the FORMAT file, and the table from what a medium says to our errors."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from sheetsync.errors import (
+    DestinationError,
+    NewerFormatError,
+    NotFoundError,
+    SheetSyncError,
+    StoreDamagedError,
+    TryLaterError,
+    UsageError,
+)
+from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from sheetsync.store.posix import PosixFileSystem
+
+BUCKET_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+NETWORK_FILE_SYSTEMS: Final = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.s3fs",
+)
+MOUNTS: Final = Path("/proc/self/mounts")
+_MEMORY: dict[str, MemoryObjects] = {}
+
+# errno → (error class, what to say, what to do)
+MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
+    errno.ENOSPC: (TryLaterError, "the disk is full", "free some space and run the command again"),
+    errno.EDQUOT: (TryLaterError, "the disk quota is used up", "free some space and run the command again"),
+    errno.EMFILE: (TryLaterError, "too many files are open", "raise 'ulimit -n', or run less at once"),
+    errno.ENFILE: (TryLaterError, "too many files are open on this machine", "run less at once"),
+    errno.EROFS: (DestinationError, "the file system is read-only", "remount it, or choose another store"),
+    errno.EACCES: (DestinationError, "there is no permission", "check the owner and mode of the store's folder"),
+    errno.EPERM: (DestinationError, "it is not permitted", "check the owner and mode of the store's folder"),
+    errno.ENOTDIR: (DestinationError, "a file stands where a folder should be", "choose another folder"),
+    errno.ENAMETOOLONG: (UsageError, "a name is too long for this file system", "use shorter names"),
+    errno.EIO: (TryLaterError, "the disk fails", "check the disk before anything else"),
+}
+
+
+@contextmanager
+def media_errors(doing: str) -> Iterator[None]:
+    """Say what the medium did in our words."""
+    try:
+        yield
+    except OSError as exc:
+        kind, what, hint = MEDIA.get(exc.errno or 0, (TryLaterError, str(exc), "look at the disk, and try again"))
+        raise kind(f"cannot {doing}: {what} ({exc.filename or exc.strerror or exc})", hint=hint) from exc
+
+
+def open_backend(url: str | Path, *, tell: Callable[[str], None]) -> Backend:
+    """The backend for a folder or a URL.
+
+    Raises:
+        UsageError: the URL's scheme is unknown.
+        DestinationError: the folder is a file, or cannot be made.
+        MissingExtraError: a bucket, and the extra `buckets` is not installed.
+    """
+    text = str(url)
+    scheme, mark, rest = text.partition("://")
+    if isinstance(url, Path) or not mark:
+        return _open_folder(Path(text), tell)
+    if scheme == "file":
+        return _open_folder(Path(rest), tell)
+    if scheme == "memory":
+        objects = _MEMORY.setdefault(rest, MemoryObjects()) if rest else MemoryObjects()
+        return ObjectBackend(objects, text, cheap=True)
+    if scheme in BUCKET_SCHEMES:
+        from sheetsync.store.buckets import open_bucket
+
+        return open_bucket(text)
+    raise UsageError(f"'{text[:80]}' is no store's address", hint="use a folder, or s3://, gs://, az://, memory://")
+
+
+def _open_folder(path: Path, tell: Callable[[str], None]) -> Backend:
+    root = path.expanduser()
+    if root.exists() and not root.is_dir():
+        raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
+    with media_errors(f"make the store's folder '{path}'"):
+        root.mkdir(parents=True, exist_ok=True)
+        root = root.resolve()
+    if kind := network_file_system(root):
+        tell(f"the store is on a network file system ({kind}), where locks and durability are not sure: use a bucket")
+    with media_errors(f"open the store '{path}'"):
+        return LocalBackend(PosixFileSystem(root), str(path))
+
+
+def network_file_system(root: Path, mounts: Path = MOUNTS) -> str | None:
+    """The kind of the network file system that holds `root`, None if it is none, or if that cannot be told."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    best, kind = "", ""
+    for fields in (line.split(" ") for line in lines):
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ")
+        if (root == Path(point) or Path(point) in root.parents) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind if kind in NETWORK_FILE_SYSTEMS else None
+
+
+def open_format(backend: Backend, *, create: bool) -> str:
+    """The store's id; makes FORMAT if there is none.
+
+    Raises:
+        NotFoundError: there is no store, and none is to be made.
+        StoreDamagedError: FORMAT is gone or unreadable, but journals are there.
+        NewerFormatError: a newer version wrote it.
+    """
+    data = backend.read_format()
+    if data is None:
+        if not create:
+            raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
+        if backend.tenants():
+            raise StoreDamagedError("FORMAT is missing, but there are journals: is this the whole store?")
+        value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
+        backend.create_format(orjson.dumps(value) + b"\n")
+        data = backend.read_format() or b""
+    return parse_format(data)
+
+
+def parse_format(data: bytes) -> str:
+    """The store's id.
+
+    Raises:
+        StoreDamagedError: this is no FORMAT file.
+        NewerFormatError: a newer version wrote it.
+    """
+    try:
+        value = orjson.loads(data)
+        name, version, store_id = value["format"], int(value["version"]), str(value["store_id"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise StoreDamagedError("FORMAT is damaged: it should be the one JSON object that init wrote") from exc
+    if name != FORMAT_NAME:
+        raise StoreDamagedError(f"FORMAT says '{str(name)[:40]}': this is no store of ours")
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"the store has format {version}; this sheetsync knows up to {FORMAT_VERSION}", hint="upgrade sheetsync"
+        )
+    return store_id

@@ -1,0 +1,262 @@
+"""Buckets and memory: every entry is one object, and the commit is create-if-absent of the next numbered one.
+
+Two hosts are safe without a lock server, as in Delta Lake. Objects come from a small port; `buckets.py` puts obstore
+behind it, and `MemoryObjects` a dict.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Protocol
+
+from sheetsync.errors import DefectError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
+from sheetsync.store.entry import is_whole
+from sheetsync.store.segments import parse_segment_name, segment_name
+
+FORMAT_KEY: Final = "FORMAT"
+ATTEMPTS: Final = 8
+
+
+class Objects(Protocol):
+    """A strongly consistent bucket. Keys are `/`-separated."""
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Create if absent.
+
+        Raises:
+            FileExistsError: there is such an object.
+            TimeoutError: no answer; it may have been made, or may be made later.
+        """
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace."""
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes, None if there is no such object."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """All keys that start with `prefix`, in order."""
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+
+class MemoryObjects:
+    """Objects in a dict, for tests and for `memory://`."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+        self._mutex = threading.Lock()
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Create if absent."""
+        with self._mutex:
+            if key in self._objects:
+                raise FileExistsError(key)
+            self._objects[key] = bytes(data)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace."""
+        with self._mutex:
+            self._objects[key] = bytes(data)
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes."""
+        return self._objects.get(key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys in order."""
+        with self._mutex:
+            keys = sorted(key for key in self._objects if key.startswith(prefix))
+        yield from keys
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class ObjectBackend:
+    """A store in a bucket."""
+
+    def __init__(self, objects: Objects, url: str, *, cheap: bool = False) -> None:
+        self.url = url
+        self.traits = Traits(cheap_refresh=cheap, lasting_leases=False)
+        self._objects = objects
+
+    def read_format(self) -> bytes | None:
+        """The FORMAT object."""
+        return self._objects.get(FORMAT_KEY)
+
+    def create_format(self, data: bytes) -> None:
+        """Make it, unless another host did."""
+        put_surely(self._objects, FORMAT_KEY, data)
+
+    def tenants(self) -> list[str]:
+        """Prefixes that have a journal."""
+        return sorted({key.split("/")[0] for key in self._objects.list("") if f"/{JOURNAL}/" in key})
+
+    def open_tenant(self, folder: str) -> ObjectTenant:
+        """One tenant's part."""
+        return ObjectTenant(self._objects, folder)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._objects.close()
+
+
+class ObjectTenant:
+    """One tenant in a bucket."""
+
+    def __init__(self, objects: Objects, folder: str) -> None:
+        self._objects, self._folder = objects, folder
+        self._number = 0
+
+    def prepare(self) -> bool:
+        """A bucket has no folders to make."""
+        return True
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Nothing: create-if-absent decides."""
+        return nullcontext()
+
+    def _key(self, number: int) -> str:
+        return f"{self._folder}/{JOURNAL}/{segment_name(number)}"
+
+    def _line(self, number: int) -> bytes | None:
+        data = self._objects.get(self._key(number))
+        if data is None:
+            return None
+        line = data[:-1]
+        if data[-1:] != b"\n" or not is_whole(line):
+            raise StoreDamagedError(f"journal: {segment_name(number)} is broken")
+        return line
+
+    def new_lines(self) -> list[bytes]:
+        """Entries behind the position, until there is none."""
+        fresh: list[bytes] = []
+        while (line := self._line(self._number + len(fresh) + 1)) is not None:
+            fresh.append(line)
+        if not fresh and self._number == 0:
+            self._check_gap()
+        self._number += len(fresh)
+        return fresh
+
+    def _check_gap(self) -> None:
+        prefix = f"{self._folder}/{JOURNAL}/"
+        for key in self._objects.list(prefix):
+            if parse_segment_name(key[len(prefix) :]) is not None:
+                raise StoreDamagedError("journal: entry 1 is missing, but later ones are there")
+
+    def seek(self, number: int, place: list[int]) -> bool:
+        """Go on after `number`."""
+        if place != [number] or self._objects.get(self._key(number)) is None:
+            return False
+        self._number = number
+        return True
+
+    def place(self) -> list[int]:
+        """The number is the place."""
+        return [self._number]
+
+    def add(self, number: int, line: bytes) -> bool:
+        """Create the object of the next entry. An attempt is over only when something stands at this number."""
+        if number != self._number + 1:
+            return False
+        ours = put_surely(self._objects, self._key(number), line + b"\n")
+        if ours:
+            self._number = number
+        return ours
+
+    def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """Lines of known entries."""
+        for number in range(first, last + 1):
+            line = self._line(number)
+            if line is None:
+                raise StoreDamagedError(f"journal: entry {number} is missing")
+            yield number, line
+
+    def torn_bytes(self) -> bytes:
+        """Objects are whole or absent."""
+        return b""
+
+    def cut_torn(self) -> None:
+        """Nothing is ever torn."""
+
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+        """Create the object; with `verify` replace content that differs, keeping it aside."""
+        key = f"{self._folder}/{path}"
+        there = self._objects.get(key) if verify else None
+        if there == data:
+            return False
+        if there is not None:
+            put_surely(self._objects, f"{self._folder}/{WORK}/aside/{path.replace('/', '%2f')}", there)
+            self._objects.put(key, data)
+            return True
+        put_surely(self._objects, key, data)
+        return True
+
+    def read(self, path: str) -> bytes | None:
+        """An object's bytes."""
+        return self._objects.get(f"{self._folder}/{path}")
+
+    def walk(self) -> Iterator[tuple[str, str]]:
+        """All objects but those of the work folder."""
+        prefix = f"{self._folder}/"
+        for key in self._objects.list(prefix):
+            path = key[len(prefix) :]
+            if not path.startswith(f"{WORK}/"):
+                yield path, "file"
+
+    def read_work(self, name: str) -> bytes | None:
+        """An object of the work folder."""
+        return self.read(f"{WORK}/{name}")
+
+    def write_work(self, name: str, data: bytes, *, durable: bool) -> None:  # noqa: ARG002 (every put is durable)
+        """Replace an object of the work folder."""
+        self._objects.put(f"{self._folder}/{WORK}/{name}", data)
+
+    def write_derived(self, path: str, data: bytes) -> None:
+        """Replace a derived object."""
+        self._objects.put(f"{self._folder}/{path}", data)
+
+    def make_durable(self, paths: list[str]) -> None:
+        """Every put is durable."""
+
+    def sweep(self) -> int:
+        """There are no temporary objects."""
+        return 0
+
+    def lock(self, name: str, holder: Holder) -> HeldLock:  # noqa: ARG002 (refused)
+        """A bucket has no lock that dies with its holder."""
+        raise DefectError("a bucket has no locks; leases are journal entries there")
+
+    def held(self) -> list[tuple[str, Holder]]:
+        """None: see the journal."""
+        return []
+
+    def break_lock(self, name: str) -> Holder | None:  # noqa: ARG002 (there is none)
+        """None: see the journal."""
+        return None
+
+
+def put_surely(objects: Objects, key: str, data: bytes) -> bool:
+    """Create if absent, through time-outs: True if what stands there is ours.
+
+    After a time-out the object may be there, ours or another's, or may still come: only what stands there counts.
+    """
+    timed_out: TimeoutError | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            objects.put_new(key, data)
+        except FileExistsError:
+            return objects.get(key) == data
+        except TimeoutError as exc:
+            timed_out = exc
+        else:
+            return True
+    raise UnknownOutcomeError(
+        f"no answer from the bucket about '{key}'; it may or may not have been written",
+        hint="open the store again and look",
+    ) from timed_out

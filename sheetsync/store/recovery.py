@@ -1,0 +1,106 @@
+"""Recovery: what opening a store repairs by itself, and the checkpoint that spares it the older entries.
+
+A torn last line is cut, its bytes kept aside, but only after proof that no record folder holds a name that the journal
+lacks; names that a crash kept from appearing are put in place from the journal. Nothing here removes a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store.backend import JOURNAL, TenantBackend
+from sheetsync.store.entry import Entry, decode_line
+from sheetsync.store.names import parse_snapshot_name
+from sheetsync.store.state import JournalState
+
+CHECKPOINT: Final = "checkpoint.json"
+CHECKPOINT_SNAPSHOTS: Final = 4096  # recovery looks at no more than about so many names
+SHOWN: Final = 5
+
+
+def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> None:
+    """Make the folders say what the journal says. Only under `exclusive`, with the journal read to its end.
+
+    Raises:
+        StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
+    """
+    cut_torn_line(backend, state, tell)
+    upto = read_checkpoint(backend, state)
+    if state.number == 0:
+        _check_no_journal(backend)
+    put, paths = 0, []
+    for _, line in backend.lines(upto + 1, state.number):
+        entry = decode_line(line)
+        put += complete_names(backend, entry)
+        paths += [change.path for change in entry.changes]
+    if put:
+        tell(f"recovered: {put} snapshot{'s' * (put != 1)} of committed saves put in place")
+    swept = backend.sweep()
+    if swept:
+        tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
+    if len(paths) > CHECKPOINT_SNAPSHOTS:
+        write_checkpoint(backend, state, paths)
+
+
+def complete_names(backend: TenantBackend, entry: Entry) -> int:
+    """Put every snapshot of the entry in its place; the number of those that were not."""
+    return sum(backend.put_snapshot(change.path, change.data(), verify=True) for change in entry.changes)
+
+
+def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> None:
+    """Cut what stands behind the last whole line, if it was never acknowledged."""
+    torn = backend.torn_bytes()
+    if not torn:
+        return
+    _check_unacknowledged(backend, state)
+    backend.cut_torn()
+    tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
+
+
+def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
+    """A name that the journal lacks, or a checkpoint beyond it, proves that a broken line was a commit."""
+    read_checkpoint(backend, state)
+    known = {change.path for _, line in backend.lines(1, state.number) for change in decode_line(line).changes}
+    foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
+    if foreign:
+        raise StoreDamagedError(
+            f"journal: the line after entry {state.number} is broken, and snapshots of it are in the folders",
+            findings=tuple(foreign[:SHOWN]),
+        )
+
+
+def is_snapshot_path(path: str) -> bool:
+    """Is it called like a snapshot, in a record's folder?"""
+    return not path.startswith(f"{JOURNAL}/") and parse_snapshot_name(path.rpartition("/")[2]) is not None
+
+
+def _check_no_journal(backend: TenantBackend) -> None:
+    for path, _ in backend.walk():
+        if is_snapshot_path(path):
+            raise StoreDamagedError("the journal is gone, but snapshots are in the folders", findings=(path,))
+
+
+def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
+    """The entry up to which all names are durable; 0 if there is no checkpoint.
+
+    Raises:
+        StoreDamagedError: the checkpoint knows entries that the journal lacks.
+    """
+    data = backend.read_work(CHECKPOINT)
+    try:
+        upto = int(orjson.loads(data)["upto"]) if data else 0
+    except (ValueError, KeyError, TypeError):
+        return 0  # a damaged checkpoint only costs time
+    if upto > state.number:
+        raise StoreDamagedError(f"journal: it ends at entry {state.number}, but entry {upto} was there")
+    return max(0, upto)
+
+
+def write_checkpoint(backend: TenantBackend, state: JournalState, paths: list[str]) -> None:
+    """Make all names durable, and only then say so."""
+    backend.make_durable(paths)
+    backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)

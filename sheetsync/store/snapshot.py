@@ -1,0 +1,93 @@
+"""What the store gives back: snapshots, commits, and who holds a lease. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.store.content import Content
+from sheetsync.store.names import RecordId
+
+
+class Unset(Enum):
+    """The type of `UNSET`."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET  # "not given", where None means "there is none"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One committed version of one record.
+
+    Attributes:
+        version: 1, 2, … within the record.
+        filename: the base name of its file.
+        hash: SHA-256 of the file's bytes, in hex.
+        content: the caller's own copy.
+        saved_at: the true time of the commit; the stamp in the file name may be later.
+        commit: the number of the journal entry.
+        author: who saved it (the acting user).
+        path: the file's path below the tenant's folder.
+    """
+
+    record: RecordId
+    version: int
+    filename: str
+    hash: str
+    content: Content = field(repr=False)
+    saved_at: datetime
+    commit: int
+    author: str
+    path: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of the journal: who did what, when and why. `details` is what the writer noted beside."""
+
+    number: int
+    at: datetime
+    who: str
+    why: str
+    snapshots: tuple[Snapshot, ...]
+    details: Mapping[str, JSONValue]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseInfo:
+    """A lease that is held. `since` is aware UTC; `until` only where a lease ends by time (buckets)."""
+
+    name: str
+    who: str
+    host: str
+    pid: int
+    since: datetime
+    until: datetime | None
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """As `lock show --json` prints it."""
+        until = self.until.isoformat() if self.until else None
+        return {
+            "name": self.name,
+            "who": self.who,
+            "host": self.host,
+            "pid": self.pid,
+            "since": self.since.isoformat(),
+            "until": until,
+        }

@@ -1,0 +1,151 @@
+"""A transaction: what is to be saved, gathered, and the loop that commits it all as one entry, or nothing.
+
+The loser of a race checks `expected` and the fence again and takes new stamps. The loop is the store's protocol;
+how an entry is added is the backend's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import StaleSnapshotError, UsageError
+from sheetsync.store.content import Content, Encoded, encode_content
+from sheetsync.store.entry import NewChange
+from sheetsync.store.lease import Lease
+from sheetsync.store.names import RecordId, encode_record, format_stamp
+from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
+from sheetsync.store.state import SOURCE, JournalState
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A record that is to be saved."""
+
+    record: RecordId
+    content: Content
+    encoded: Encoded
+    expected: Snapshot | Unset | None
+
+
+@dataclass(slots=True)
+class Request:
+    """What a transaction asks to be committed. Lease entries are `lease`, by the state they are written upon."""
+
+    who: str
+    why: str
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    details: Mapping[str, JSONValue] = field(default_factory=dict)
+    fence: Lease | None = None
+    expect_head: int | None = None
+    always: bool = False  # an entry even if no snapshot changes
+    lease: Callable[[JournalState], dict[str, JSONValue]] | None = None
+
+
+def plan_changes(request: Request, state: JournalState, now: datetime) -> list[NewChange]:
+    """The snapshots to be written upon this state; content equal to the newest makes none (S4).
+
+    Raises:
+        StaleSnapshotError: `expected` or `expect_head` does not hold here.
+        LockHeldError: the fence does not hold here.
+        InvalidIdError: a new record's name differs only in case from another's.
+    """
+    if request.fence is not None:
+        request.fence.check(state)
+    if request.expect_head is not None and state.number != request.expect_head:
+        raise StaleSnapshotError(request.expect_head, state.number, None, name="the store")
+    seconds = int(now.timestamp())
+    changes = []
+    for key, wanted in request.wanted.items():
+        head, encoded = state.heads.get(key), wanted.encoded
+        if head is None:
+            state.check_collision(key)
+            changes.append(NewChange(_path(key, seconds, encoded), 1, 0, encoded))
+        elif (head.hash, head.suffix, bool(head.flags & SOURCE)) != (encoded.hash, encoded.suffix, encoded.source):
+            path = _path(key, max(seconds, head.stamp + 1), encoded)
+            changes.append(NewChange(path, head.version + 1, head.commit, encoded))
+    return changes
+
+
+def is_stale(wanted: Wanted, key: str, state: JournalState) -> bool:
+    """Did another writer come between `expected` and this state?"""
+    head, expected = state.heads.get(key), wanted.expected
+    if isinstance(expected, Unset):
+        return False
+    if expected is None or head is None:
+        return expected is not None or head is not None
+    return (expected.version, expected.commit, expected.hash) != (head.version, head.commit, head.hash)
+
+
+def _path(key: str, stamp: int, encoded: Encoded) -> str:
+    return f"{key}--{format_stamp(stamp)}--{encoded.hash[:8]}{encoded.suffix}"
+
+
+class Transaction:
+    """Saves that become one commit when the `with` block ends well, and nothing when it does not.
+
+    Attributes:
+        details: noted in the entry; set what belongs to the commit but is no record.
+        commit: the commit, None before the end and where nothing changed.
+        snapshots: after the end, the newest snapshot of each record that was saved, changed or not.
+    """
+
+    def __init__(
+        self, run: Callable[[Request], tuple[Commit | None, dict[RecordId, Snapshot]]], request: Request, tenant: str
+    ) -> None:
+        self._run = run
+        self._request = request
+        self._tenant = tenant
+        self._done = False
+        self.details: dict[str, JSONValue] = {}
+        self.commit: Commit | None = None
+        self.snapshots: dict[RecordId, Snapshot] = {}
+
+    def save(self, record: RecordId, content: Content, *, expected: Snapshot | Unset | None = UNSET) -> None:
+        """Save `content` with the others; a second save of one record replaces the first one's content.
+
+        Args:
+            record: where.
+            content: a JSON object, or a file's bytes.
+            expected: the snapshot this is built on; None if there must be none yet.
+
+        Raises:
+            InvalidContentError: the content has no JSON form or is too large.
+            InvalidIdError: the record is of another tenant, or cannot be a file's name.
+        """
+        if self._done:
+            raise UsageError("the transaction is over: nothing can be saved in it any more")
+        check_same_tenant(record, self._tenant)
+        if isinstance(expected, Snapshot) and expected.record != record:
+            raise UsageError(f"the expected snapshot is one of '{expected.name}', not of '{record.name}'")
+        key = encode_record(record)
+        earlier = self._request.wanted.get(key)
+        if earlier is not None and isinstance(expected, Unset):
+            expected = earlier.expected
+        encoded = encode_content(content, name=record.name)
+        self._request.wanted[key] = Wanted(record, content, encoded, expected)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._done:
+            return
+        self._done = True
+        if kind is None:
+            self._request.details = self.details
+            self.commit, self.snapshots = self._run(self._request)
+
+
+def check_same_tenant(record: RecordId, tenant: str) -> None:
+    """No call crosses a tenant (S8)."""
+    if record.tenant != tenant:
+        from sheetsync.errors import InvalidIdError
+
+        raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', this is '{tenant}'")

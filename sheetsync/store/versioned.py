@@ -1,0 +1,184 @@
+"""`VersionedStore`: names and their versions, for one kind of resource in the scope of one context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sheetsync.domain.clock import Clock
+from sheetsync.domain.context import DEFAULT_TENANT, RequestContext, ScopeConfig
+from sheetsync.errors import NotFoundError, UsageError
+from sheetsync.store.content import Content
+from sheetsync.store.names import RecordId, check_record_name
+from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
+from sheetsync.store.store import Store
+from sheetsync.store.transaction import Transaction
+from sheetsync.store.view import StoreView
+
+DEFAULT_KIND = "workbench_drafts"
+DEFAULT_URL = "store"
+
+
+class VersionedStore:
+    """Named JSON objects, every version kept.
+
+    A user-scoped store (`ScopeConfig(user=True)`) holds its own user's records only. Stores that share a folder may be
+    used from any number of threads and processes.
+
+    Args:
+        ctx: the tenant and the user.
+        resource_kind: the folder below the tenant.
+        scope_config: which parts of `ctx` belong to the path.
+        url: a folder or a store's URL; default `store` in the working directory.
+        store: an open store to use instead of `url`; it is not closed by us.
+        clock: the time for stamps; default the machine's.
+    """
+
+    def __init__(
+        self,
+        ctx: RequestContext,
+        resource_kind: str = DEFAULT_KIND,
+        scope_config: ScopeConfig | None = None,
+        url: str | Path | None = None,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        scope = scope_config if scope_config is not None else ScopeConfig()
+        tenant = ctx.tenant if scope.tenant else DEFAULT_TENANT
+        check_record_name(resource_kind)
+        if store is not None and url is not None:
+            raise UsageError("give either 'url' or 'store', not both")
+        self._ctx = RequestContext(tenant=tenant, user=ctx.user)
+        self._folder = (resource_kind, ctx.user) if scope.user else (resource_kind,)
+        self._owned = store is None
+        self._store = store if store is not None else Store.open(url or DEFAULT_URL, tenant=tenant, clock=clock)
+
+    @property
+    def store(self) -> Store:
+        """The store below."""
+        return self._store
+
+    def record(self, name: str) -> RecordId:
+        """The record of a name.
+
+        Raises:
+            InvalidIdError: the name is not of the form.
+        """
+        check_record_name(name)
+        return RecordId(self._ctx.tenant, (*self._folder, name), name)
+
+    def save(
+        self, name: str, content: Content, expected: Snapshot | Unset | None = UNSET, *, why: str = ""
+    ) -> Snapshot:
+        """Save a new version; durable when it returns. Content equal to the latest writes nothing.
+
+        Args:
+            name: `[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}` without `--`.
+            content: any JSON object.
+            expected: a snapshot that `save` or `latest` returned: fail if another came after it.
+                None: there must be none yet.
+            why: noted in the journal.
+
+        Raises:
+            StaleSnapshotError: another writer came between.
+            InvalidIdError: the name is refused.
+            InvalidContentError: the content is refused.
+        """
+        record = self.record(name)
+        with self._store.transaction(self._ctx, why=why) as tx:
+            tx.save(record, content, expected=expected)
+        return tx.snapshots[record]
+
+    def latest(self, name: str) -> Snapshot | None:
+        """The newest snapshot, None if there is none."""
+        self._store.refresh()
+        return self._store.latest(self.record(name))
+
+    def history(self, name: str) -> Iterator[Snapshot]:
+        """All snapshots, oldest first."""
+        self._store.refresh()
+        return self._store.history(self.record(name))
+
+    def names(self) -> list[str]:
+        """The names in this scope, by code point."""
+        self._store.refresh()
+        records = self._store.records(self._ctx.tenant, self._folder)
+        return sorted(record.name for record in records if record.folder == (*self._folder, record.name))
+
+    def at(self, when: int | Snapshot | Commit) -> VersionView:
+        """The state right after a commit: its number, the commit, or the commit of a snapshot."""
+        number = when if isinstance(when, int) else when.commit if isinstance(when, Snapshot) else when.number
+        return VersionView(self, self._store.at(number))
+
+    def version(self, name: str, version: int) -> Snapshot:
+        """One version of a name.
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        for snapshot in self.history(name):
+            if snapshot.version == version:
+                return snapshot
+        raise NotFoundError(f"'{name}' has no version {version}")
+
+    def transaction(self, *, why: str = "") -> NamedTransaction:
+        """Several saves, all or none."""
+        return NamedTransaction(self, self._store.transaction(self._ctx, why=why))
+
+    def close(self) -> None:
+        """Close the store, if it is ours."""
+        if self._owned:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class VersionView:
+    """A `VersionedStore` as it was right after one commit."""
+
+    def __init__(self, named: VersionedStore, view: StoreView) -> None:
+        self._named, self._view = named, view
+        self.commit = view.commit
+
+    def latest(self, name: str) -> Snapshot | None:
+        """The newest snapshot at that commit."""
+        return self._view.latest(self._named.record(name))
+
+
+class NamedTransaction:
+    """A transaction over names. After the `with` block `commit` is the commit (None: nothing changed)."""
+
+    def __init__(self, named: VersionedStore, inner: Transaction) -> None:
+        self._named, self._inner = named, inner
+
+    def save(self, name: str, content: Content, expected: Snapshot | Unset | None = UNSET) -> None:
+        """Save with the others."""
+        self._inner.save(self._named.record(name), content, expected=expected)
+
+    @property
+    def commit(self) -> Commit | None:
+        """The commit, after the end."""
+        return self._inner.commit
+
+    @property
+    def snapshots(self) -> dict[str, Snapshot]:
+        """After the end: the newest snapshot of each name that was saved."""
+        return {record.name: snapshot for record, snapshot in self._inner.snapshots.items()}
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inner.__exit__(kind, error, trace)

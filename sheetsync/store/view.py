@@ -1,0 +1,39 @@
+"""Time travel: the state of all records right after one commit, read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from sheetsync.store.names import RecordId, decode_record, encode_record
+from sheetsync.store.snapshot import Snapshot
+from sheetsync.store.state import Head, sorted_keys
+
+if TYPE_CHECKING:
+    from sheetsync.store.store import Store
+
+
+class StoreView:
+    """The store as it was right after commit `commit`; later commits do not change it."""
+
+    def __init__(self, store: Store, commit: int, heads: Mapping[str, Head]) -> None:
+        self.commit = commit
+        self.tenant = store.tenant
+        self._store = store
+        self._heads = heads
+
+    def latest(self, record: RecordId) -> Snapshot | None:
+        """The record's newest snapshot at that commit."""
+        return (
+            next(self._store.read_heads([(key, head)]), None)
+            if (head := self._heads.get(key := encode_record(record)))
+            else None
+        )
+
+    def records(self, tenant: str, folder: tuple[str, ...] = ()) -> list[RecordId]:
+        """All records below a folder at that commit, by code point."""
+        return [decode_record(self.tenant, key) for key in sorted_keys(self._heads, tenant, folder)]
+
+    def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
+        """The newest snapshots of `records` at that commit."""
+        return self._store.read_heads([(key, self._heads[key]) for key in sorted_keys(self._heads, tenant, folder)])
