@@ -1,0 +1,200 @@
+"""Use cases of looking: status, card, log, and what all open drafts change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sheetsync.domain.draft import format_utc
+from sheetsync.domain.firearms import closest
+from sheetsync.domain.identifiers import check_connector_id, check_draft_id, parse_id
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import NotFoundError
+from sheetsync.services.differences import DraftDiff, diff_of
+from sheetsync.services.workspace import Workspace
+from sheetsync.store import Commit
+
+HEALTH = ("health", "last_sync.json")  # written after each run of sync
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """The state at a glance. `last_sync` is a time in JSON form, or None."""
+
+    connectors: int
+    open_drafts: int
+    pending_edits: int
+    last_sync: str | None
+    healthy: bool
+
+    @property
+    def exit_code(self) -> int:
+        """Looking is always fine."""
+        return 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"connectors", "open_drafts", "pending_edits", "last_sync", "healthy"}`."""
+        return {
+            "connectors": self.connectors,
+            "open_drafts": self.open_drafts,
+            "pending_edits": self.pending_edits,
+            "last_sync": self.last_sync,
+            "healthy": self.healthy,
+        }
+
+
+@dataclass(frozen=True)
+class CardReport:
+    """The card of one connector, as JSON values."""
+
+    card: Any
+
+    @property
+    def exit_code(self) -> int:
+        """Looking is always fine."""
+        return 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"card": …}`."""
+        return {"card": self.card.to_json()}
+
+
+@dataclass(frozen=True)
+class LogReport:
+    """Commits, newest first."""
+
+    commits: tuple[Commit, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Looking is always fine."""
+        return 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"log": [{"commit", "at", "who", "why", "snapshots": [{"folder", "name", "version", "filename"}]}]}`."""
+        return {"log": [_commit_json(commit) for commit in self.commits]}
+
+
+@dataclass(frozen=True)
+class DiffReport:
+    """What all open drafts change."""
+
+    drafts: tuple[DraftDiff, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Looking is always fine."""
+        return 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"drafts": [{"draft", "connector_id", "changes", …}]}`."""
+        return {"drafts": [one.to_json() for one in self.drafts]}
+
+
+def status(ws: Workspace) -> StatusReport:
+    """Counts of published connectors, open drafts and pending edits, and how the last sync went.
+
+    Healthy: the last sync, if there was one, ended well. Nothing is validated here: it must be fast for 1,000s.
+    """
+    catalogue = ws.catalogue()
+    lines = catalogue.lines("open")
+    last_sync, healthy = _last_sync(ws)
+    return StatusReport(
+        connectors=len(catalogue.published_ids()),
+        open_drafts=len(lines),
+        pending_edits=sum(line.pending_edits for line in lines),
+        last_sync=last_sync,
+        healthy=healthy,
+    )
+
+
+def _last_sync(ws: Workspace) -> tuple[str | None, bool]:
+    data = ws.store.read_derived(ws.ctx.tenant, HEALTH)
+    if data is None:
+        return None, True
+    try:
+        record = json.loads(data)
+        at = record.get("at")
+        good = record.get("ok_at")
+    except (ValueError, AttributeError):
+        return None, True  # a derived file: damaged is as good as deleted
+    return (at if isinstance(at, str) else None), at is None or at == good
+
+
+def card(ws: Workspace, connector_id: str) -> CardReport:
+    """The card of a connector: published, retired, or (never published) of its newest open draft.
+
+    Raises:
+        NotFoundError: there is no such connector; the hint names a close one.
+    """
+    from sheetsync.services.cards import make_card
+
+    name = parse_id(check_connector_id, connector_id)
+    found = make_card(ws.catalogue(), name)
+    if found is None:
+        raise NotFoundError(f"there is no connector {name!r}", hint=_suggest(ws, name))
+    return CardReport(found)
+
+
+def log(ws: Workspace, name: str | None = None, limit: int | None = None) -> LogReport:
+    """The journal, newest first: all of it, or what touched a connector or a draft.
+
+    Raises:
+        NotFoundError: there is no record of this name.
+    """
+    if name is None:
+        return LogReport(_newest(ws.store.log(), limit))
+    records = _records_named(ws, name)
+    if not records:
+        raise NotFoundError(f"nothing was ever saved of {name!r}", hint=_suggest(ws, name))
+    commits = {commit.number: commit for record in records for commit in ws.store.log(record=record)}
+    return LogReport(_newest((commits[number] for number in sorted(commits)), limit))
+
+
+def _newest(commits: Iterable[Commit], limit: int | None) -> tuple[Commit, ...]:
+    return tuple(islice(reversed(list(commits)), limit))
+
+
+def _records_named(ws: Workspace, name: str) -> list[Any]:
+    from sheetsync.registry.records import REGISTRIES, registry_record
+
+    catalogue = ws.catalogue()
+    if name.startswith("draft_"):
+        return [catalogue.draft(parse_id(check_draft_id, name)).snapshot.record]
+    parse_id(check_connector_id, name)
+    records = [registry_record(ws.ctx.tenant, kind, name) for kind in REGISTRIES]
+    found = [record for record in records if ws.store.latest(record) is not None]
+    return found + [line.snapshot.record for line in catalogue.lines(None, name)]
+
+
+def diff(ws: Workspace, connector_id: str | None = None) -> DiffReport:
+    """What the open drafts (of one connector) change against what is published."""
+    catalogue = ws.catalogue()
+    return DiffReport(tuple(diff_of(catalogue, one.draft) for one in catalogue.drafts("open", connector_id)))
+
+
+def _suggest(ws: Workspace, name: str) -> str:
+    catalogue = ws.catalogue()
+    close = closest(name, {*catalogue.published_ids(), *(line.connector_id for line in catalogue.lines("open"))})
+    return f"did you mean {close!r}?" if close else "see 'sheetsync status' and 'sheetsync draft list'"
+
+
+def _commit_json(commit: Commit) -> dict[str, JSONValue]:
+    return {
+        "commit": commit.number,
+        "at": format_utc(commit.at),
+        "who": commit.who,
+        "why": commit.why,
+        "snapshots": [
+            {
+                "folder": "/".join(one.record.folder),
+                "name": one.name,
+                "version": one.version,
+                "filename": one.filename,
+            }
+            for one in commit.snapshots
+        ],
+    }
