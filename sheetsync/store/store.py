@@ -220,6 +220,15 @@ class Store:
             self._look()
             return [decode_record(tenant, key) for key in sorted_keys(self._state.heads, self.tenant, folder)]
 
+    def newest(self, tenant: str, folder: tuple[str, ...] = ()) -> list[tuple[RecordId, str]]:
+        """The records of `records(tenant, folder)` with their newest snapshot's file name; no content is read."""
+        self._check_tenant(tenant)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            heads = self._state.heads
+            keys = sorted_keys(heads, self.tenant, folder)
+            return [(decode_record(tenant, key), heads[key].filename(key)) for key in keys]
+
     def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
         """The newest snapshots of `records(tenant, folder)`, in that order, as of the moment of the call."""
         self._check_tenant(tenant)

@@ -34,6 +34,11 @@ class StoreView:
         """All records below a folder at that commit, by code point."""
         return [decode_record(self.tenant, key) for key in sorted_keys(self._heads, tenant, folder)]
 
+    def newest(self, tenant: str, folder: tuple[str, ...] = ()) -> list[tuple[RecordId, str]]:
+        """The records of `records` with their newest snapshot's file name at that commit."""
+        keys = sorted_keys(self._heads, tenant, folder)
+        return [(decode_record(self.tenant, key), self._heads[key].filename(key)) for key in keys]
+
     def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
         """The newest snapshots of `records` at that commit."""
         return self._store.read_heads([(key, self._heads[key]) for key in sorted_keys(self._heads, tenant, folder)])
