@@ -8,9 +8,7 @@ asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, cast
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.draft import DraftBase, SheetOrigin, Status, WorkbenchDraft
@@ -18,22 +16,17 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.published import PublishedComponent, PublishedConnector, PublishedFirearms, PublishedKpis
 from sheetsync.errors import NotFoundError
+from sheetsync.registry.draft_lines import DraftLine, StateReader, content, live_ids, made, read_lines
 from sheetsync.registry.live import LiveConnector, live_from_draft_json, live_from_json
 from sheetsync.registry.records import COMPONENTS, DRAFTS, FIREARMS, KPIS, REGISTRIES, draft_record, registry_record
 from sheetsync.store import RecordId, Snapshot, Store, Transaction
 
+__all__ = [
+    "Catalogue", "DraftLine", "Records", "StateReader", "StoredDraft", "content", "pending_edits_of", "published_in",
+]  # fmt: skip
 SUGGESTIONS = 3
+FEW = 8  # so many drafts' histories are read one by one; for more, the journal is read through once
 Records = tuple[Snapshot, Snapshot, Snapshot]  # component, firearms, KPIs
-
-
-class StateReader(Protocol):
-    """The state of a store: now, or at a commit."""
-
-    def latest(self, record: RecordId) -> Snapshot | None:
-        """The newest snapshot of a record."""
-
-    def latest_all(self, tenant: str, folder: tuple[str, ...]) -> Iterator[Snapshot]:
-        """The newest snapshots of all records below a folder."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +39,6 @@ class StoredDraft:
     def to_json(self) -> dict[str, JSONValue]:
         """`{"draft": …}`, as `draft show` prints it."""
         return {"draft": self.draft.to_json()}
-
-
-class DraftLine(NamedTuple):
-    """What lists and counts need of a draft, without validating it."""
-
-    id: str
-    connector_id: str
-    stage: str
-    status: str
-    origin: str
-    created_at: str
-    pending_edits: int
-    snapshot: Snapshot
 
 
 @dataclass
@@ -79,6 +59,8 @@ class Catalogue:
         self._state: StateReader = store if state is None else state
         self._frozen = state is not None
         self._index: _Index | None = None
+        self._asked = 0
+        self._told: tuple[int, dict[RecordId, list[tuple[str, dict[str, JSONValue]]]]] | None = None
 
     def at(self, commit: int) -> Catalogue:
         """The same tenant as it was right after a commit."""
@@ -111,8 +93,7 @@ class Catalogue:
 
     def published_ids(self) -> list[str]:
         """The ids of the connectors that are live, in code-point order."""
-        components = self._state.latest_all(self.ctx.tenant, COMPONENTS)
-        return sorted(one.record.name for one in components if not content(one)["retired"])
+        return live_ids(self.store, self._state)
 
     def _published_json(self) -> dict[str, tuple[JSONValue, JSONValue, JSONValue]]:
         tenant, latest_all = self.ctx.tenant, self._state.latest_all
@@ -172,7 +153,7 @@ class Catalogue:
 
     def unpublished_proposals(self) -> dict[str, LiveConnector]:
         """The proposals of connectors that were never published: what the sheet shows of them."""
-        known = {one.record.name for one in self._state.latest_all(self.ctx.tenant, COMPONENTS)}
+        known = {record.name for record, _ in self._state.newest(self.ctx.tenant, COMPONENTS)}
         return {name: one for name, one in self.proposals().items() if name not in known}
 
     def successor(self, draft_id: str) -> StoredDraft:
@@ -191,23 +172,36 @@ class Catalogue:
         """
         found: set[str] = set()
         todo, seen = [draft.id], set[str]()
-        lines = self._drafts().lines
         while todo:
             draft_id = todo.pop()
-            if draft_id in seen or draft_id not in lines:
+            if draft_id in seen or draft_id not in self._drafts().lines:
                 continue
             seen.add(draft_id)
             before: JSONValue = None
-            for snapshot in self.store.history(lines[draft_id].snapshot.record):
-                state = content(snapshot)
+            for author, state in self._history(draft_id):
                 now = (state["spec_snapshot"], state["policy_snapshot"])
                 if now != before:
-                    found.add(snapshot.author)
+                    found.add(author)
                 before = now
                 hint = state["origin"].get("editor_hint")
                 found |= {hint} if hint else set()
                 todo += [state["supersedes"]] if state["supersedes"] else []
         return found
+
+    def _history(self, draft_id: str) -> list[tuple[str, dict[str, JSONValue]]]:
+        """A draft's snapshots: who saved them, and what they hold. Asked for many drafts, the journal is read once."""
+        record = self._drafts().lines[draft_id].record
+        self._asked += 1
+        if self._asked <= FEW:
+            return [(one.author, content(one)) for one in self.store.history(record)]
+        if self._told is None or self._told[0] != self.store.head():
+            told: dict[RecordId, list[tuple[str, dict[str, JSONValue]]]] = {}
+            for commit in self.store.log():
+                for one in commit.snapshots:
+                    if one.record.folder[0] == DRAFTS[0]:
+                        told.setdefault(one.record, []).append((one.author, content(one)))
+            self._told = (self.store.head(), told)
+        return self._told[1].get(record, [])
 
     def record_of(self, draft: WorkbenchDraft) -> RecordId:
         """Where a draft is saved: in its author's folder."""
@@ -227,8 +221,7 @@ class Catalogue:
         return self._index
 
     def _read_drafts(self, head: int) -> _Index:
-        lines = [_line(snapshot) for snapshot in self._state.latest_all(self.ctx.tenant, DRAFTS)]
-        lines.sort(key=_made)
+        lines = sorted(read_lines(self.store, self._state), key=made)
         index = _Index(head)
         for line in self._settle_ties(lines):
             index.lines[line.id] = line
@@ -246,15 +239,10 @@ class Catalogue:
         tied = {
             line.id: self._first_commit(line) if seen[line.connector_id, line.created_at] > 1 else 0 for line in lines
         }
-        return sorted(lines, key=lambda line: (_made(line), tied[line.id]))
+        return sorted(lines, key=lambda line: (made(line), tied[line.id]))
 
     def _first_commit(self, line: DraftLine) -> int:
-        return next(iter(self.store.history(line.snapshot.record))).commit
-
-
-def content(snapshot: Snapshot) -> dict[str, Any]:
-    """The JSON object of one of our records."""
-    return cast("dict[str, Any]", snapshot.content)
+        return next(iter(self.store.history(line.record))).commit
 
 
 def published_in(records: Records) -> PublishedConnector:
@@ -269,22 +257,8 @@ def _published(component: JSONValue, firearms: JSONValue, kpis: JSONValue) -> Pu
 
 
 def _stored(line: DraftLine) -> StoredDraft:
-    return StoredDraft(WorkbenchDraft.from_json(content(line.snapshot), where=line.id), line.snapshot)
-
-
-def _line(snapshot: Snapshot) -> DraftLine:
-    state = content(snapshot)
-    origin = state["origin"]
-    edits = len(origin["edits"]) if origin["kind"] == "sheet" else 0
-    return DraftLine(
-        state["id"], state["connector_id"], state["stage"], state["status"], origin["kind"], state["created_at"],
-        edits, snapshot,
-    )  # fmt: skip
-
-
-def _made(line: DraftLine) -> str:
-    """Creation as text that sorts by time: without the `Z`, a fraction of a second comes after none."""
-    return line.created_at.removesuffix("Z")
+    snapshot = line.snapshot
+    return StoredDraft(WorkbenchDraft.from_json(content(snapshot), where=line.id), snapshot)
 
 
 def pending_edits_of(draft: WorkbenchDraft) -> int:

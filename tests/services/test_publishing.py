@@ -369,7 +369,7 @@ def test_verify_answers_in_the_contracts_json(ws: Workspace, github: dict[str, A
     (result,) = answer["results"]
     assert set(result) == {"draft_id", "ok", "checks", "gate"}
     assert {"scope": "read_public", "grant": False, "lock_released": False, "allowed": True} in result["gate"]
-    assert [one for one in result["checks"] if one["code"] == "undecided_scope"][0]["ok"] is True
+    assert next(one for one in result["checks"] if one["code"] == "undecided_scope")["ok"] is True
 
 
 def test_a_verification_is_saved_once(ws: Workspace, github: dict[str, Any]) -> None:

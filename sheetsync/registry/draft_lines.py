@@ -1,0 +1,130 @@
+"""The drafts of a tenant as lines: what lists and counts need, kept in a derived file so that no draft is read twice.
+
+A line belongs to one snapshot's file name, which never changes its content; a damaged or deleted file costs time only.
+The checked drafts are read in `catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, cast
+
+import orjson
+
+from sheetsync.errors import SheetSyncError
+from sheetsync.registry.records import COMPONENTS, DRAFTS
+from sheetsync.store import RecordId, Snapshot, Store
+
+DRAFTS_FILE: Final = ("catalogue", "drafts.json")
+RETIRED_FILE: Final = ("catalogue", "components.json")
+WORTH_KEEPING: Final = 16  # so many lines must be new before the derived file is written again
+
+
+class StateReader(Protocol):
+    """The state of a store: now, or at a commit."""
+
+    def latest(self, record: RecordId) -> Snapshot | None:
+        """The newest snapshot of a record."""
+
+    def latest_all(self, tenant: str, folder: tuple[str, ...]) -> Iterable[Snapshot]:
+        """The newest snapshots of all records below a folder."""
+
+    def newest(self, tenant: str, folder: tuple[str, ...]) -> list[tuple[RecordId, str]]:
+        """The records below a folder with the newest snapshot's file name; no content is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """What lists and counts need of a draft. `filename` is that of the snapshot the line was made of."""
+
+    id: str
+    connector_id: str
+    stage: str
+    status: str
+    origin: str
+    created_at: str
+    pending_edits: int
+    record: RecordId = field(repr=False)
+    filename: str
+    state: StateReader = field(repr=False, compare=False)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The draft's newest snapshot, read now."""
+        found = self.state.latest(self.record)
+        assert found is not None, "a record that had a snapshot has one"  # noqa: S101 - nothing is ever removed
+        return found
+
+
+def content(snapshot: Snapshot) -> dict[str, Any]:
+    """The JSON object of one of our records."""
+    return cast("dict[str, Any]", snapshot.content)
+
+
+def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
+    """A line for each draft of the tenant, in no particular order."""
+    names = state.newest(store.tenant, DRAFTS)
+    known = _read_cache(store, DRAFTS_FILE)
+    lines, fresh = [], {}
+    for record, filename in names:
+        row: list[Any] | None = known.get(filename)
+        if row is None:
+            snapshot = state.latest(record)
+            row = fresh[filename] = _row(content(cast("Snapshot", snapshot)))
+        lines.append(DraftLine(*row, record, filename, state))
+    if len(fresh) >= WORTH_KEEPING:
+        kept = {filename: known.get(filename) or fresh[filename] for _, filename in names}
+        _write_cache(store, DRAFTS_FILE, kept)
+    return lines
+
+
+def live_ids(store: Store, state: StateReader) -> list[str]:
+    """The ids of the connectors that are live (published, and not retired), in code-point order."""
+    names = state.newest(store.tenant, COMPONENTS)
+    known = _read_cache(store, RETIRED_FILE)
+    fresh = {}
+    found = []
+    for record, filename in names:
+        retired = known.get(filename)
+        if retired is None:
+            retired = fresh[filename] = bool(content(cast("Snapshot", state.latest(record)))["retired"])
+        if not retired:
+            found.append(record.name)
+    if len(fresh) >= WORTH_KEEPING:
+        kept = {filename: known.get(filename, fresh.get(filename)) for _, filename in names}
+        _write_cache(store, RETIRED_FILE, kept)
+    return sorted(found)
+
+
+def _row(draft: dict[str, Any]) -> list[Any]:
+    origin = draft["origin"]
+    edits = len(origin["edits"]) if origin["kind"] == "sheet" else 0
+    names = ("id", "connector_id", "stage", "status")
+    return [*(draft[name] for name in names), origin["kind"], draft["created_at"], edits]
+
+
+def _read_cache(store: Store, path: tuple[str, ...]) -> dict[str, Any]:
+    data = store.read_derived(store.tenant, path)
+    if data is None:
+        return {}
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return found["rows"] if isinstance(found, dict) and found.get("format") == 1 else {}
+
+
+def _write_cache(store: Store, path: tuple[str, ...], rows: dict[str, Any]) -> None:
+    """Keep what was read. Not being able to (a store that is read only) costs time, nothing else."""
+    if not store.writable:
+        return
+    try:
+        store.write_derived(store.tenant, path, orjson.dumps({"format": 1, "rows": rows}))
+    except SheetSyncError:  # a full disk, another host's lock: the next reader tries again
+        return
+
+
+def made(line: DraftLine) -> str:
+    """Creation as text that sorts by time: without the `Z`, a fraction of a second comes after none."""
+    return line.created_at.removesuffix("Z")
