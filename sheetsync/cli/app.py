@@ -69,26 +69,23 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code; nothing but `SystemExit` for `--help` in a pipe leaves it."""
+    """Run one command and return the exit code; no exception leaves it."""
     from sheetsync.cli.session import Session
 
     args = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(as_json="--json" in args, debug="--debug" in args)
-    try:
-        code = _invoke(args, session)
-    except BrokenPipeError:
-        code = _quiet_pipe()
-    return code
+    return _invoke(args, session)
 
 
 def _invoke(args: list[str], session: Session) -> int:
     from sheetsync.cli.failures import report_failure
 
     try:
-        result = cli.main(args, prog_name="sheetsync", standalone_mode=False, obj=session)
+        with session.closing:
+            result = cli.main(args, prog_name="sheetsync", standalone_mode=False, obj=session)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):
-        raise
+    except (BrokenPipeError, SystemExit):  # click ends so when the reader went away, and after completing words
+        return _quiet_pipe()
     except BaseException as error:  # noqa: BLE001  # the one place where every failure becomes an exit code
         return report_failure(error, session)
     return result if isinstance(result, int) else 0
@@ -96,7 +93,9 @@ def _invoke(args: list[str], session: Session) -> int:
 
 def _quiet_pipe() -> int:
     """The reader of our output went away (`sheetsync log | head`): that is no error."""
-    import io
+    import os
+    from contextlib import suppress
 
-    sys.stdout = io.StringIO()
+    with suppress(OSError, ValueError):  # a captured stdout has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return 0

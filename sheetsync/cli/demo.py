@@ -98,7 +98,8 @@ class Stage:
         who = "" if user == ANA else f"   (as {user})"
         self.show(mine.style(f"  $ sheetsync {' '.join(_short(args))}{who}", "cyan"))
         try:
-            code = cli.main(list(args), prog_name="sheetsync", standalone_mode=False, obj=step)
+            with step.closing:
+                code = cli.main(list(args), prog_name="sheetsync", standalone_mode=False, obj=step)
         except SheetSyncError as error:
             self.show(f"    error: {error.message}", *([f"    hint: {error.hint}"] if error.hint else []))
             return error.exit_code, error.to_json()

@@ -26,7 +26,7 @@ def draft_lines(draft: Json, output: Output) -> Iterator[str]:
     for key, title in (("supersedes", "supersedes"), ("superseded_by", "superseded by"), ("closed_reason", "closed")):
         if draft.get(key):
             yield f"{title:<10} {draft[key]}"
-    yield f"validation {_validation(draft['validation'])}"
+    yield f"validation {validation_text(draft['validation'])}"
     yield ""
     yield from policy_lines([scope["name"] for scope in spec["scopes"]], policy, output)
     edits = draft["origin"].get("edits") or []
@@ -45,7 +45,8 @@ def _origin(origin: Json) -> str:
     return f"imported from {origin['namespace']}" if origin["kind"] == "imported" else "in the workbench"
 
 
-def _validation(validation: Json | None) -> str:
+def validation_text(validation: Json | None) -> str:
+    """How the sandbox judged this content."""
     if validation is None:
         return "not run: 'sheetsync verify' runs it"
     result = "passed" if validation["ok"] else "failed"

@@ -12,8 +12,10 @@ from sheetsync.cli.options import Group, command
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
+    from sheetsync.domain.draft import Stage
     from sheetsync.domain.firearms import FirearmBinding
     from sheetsync.registry.catalogue import StoredDraft
+    from sheetsync.registry.conflicts import Side
 
 FILE = click.Path(path_type=Path)
 
@@ -123,7 +125,7 @@ def _bindings(firearms: tuple[str, ...], none: tuple[str, ...]) -> dict[str, Fir
 @command("advance")
 @click.argument("draft_id", metavar="DRAFT")
 @click.option("--to", "stage", type=click.Choice(["definition", "scoping", "policy", "verification"]))
-def advance(session: Session, *, draft_id: str, stage: str | None) -> int:
+def advance(session: Session, *, draft_id: str, stage: Stage | None) -> int:
     """Move a draft to its next stage, or to the one named. The stage guides people; it never gates."""
     from sheetsync.services import drafts
 
@@ -136,7 +138,7 @@ def advance(session: Session, *, draft_id: str, stage: str | None) -> int:
 @click.option("--theirs", "side", flag_value="theirs", help="Keep what is published.")
 @click.option("--row", metavar="KEY", help="Only this row: its scope or KPI name.")
 @click.option("--column", metavar="NAME", help="Only this column.")
-def resolve(session: Session, *, draft_id: str, side: str | None, row: str | None, column: str | None) -> int:
+def resolve(session: Session, *, draft_id: str, side: Side | None, row: str | None, column: str | None) -> int:
     """Decide the draft's open conflicts, all or those of one row or column."""
     from sheetsync.services import drafts
 

@@ -46,7 +46,7 @@ def global_options(*, hidden: bool) -> list[click.Option]:
         option("--user", "user", metavar="NAME", help="Who acts: an e-mail address or a login name."),
         option("--json", "as_json", is_flag=True, help="Print exactly one JSON object."),
         option("-v", "--verbose", "verbose", count=True, help="Tell more on stderr."),
-        option("-q", "--quiet", "quiet", is_flag=True, help="Print only errors."),
+        option("-q", "--quiet", "quiet", is_flag=True, help="Print only what needs a person."),
         option("--debug", "debug", is_flag=True, help="Show the traceback of an error."),
         click.Option(("--no-color", "no_color"), envvar="NO_COLOR", is_flag=False, flag_value="1", hidden=True,
                      expose_value=False, callback=_remember),

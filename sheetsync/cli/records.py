@@ -41,18 +41,28 @@ def card(session: Session, *, connector: str) -> int:
     from sheetsync.services import catalogue
 
     value = catalogue.card(session.workspace, connector).to_json()
-    session.output.answer(value, _card_lines(value, session.output))
+    session.output.answer(value, _card_lines(value["card"], session.output))
     return 0
 
 
 def _card_lines(value: Json, output: Output) -> Iterator[str]:
-    from sheetsync.cli.draft_text import policy_lines
+    from sheetsync.cli.draft_text import policy_lines, validation_text
 
     yield f"{output.style(value['id'], bold=True)} {value['version']}  {value['name']}".rstrip()
-    yield f"state       {value['state']}"
-    yield f"validation  {value['validation'] or 'not run'}"
+    published = f", {value['published_at']} by {value['published_by']}" if value.get("published_at") else ""
+    yield f"state       {value['state']}{published}"
+    yield f"validation  {validation_text(value['validation'])}"
+    for draft in value["drafts"]:
+        waiting = ", ".join(
+            count(draft[key], word)
+            for key, word in (("pending_edits", "pending edit"), ("conflicts", "conflict"))
+            if draft[key]
+        )
+        yield f"draft       {draft['id']}  {draft['stage']}, {draft['origin']}{', ' + waiting if waiting else ''}"
     yield ""
-    yield from policy_lines(value["scopes"], value["policy"], output)
+    firearms = {scope["scope"]["name"]: scope["firearm"] for scope in value["scopes"]}
+    decided = {name: firearm for name, firearm in firearms.items() if firearm is not None}
+    yield from policy_lines(list(firearms), {"firearms": decided, "kpis": value["kpis"]}, output)
 
 
 @command("diff")

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sheetsync.cli.sync_text import run_lines
+from sheetsync.cli.syncing import tell_trouble
 from sheetsync.errors import SheetSyncError
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
     from sheetsync.services.syncing import Forces
 
-SETTLE_EVERY_S: Final = 120.0  # design.md section 7: under `sync --every` an edit rests this long before it is drafted
 FINAL_CODES: Final = frozenset({1, 2, 9})
 
 
@@ -30,7 +30,7 @@ class Rounds:
     forces: Forces
     quiet_known: bool
     everything: bool
-    settle_default_s: float | None = None
+    repeated: bool = False
 
 
 def one_round(session: Session, rounds: Rounds) -> int:
@@ -38,6 +38,7 @@ def one_round(session: Session, rounds: Rounds) -> int:
     if not rounds.everything:
         value, code = _sync(session, rounds)
         session.output.answer(value, run_lines(value, session.output))
+        tell_trouble(session, value, code)
         return code
     results = [(target, *_guarded(target, rounds)) for target in session.targets()]
     value = {"ok": all(code in (0, 3) for _, _, code in results), "runs": []}
@@ -58,7 +59,7 @@ def _sync(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
             gateway,
             forces=rounds.forces,
             quiet_known=rounds.quiet_known,
-            settle_seconds=session.settle_seconds(rounds.settle_default_s),
+            settle_seconds=session.settings.pull.settle_s(every=rounds.repeated),
         )
     return report.to_json(), report.exit_code
 
@@ -83,9 +84,9 @@ def repeat(session: Session, rounds: Rounds, *, every_s: float) -> int:
     """A round every `every_s` seconds until SIGTERM or SIGINT; then the round under way is finished."""
     from sheetsync.cli.servers import until_stopped
 
-    settled = Rounds(rounds.forces, rounds.quiet_known, rounds.everything, settle_default_s=SETTLE_EVERY_S)
+    repeated = replace(rounds, repeated=True)
     with until_stopped() as stopped:
-        return _loop(session, settled, wait=lambda: stopped.wait(every_s) or False)
+        return _loop(session, repeated, wait=lambda: stopped.wait(every_s) or False)
 
 
 def _loop(session: Session, rounds: Rounds, *, wait: Callable[[], bool]) -> int:

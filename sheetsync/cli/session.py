@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sheetsync.cli.output import Output
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sheetsync.settings import Settings
     from sheetsync.store import Store
     from sheetsync.sync.gateway import SheetGateway
+
+DEFAULT_TENANT: Final = "default"
 
 
 @dataclass
@@ -58,12 +60,28 @@ class Session:
         given = {"store": self.store, "tenant": self.tenant, "user": self.user}
         return {name: value for name, value in given.items() if value is not None}
 
+    @property
+    def store_url(self) -> str:
+        """The store: as given by `--store`, so that a broken configuration does not keep anybody from looking at it."""
+        return self.store if self.store is not None else self.settings.store
+
+    @contextmanager
+    def open_store(self) -> Iterator[Store]:
+        """The store alone, without the rest of the configuration where `--store` is given."""
+        from sheetsync.store import Store
+
+        tenant = self.tenant or (self.settings.tenant if self.store is None else DEFAULT_TENANT)
+        with Store.open(self.store_url, tenant=tenant, create=False, tell=self.output.say) as opened:
+            yield opened
+
     @cached_property
     def workspace(self) -> Workspace:
         """The open workspace; it is closed with the session."""
         from sheetsync.bootstrap import open_workspace
 
-        return open_workspace(self.settings, tell=self.output.say)
+        opened = open_workspace(self.settings, tell=self.output.say)
+        self.closing.callback(opened.store.close)
+        return opened
 
     @contextmanager
     def gateway(self) -> Iterator[SheetGateway]:

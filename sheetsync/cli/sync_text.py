@@ -18,11 +18,16 @@ def run_lines(report: Report, output: Output, *, dry_run: bool = False) -> Itera
         yield from _draft(draft, output)
     yield from _cells("settling (edited a moment ago; the next runs take them)", report["settling"])
     yield from _cells("healed (covered by a race, put back)", report["healed"])
-    yield from _conflicts(report["conflicts"], output)
-    yield from problem_lines(report["problems"], output)
+    yield from trouble_lines(report, output)
     if report["pending"] and not report["drafts"]:
         yield f"{count(len(report['pending']), 'pending edit')} waiting for publish: see 'sheetsync draft list'"
     yield _last_line(report)
+
+
+def trouble_lines(report: Report, output: Output) -> Iterator[str]:
+    """What somebody must decide or mend: conflicts and problems."""
+    yield from _conflicts(report["conflicts"], output)
+    yield from problem_lines(report["problems"], output)
 
 
 def _tabs(report: Report, *, dry_run: bool) -> Iterator[str]:

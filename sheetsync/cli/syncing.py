@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sheetsync.cli.options import command
-from sheetsync.cli.sync_text import run_lines
+from sheetsync.cli.sync_text import run_lines, trouble_lines
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
@@ -54,7 +55,15 @@ def answer_run(session: Session, report: SyncReport, *, dry_run: bool = False) -
     """Print the report of a run and return its exit code."""
     value = report.to_json()
     session.output.answer(value, run_lines(value, session.output, dry_run=dry_run))
+    tell_trouble(session, value, report.exit_code)
     return report.exit_code
+
+
+def tell_trouble(session: Session, value: dict[str, Any], exit_code: int) -> None:
+    """With -q, what a person must know still goes to stderr: that is what makes cron send its mail."""
+    if session.quiet and not session.as_json and exit_code:
+        for line in trouble_lines(value, session.output):
+            print(line, file=sys.stderr)
 
 
 @command("push")

@@ -99,9 +99,9 @@ def grade_veto(session: Session, *, node: str, reason: str) -> int:
 
 
 def _grade(session: Session, node: str, reason: str, *, approve: bool) -> int:
-    from sheetsync.services import importing
+    from sheetsync.services import grading
 
-    report = importing.grade(session.workspace, node, approve=approve, reason=reason)
+    report = grading.grade(session.workspace, node, approve=approve, reason=reason)
     value = report.to_json()
     session.output.answer(value, [f"{node}: {value['status']}, grade {value['grade'] or 'none'}"])
     return 0

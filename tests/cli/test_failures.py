@@ -1,0 +1,135 @@
+"""What goes wrong: one clear error, a hint, the right exit code, no traceback, no secret."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from sheetsync.cli.failures import as_our_error, report_failure, without_secrets
+from sheetsync.cli.session import Session
+from sheetsync.errors import ConfigError, LockHeldError, SheetSyncError, StoreDamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_a_mistyped_command_is_a_usage_error_with_a_guess(sheetsync: Callable[..., Any]) -> None:
+    ran = sheetsync("pusch")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines() == [
+        "error: there is no command 'pusch' (did you mean 'push'?)",
+        "hint: see 'sheetsync --help'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--json", "pusch"),
+        ("push", "--bogus", "--json"),
+        ("--json", "draft", "show"),
+        ("publish", "--json"),
+        ("--json", "sync", "--every", "soon"),
+        ("draft", "pull", "--json"),
+    ],
+)
+def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., Any], words: tuple[str, ...]) -> None:
+    ran = sheetsync(*words)
+    assert ran.code == 2
+    error = ran.json()["error"]
+    assert set(error) == {"code", "message", "hint", "exit_code"}
+    assert error["exit_code"] == 2
+    assert ran.err == ""
+
+
+def test_without_a_workspace_the_error_names_the_next_command(
+    sheetsync: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = sheetsync("status")
+    assert (ran.code, ran.out) == (2, "")
+    assert "sheetsync init" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_all_mistakes_of_a_configuration_are_told_at_once(sheetsync: Callable[..., Any], tmp_path: Path) -> None:
+    config = tmp_path / "config" / "sheetsync.toml"
+    config.parent.mkdir()
+    config.write_text('tenannt = "x"\n[pull]\nsettle_seconds = "soon"\n')
+    ran = sheetsync("--config", str(config), "status")
+    assert ran.code == 2
+    assert "tenannt" in ran.err
+    assert "settle_seconds" in ran.err
+    assert sheetsync("--config", str(config), "status", "--json").json()["error"]["code"] == "config"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (click.UsageError("no"), 2),
+        (ConfigError("no"), 2),
+        (LockHeldError("no"), 8),
+        (StoreDamagedError("no"), 9),
+        (FileNotFoundError(2, "No such file", "x"), 2),
+        (OSError(28, "No space left on device"), 75),
+        (ZeroDivisionError("no"), 1),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+    ],
+)
+def test_every_failure_has_its_exit_code(error: BaseException, code: int) -> None:
+    assert report_failure(error, Session()) == code
+
+
+def test_a_defect_shows_its_traceback_only_with_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> BaseException:
+        try:
+            raise ZeroDivisionError("by nothing")
+        except ZeroDivisionError as error:
+            return error
+
+    report_failure(fail(), Session())
+    assert "Traceback" not in capsys.readouterr().err
+    report_failure(fail(), Session(debug=True))
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ['"private_key": "-----BEGIN"', "Authorization: Bearer ya29.secret", "https://x/?access_token=ya29.secret"],
+)
+def test_the_last_net_hides_secrets(secret: str) -> None:
+    assert "ya29.secret" not in without_secrets(secret)
+    assert "BEGIN" not in without_secrets(secret)
+
+
+def test_json_errors_hide_secrets_and_stay_json(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failure(SheetSyncError("Bearer ya29.secret was refused", hint="sign in"), Session(as_json=True))
+    value = json.loads(capsys.readouterr().out)
+    assert value["error"]["message"] == "Bearer [hidden] was refused"
+
+
+def test_findings_of_a_damaged_store_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failure(StoreDamagedError("the store is damaged", findings=("a is torn", "b is gone")), Session())
+    assert "  a is torn\n  b is gone\n" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_stays_itself() -> None:
+    error = LockHeldError("held")
+    assert as_our_error(error) is error
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    code = "import sys; from sheetsync.cli.app import run; sys.exit(run(['--help']))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert err == b""
+    assert process.returncode == 0
