@@ -98,11 +98,21 @@ def _check_endpoint(endpoint: str | None) -> None:
 
     parts = urlsplit(endpoint or "https://sheets.googleapis.com")
     host = parts.hostname or ""
-    if parts.scheme != "https" and host not in ("localhost", "::1") and not host.startswith("127."):
+    if parts.scheme != "https" and not is_loopback(host):
         raise ConfigError(
             f"credentials would be sent to {host} in clear text",
             hint="use https in SHEETSYNC_SHEETS_ENDPOINT, or set [credentials] kind = 'anonymous'",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Is it an address of this machine? Of names only `localhost`: any other may lead anywhere."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_secret_file(path: Path, what: str) -> bytes:
@@ -117,14 +127,16 @@ def read_secret_file(path: Path, what: str) -> bytes:
         raise AuthError(
             f"the {what} {path} cannot be read: {exc.strerror}", hint="check [credentials] in sheetsync.toml"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > KEY_FILE_BYTES:
             raise AuthError(f"the {what} {path} is not a file of credentials", hint="check [credentials] file")
-        if stat.S_IMODE(status.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-            mode = f"{stat.S_IMODE(status.st_mode):04o}"
-            raise AuthError(f"the {what} {path} can be read by others (mode {mode})", hint=f"run: chmod 600 {path}")
-        return file.read()
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise AuthError(f"the {what} {path} can be read by others (mode {mode:04o})", hint=f"run: chmod 600 {path}")
+        return os.read(descriptor, KEY_FILE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _service_account(source: CredentialSource) -> Identity:

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import orjson
 import requests
-import requests.adapters
 import requests.exceptions as broken
 import urllib3.exceptions as raw_broken
 from google.auth import exceptions as auth_broken
@@ -26,7 +26,7 @@ from gspread.http_client import HTTPClient
 
 from sheetsync.domain.clock import Clock
 from sheetsync.errors import AuthError, ConfigError, NetworkError
-from sheetsync.gsheets.auth import Identity
+from sheetsync.gsheets.auth import Identity, is_loopback
 from sheetsync.gsheets.error_table import Failure, Target, parse_failure
 from sheetsync.gsheets.quota import Limiter
 from sheetsync.gsheets.retry import (
@@ -42,6 +42,7 @@ LOG: Final = logging.getLogger(__name__)
 GOOGLE_HOSTS: Final = ("https://sheets.googleapis.com", "https://www.googleapis.com")
 USER_AGENT: Final = "sheetsync (gzip)"  # Google compresses only for clients that say gzip here, too
 BLOCK_BYTES: Final = 1 << 18
+PARSED_BYTES: Final = 1 << 16
 _READS: Final = (":getByDataFilter", ":batchGetByDataFilter", "/developerMetadata:search")
 _NEVER_SENT: Final = (raw_broken.NewConnectionError, raw_broken.ConnectTimeoutError, raw_broken.NameResolutionError)
 
@@ -83,8 +84,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Is it on this machine?"""
-        host = urlsplit(self.base).hostname if self.base is not None else None
-        return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
+        return self.base is not None and is_loopback(urlsplit(self.base).hostname or "")
 
 
 class SheetsHTTPClient(HTTPClient):
@@ -228,8 +228,16 @@ class _PreparedCall:
 
 
 def looks_whole(body: bytes) -> bool:
-    """Does the body begin and end like a JSON object? A sign-in page or a torn answer does not."""
-    return body[:64].lstrip().startswith(b"{") and body[-64:].rstrip().endswith(b"}")
+    """Is the body a whole JSON object? A sign-in page or a torn answer is not.
+
+    Only the ends of a big body are looked at: its caller parses it anyway, and once is enough.
+    """
+    if len(body) > PARSED_BYTES:
+        return body[:64].lstrip().startswith(b"{") and body[-64:].rstrip().endswith(b"}")
+    try:
+        return isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def classify(method: str, url: str) -> tuple[CallKind, bool]:

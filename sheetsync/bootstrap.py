@@ -1,0 +1,249 @@
+"""The only place that builds real objects and wires them: workspace, identity, limiter, Sheets server, gateway.
+
+What is configured is read in `settings`; what is done with the objects is in `services`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sheetsync.domain.clock import Clock, SystemClock
+from sheetsync.errors import ConfigError, DestinationError, LockHeldError
+
+if TYPE_CHECKING:
+    from sheetsync.gsheets.api import SheetsApi
+    from sheetsync.gsheets.quota import Limiter
+    from sheetsync.services.workspace import Workspace
+    from sheetsync.settings import Settings
+    from sheetsync.sync.gateway import SheetGateway
+
+LOG: Final = logging.getLogger(__name__)
+TEMPLATES: Final = ("sheetsync.toml", "firearms.toml", "engine_routes.toml")
+LOCAL_IDS: Final = "local-sheets.json"  # which spreadsheet is this workspace's, by server
+STARTING_S: Final = 10.0  # how long another process may take to start its server
+LOOK_AGAIN_S: Final = 0.05
+
+Tell = Callable[[str], None]
+
+
+def _say_nothing(_message: str) -> None:
+    """The default for `tell`."""
+
+
+def init_workspace(folder: Path, *, clock: Clock | None = None) -> list[Path]:
+    """Make a workspace: `config/` with three explained files, and an empty store. Returns what was made.
+
+    Raises:
+        DestinationError: one of the files exists already; nothing was made.
+    """
+    from sheetsync.store import Store
+
+    config = folder / "config"
+    made = [config / name for name in TEMPLATES]
+    for path in made:
+        if path.exists() or path.is_symlink():
+            raise DestinationError(f"{path} exists already", hint="name another folder, or edit the file that is there")
+    try:
+        config.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(read_template(path.name))
+    except OSError as exc:
+        raise DestinationError(f"{exc.filename or folder} cannot be written: {exc.strerror}") from exc
+    store = folder / "store"
+    Store.open(store, clock=clock or SystemClock()).close()
+    return [*made, store]
+
+
+def read_template(name: str) -> str:
+    """The text of a configuration file as `init` writes it."""
+    return (files("sheetsync.settings") / "templates" / name).read_text(encoding="utf-8")
+
+
+def open_workspace(settings: Settings, *, tell: Tell = _say_nothing, clock: Clock | None = None) -> Workspace:
+    """Open the store, let it recover, and put the configuration's catalogues and rules beside it."""
+    from sheetsync.services.workspace import Rules, Workspace
+    from sheetsync.store import Store
+
+    clock = clock or SystemClock()
+    store = Store.open(settings.store, tenant=settings.tenant, clock=clock, tell=tell)
+    rules = Rules(
+        loosening_needs_second_person=settings.publish.loosening_needs_second_person,
+        unattended_users=settings.pull.unattended_users,
+        settle_seconds=settings.pull.settle_s(every=False),
+    )
+    return Workspace(store, settings.context, settings.firearms, settings.routes, rules, clock)
+
+
+def open_api(
+    settings: Settings, *, endpoint: str | None, clock: Clock | None = None, interactive: bool = False
+) -> SheetsApi:
+    """The calls, with the configured identity, limits and retries. `endpoint` None is Google.
+
+    Raises:
+        AuthError: the credentials are missing, unsafe or unreadable.
+    """
+    from sheetsync.gsheets.api import SheetsApi
+    from sheetsync.gsheets.auth import open_identity
+    from sheetsync.gsheets.client import Timeouts
+    from sheetsync.gsheets.retry import Retrier
+
+    clock = clock or SystemClock()
+    identity = open_identity(settings.credentials, endpoint=endpoint, interactive=interactive)
+    sheets = settings.sheets
+    return SheetsApi(
+        identity,
+        endpoint=endpoint,
+        clock=clock,
+        limiter=_open_limiter(settings, endpoint, identity.key, clock),
+        retrier=Retrier(sheets.retry, clock),
+        timeouts=Timeouts(connect_s=sheets.connect_timeout_s, read_s=sheets.read_timeout_s),
+    )
+
+
+def _open_limiter(settings: Settings, endpoint: str | None, identity_key: str, clock: Clock) -> Limiter:
+    from sheetsync.gsheets.quota import FileLimiter, NoLimiter
+
+    quota = settings.sheets.quota
+    if endpoint is not None and not quota.everywhere:
+        return NoLimiter()
+    folder = settings.state_dir / "quota"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"{folder} cannot be written: the processes of this machine keep their shared quota there",
+            hint="set 'state_dir' in sheetsync.toml to a folder that is yours",
+        )
+    return FileLimiter(folder, f"{endpoint or 'google'} {identity_key}", quota, clock)
+
+
+@contextmanager
+def open_gateway(
+    settings: Settings, workspace: Workspace, *, tell: Tell = _say_nothing, interactive: bool = False
+) -> Iterator[SheetGateway]:
+    """The configured spreadsheet, for as long as the context lasts.
+
+    With `spreadsheet = "local"` and no endpoint, the workspace's own server: the one that runs on its data file, or
+    one started here and stopped at the end. The spreadsheet itself is made at first use.
+    """
+    from sheetsync.gsheets.gateway import GoogleGateway
+
+    with _server(settings, workspace.clock) as endpoint:
+        api = open_api(settings, endpoint=endpoint, clock=workspace.clock, interactive=interactive)
+        try:
+            spreadsheet_id = local_spreadsheet(settings, api, tell) if settings.is_local else settings.spreadsheet
+            yield GoogleGateway(api, spreadsheet_id, firearms=workspace.firearms.ids())
+        finally:
+            api.close()
+
+
+@contextmanager
+def _server(settings: Settings, clock: Clock) -> Iterator[str | None]:
+    """The base URL of the server to speak to; None is Google."""
+    if settings.sheets.endpoint is not None or not settings.is_local:
+        yield settings.sheets.endpoint
+        return
+    if not settings.local_data_file.exists():
+        _forget(settings)  # the data file was removed, and the spreadsheet with it
+    with local_server(settings.local_data_file, clock=clock) as url:
+        yield url
+
+
+@contextmanager
+def local_server(data_file: Path, *, clock: Clock | None = None) -> Iterator[str]:
+    """The URL of a local Sheets server on a data file: the running one, or one that runs as long as the context."""
+    from sheetsync.localsheets import LocalSheets
+
+    clock = clock or SystemClock()
+    ends_at = clock.monotonic() + STARTING_S
+    while True:
+        try:
+            server = LocalSheets(port=0, data=data_file)
+            break
+        except LockHeldError:
+            url = running_url(data_file)
+            if url:
+                LOG.info("speaking to the Sheets server that runs on %s: %s", data_file, url)
+                yield url
+                return
+            if clock.monotonic() > ends_at:
+                raise
+            clock.sleep(LOOK_AGAIN_S)
+    with server:
+        LOG.info("started a Sheets server on %s: %s", data_file, server.url)
+        yield server.url
+
+
+def running_url(data_file: Path) -> str:
+    """Where the server that holds a data file says that it answers; "" if it does not say (yet)."""
+    from sheetsync.settings.address import parse_endpoint
+
+    try:
+        text = data_file.with_name(data_file.name + ".url").read_text(encoding="utf-8")
+        return parse_endpoint(text) or ""
+    except (OSError, ValueError):
+        return ""
+
+
+def local_spreadsheet(settings: Settings, api: SheetsApi, tell: Tell = _say_nothing) -> str:
+    """The id of the workspace's own spreadsheet on a server; it is made, and remembered, at first use."""
+    key = settings.sheets.endpoint or settings.local_data_file.name
+    path = settings.root / LOCAL_IDS
+    with _locked(path) as descriptor:
+        known = _read_ids(descriptor)
+        if key not in known:
+            title = f"sheetsync {settings.tenant} ({settings.root.name})"
+            known[key] = api.create_spreadsheet(title)
+            _write_ids(descriptor, known)
+            tell(f"made the spreadsheet '{title}': {known[key]}")
+    return known[key]
+
+
+def _forget(settings: Settings) -> None:
+    with _locked(settings.root / LOCAL_IDS) as descriptor:
+        known = _read_ids(descriptor)
+        if known.pop(settings.local_data_file.name, None) is not None:
+            _write_ids(descriptor, known)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """A file, made if needed, under a lock: two first uses at once make one spreadsheet, not two."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as exc:
+        raise ConfigError(
+            f"{path} cannot be written: {exc.strerror}", hint="the workspace's folder must be writable"
+        ) from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_ids(descriptor: int) -> dict[str, str]:
+    try:
+        value = json.loads(os.pread(descriptor, 1 << 20, 0) or b"{}")
+    except ValueError:
+        return {}
+    return {str(key): str(known) for key, known in value.items()} if isinstance(value, dict) else {}
+
+
+def _write_ids(descriptor: int, known: dict[str, str]) -> None:
+    data = json.dumps(known, indent=2, sort_keys=True).encode()
+    os.pwrite(descriptor, data, 0)
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
