@@ -1,0 +1,273 @@
+"""A spreadsheet as `spreadsheets.get` answers it: properties, tabs, grid data, what is attached.
+
+Only what the mask shows is built, so that a typed read of 100,000 rows stays cheap.  The mask's grammar is in
+`fields.py`, single values in `rendering.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sheetsync.localsheets import defaults, fields, metadata, protection
+from sheetsync.localsheets.cell import Cell, CellError, Formula, Json
+from sheetsync.localsheets.fields import Mask
+from sheetsync.localsheets.ranges import Area, json_of
+from sheetsync.localsheets.rendering import effective, number_format, shown, union
+from sheetsync.localsheets.sheet import COLUMN_PIXELS, ROW_PIXELS, Box, Dimension, Sheet
+from sheetsync.localsheets.spreadsheet import Spreadsheet
+
+Wants = Callable[[str], bool]
+
+
+class GridView:
+    """One answer being built: which spreadsheet, for whom, and what of it."""
+
+    def __init__(self, spreadsheet: Spreadsheet, user: str, mask: Mask | None, *, with_grid: bool) -> None:
+        self.spreadsheet = spreadsheet
+        self.user = user
+        self.mask = mask
+        self.with_grid = with_grid if mask is None else reaches_grid(mask)
+
+    def build(self, areas: list[Area] | None = None) -> Json:
+        """The whole answer.
+
+        Args:
+            areas: show only these tabs, and of their grids only these parts; None for everything.
+        """
+        spreadsheet, wants = self.spreadsheet, wanting(self.mask)
+        found: Json = {}
+        if wants("spreadsheetId"):
+            found["spreadsheetId"] = spreadsheet.spreadsheet_id
+        if wants("properties"):
+            found["properties"] = properties_json(spreadsheet)
+        if wants("sheets"):
+            below = self.mask.get("sheets", self.mask.get("*")) if self.mask else None
+            found["sheets"] = self._sheets(areas, below)
+        if wants("namedRanges") and spreadsheet.named_ranges:
+            found["namedRanges"] = list(spreadsheet.named_ranges.values())
+        if wants("spreadsheetUrl"):
+            found["spreadsheetUrl"] = url_of(spreadsheet)
+        if wants("developerMetadata") and (own := metadata.of_spreadsheet(spreadsheet)):
+            found["developerMetadata"] = own
+        return found if self.mask is None else fields.select(found, self.mask)  # type: ignore[no-any-return]
+
+    def _sheets(self, areas: list[Area] | None, mask: Mask | None) -> list[Json]:
+        sheets: list[Json] = []
+        for index, sheet in enumerate(self.spreadsheet.sheets):
+            boxes = None if areas is None else [area.box for area in areas if area.sheet is sheet]
+            if boxes != []:
+                sheets.append(self._sheet(sheet, index, boxes, mask))
+        return sheets
+
+    def _sheet(self, sheet: Sheet, index: int, boxes: list[Box] | None, mask: Mask | None) -> Json:
+        wants = wanting(mask)
+        found: Json = {}
+        if wants("properties"):
+            found["properties"] = sheet_properties(sheet, index)
+        if self.with_grid and sheet.sheet_type == "GRID":
+            below = mask.get("data", mask.get("*")) if mask else None
+            found["data"] = [self._data(sheet, box, below) for box in boxes or [sheet.whole]]
+        merges = [box for box in sheet.merges if boxes is None or any(box.meets(one) for one in boxes)]
+        if merges:
+            found["merges"] = [json_of(sheet, box) for box in merges]
+        attached: dict[str, Iterable[Json]] = {
+            "conditionalFormats": sheet.conditional_formats,
+            "filterViews": sheet.filter_views.values(),
+            "protectedRanges": (self.protected_json(one) for one in sheet.protected_ranges.values()),
+            "charts": sheet.charts.values(),
+            "bandedRanges": sheet.banded_ranges.values(),
+            "rowGroups": sheet.row_groups,
+            "columnGroups": sheet.column_groups,
+            "slicers": sheet.slicers.values(),
+            "tables": sheet.tables.values(),
+        }
+        for name, items in attached.items():
+            if wants(name) and (listed := list(items)):
+                found[name] = listed
+        if sheet.basic_filter is not None:
+            found["basicFilter"] = sheet.basic_filter
+        if wants("developerMetadata") and (own := metadata.of_sheet(self.spreadsheet, sheet)):
+            found["developerMetadata"] = own
+        return found
+
+    def protected_json(self, protected: Json) -> Json:
+        """A protected range as its caller sees it: only who may edit it is told the editors."""
+        found = dict(protected)
+        if protection.may_edit(self.spreadsheet, protected, self.user):
+            found["requestingUserCanEdit"] = True
+        else:
+            found.pop("editors", None)
+        return found
+
+    def _data(self, sheet: Sheet, box: Box, mask: Mask | None) -> Json:
+        wants = wanting(mask)
+        found: Json = {}
+        if box.row:
+            found["startRow"] = box.row
+        if box.col:
+            found["startColumn"] = box.col
+        if wants("rowData"):
+            below = mask.get("rowData", mask.get("*")) if mask else None
+            if rows := self._row_data(sheet, box, below):
+                found["rowData"] = rows
+        for name, dimension, start, end in (
+            ("rowMetadata", "ROWS", box.row, box.row_end),
+            ("columnMetadata", "COLUMNS", box.col, box.col_end),
+        ):
+            if wants(name):
+                found[name] = self._dimension_data(sheet, dimension, start, end)  # type: ignore[arg-type]
+        return found
+
+    def _dimension_data(self, sheet: Sheet, dimension: Dimension, start: int, end: int) -> list[Json]:
+        pixels = ROW_PIXELS if dimension == "ROWS" else COLUMN_PIXELS
+        attached = metadata.by_index(self.spreadsheet, sheet, dimension)
+        listed = sheet.row_properties if dimension == "ROWS" else sheet.column_properties
+        plain: Json = {"pixelSize": pixels}
+        if not attached and not any(listed):
+            return [plain] * (end - start)
+        result: list[Json] = []
+        for index in range(start, end):
+            own = sheet.properties_of(dimension, index)
+            item = {**plain, **own} if own else plain
+            if index in attached:
+                item = {**item, "developerMetadata": attached[index]}
+            result.append(item)
+        return result
+
+    def _row_data(self, sheet: Sheet, box: Box, mask: Mask | None) -> list[Json]:
+        inner = mask.get("values", mask.get("*")) if mask else None
+        build = CellBuilder(self.spreadsheet, sheet, inner)
+        rows: list[Json] = []
+        filled = 0
+        for row in range(box.row, min(box.row_end, len(sheet.rows))):
+            line = sheet.rows[row][box.col : box.col_end]
+            while line and line[-1] is None:
+                line.pop()
+            if line:
+                rows.append({"values": [build(row, box.col + i, cell) if cell else {} for i, cell in enumerate(line)]})
+                filled = len(rows)
+            else:
+                rows.append({})
+        del rows[filled:]
+        return rows
+
+
+class CellBuilder:
+    """Builds CellData; which fields is decided once."""
+
+    def __init__(self, spreadsheet: Spreadsheet, sheet: Sheet, mask: Mask | None) -> None:
+        wants = wanting(mask)
+        self.spreadsheet = spreadsheet
+        self.sheet = sheet
+        self.locale = spreadsheet.locale
+        self.entered = wants("userEnteredValue")
+        self.effective = wants("effectiveValue")
+        self.formatted = wants("formattedValue")
+        self.effective_format = wants("effectiveFormat")
+        self.values = self.entered or self.effective or self.formatted or self.effective_format or wants("hyperlink")
+
+    def __call__(self, row: int, col: int, cell: Cell) -> Json:
+        """One cell as CellData."""
+        found: Json = {}
+        entered = cell.value
+        if entered is not None and self.values:
+            if type(entered) is str and cell.form is None and not self.effective_format:
+                both = {"stringValue": entered}
+                if self.entered:
+                    found["userEnteredValue"] = both
+                if self.effective:
+                    found["effectiveValue"] = both
+                if self.formatted:
+                    found["formattedValue"] = entered
+            else:
+                self._value(found, row, col, cell)
+        if cell.form is not None:
+            found["userEnteredFormat"] = cell.form
+        if cell.note:
+            found["note"] = cell.note
+        if cell.rule is not None:
+            found["dataValidation"] = cell.rule
+        if cell.extra:
+            found.update(cell.extra)
+        if self.effective_format and "effectiveFormat" not in found and (cell.form or entered is not None):
+            found["effectiveFormat"] = effective_format(cell.form, None, entered)
+        return found
+
+    def _value(self, found: Json, row: int, col: int, cell: Cell) -> None:
+        spreadsheet, sheet = self.spreadsheet, self.sheet
+        value = effective(spreadsheet, sheet, row, col, cell)
+        if self.entered:
+            found["userEnteredValue"] = union(cell.value)
+        if value is None:
+            return
+        if self.effective:
+            found["effectiveValue"] = union(value)
+        form = number_format(spreadsheet, sheet, row, col, cell)
+        if self.formatted:
+            found["formattedValue"] = shown(value, form, self.locale)
+        if self.effective_format:
+            found["effectiveFormat"] = effective_format(cell.form, form, value)
+        if type(cell.value) is Formula and (link := spreadsheet.calculator.hyperlink(sheet, row, col)):
+            found["hyperlink"] = link
+
+
+def effective_format(form: Json | None, number: Json | None, value: Any) -> Json:
+    """The format that a cell is shown in: the default one, overlaid with its own."""
+    side = "LEFT"
+    if isinstance(value, (bool, CellError)):
+        side = "CENTER"
+    elif isinstance(value, (int, float)):
+        side = "RIGHT"
+    result: Json = dict(defaults.DEFAULT_FORMAT)
+    result["horizontalAlignment"] = side
+    result["hyperlinkDisplayType"] = "PLAIN_TEXT"
+    result["textFormat"] = {**result["textFormat"], "fontFamily": defaults.THEME_FONT}
+    if number:
+        result["numberFormat"] = number
+    for key, item in (form or {}).items():
+        result[key] = {**result["textFormat"], **item} if key == "textFormat" else item
+    return result
+
+
+def wanting(mask: Mask | None) -> Wants:
+    """Whether a mask shows a field; without a mask everything is shown."""
+    if mask is None or "*" in mask:
+        return lambda _name: True
+    return lambda name: name in mask
+
+
+def reaches_grid(mask: Mask) -> bool:
+    """Whether a mask asks for grid data: it must reach into `sheets`; a bare `*` does not."""
+    if "sheets" not in mask:
+        return False
+    below = mask["sheets"]
+    return below is None or "data" in below or "*" in below
+
+
+def properties_json(spreadsheet: Spreadsheet) -> Json:
+    """SpreadsheetProperties with the defaults that Google shows."""
+    return {**spreadsheet.properties, "defaultFormat": defaults.DEFAULT_FORMAT, "spreadsheetTheme": theme(spreadsheet)}
+
+
+def theme(spreadsheet: Spreadsheet) -> Json:
+    """The theme that is set, or that of a new spreadsheet."""
+    own: Json = spreadsheet.properties.get("spreadsheetTheme") or defaults.THEME
+    return own
+
+
+def url_of(spreadsheet: Spreadsheet) -> str:
+    """Where a person would open it at Google's."""
+    return f"https://docs.google.com/spreadsheets/d/{spreadsheet.spreadsheet_id}/edit"
+
+
+def sheet_properties(sheet: Sheet, index: int) -> Json:
+    """SheetProperties as Google writes them."""
+    options = dict(sheet.options)
+    grid = options.pop("gridProperties", {})
+    found: Json = {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index, "sheetType": sheet.sheet_type}
+    if sheet.sheet_type == "GRID":
+        found["gridProperties"] = {"rowCount": sheet.row_count, "columnCount": sheet.col_count, **grid}
+    if sheet.hidden:
+        found["hidden"] = True
+    return found | options

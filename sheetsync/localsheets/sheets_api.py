@@ -1,0 +1,97 @@
+"""The paths of Sheets v4: which call a request is.  Each call's work is in the module that is named here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+from sheetsync.localsheets import batch, errors, fields, metadata_api, schema, spreadsheets_api, values_api
+from sheetsync.localsheets.call import Call, Options
+from sheetsync.localsheets.cell import Json
+from sheetsync.localsheets.pipeline import answer, html_not_found, json_body
+from sheetsync.localsheets.transport import Request, Response
+from sheetsync.localsheets.workspace import Workspace
+
+PREFIX: Final = "/v4/spreadsheets"
+
+# (method, pattern of what follows the id) -> the handler and the message that it answers with.
+Handler = Callable[..., Json]
+_CALLS: Final[list[tuple[str, re.Pattern[str], Handler, str]]] = [
+    ("GET", re.compile(r""), spreadsheets_api.get, "Spreadsheet"),
+    ("POST", re.compile(r":getByDataFilter"), spreadsheets_api.get_by_data_filter, "Spreadsheet"),
+    ("POST", re.compile(r":batchUpdate"), batch.batch_update, "BatchUpdateSpreadsheetResponse"),
+    ("GET", re.compile(r"/values:batchGet"), values_api.batch_get, "BatchGetValuesResponse"),
+    ("POST", re.compile(r"/values:batchUpdate"), values_api.batch_update, "BatchUpdateValuesResponse"),
+    ("POST", re.compile(r"/values:batchClear"), values_api.batch_clear, "BatchClearValuesResponse"),
+    ("POST", re.compile(r"/values:batchGetByDataFilter"), values_api.batch_get_by_data_filter, "BatchGetValuesByDataFilterResponse"),
+    ("POST", re.compile(r"/values:batchUpdateByDataFilter"), values_api.batch_update_by_data_filter, "BatchUpdateValuesByDataFilterResponse"),
+    ("POST", re.compile(r"/values:batchClearByDataFilter"), values_api.batch_clear_by_data_filter, "BatchClearValuesByDataFilterResponse"),
+    ("POST", re.compile(r"/values/([^/]+):append"), values_api.append_values, "AppendValuesResponse"),
+    ("POST", re.compile(r"/values/([^/]+):clear"), values_api.clear, "ClearValuesResponse"),
+    ("GET", re.compile(r"/values/([^/]+)"), values_api.get, "ValueRange"),
+    ("PUT", re.compile(r"/values/([^/]+)"), values_api.update, "UpdateValuesResponse"),
+    ("GET", re.compile(r"/developerMetadata/([^/]+)"), metadata_api.get, "DeveloperMetadata"),
+    ("POST", re.compile(r"/developerMetadata:search"), metadata_api.search, "SearchDeveloperMetadataResponse"),
+    ("POST", re.compile(r"/sheets/([^/]+):copyTo"), spreadsheets_api.copy_to, "SheetProperties"),
+]  # fmt: skip
+_PATH: Final = re.compile(rf"{PREFIX}/([^/:]+)(.*)")
+_COLON: Final = re.compile(r"%3A(?=(?:append|clear|batch\w+|getByDataFilter|search|copyTo)$)", re.IGNORECASE)
+
+
+class SheetsApi:
+    """Answers the paths under `/v4/spreadsheets`."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def __call__(self, request: Request, workspace: Workspace) -> Response | None:
+        """The answer, or None for a path of another API."""
+        path = request.path
+        if not path.startswith(PREFIX):
+            return None
+        if path.rstrip("/") == PREFIX:
+            if request.method != "POST":
+                return html_not_found(path)
+            with workspace.lock:
+                found = spreadsheets_api.create(workspace, request.caller.user, json_body(request))
+            mask = fields.response_mask(request.param("fields"), "Spreadsheet")
+            return answer(fields.select(found, mask), request)
+        match = _PATH.fullmatch(_COLON.sub(":", path))
+        if not match:
+            return html_not_found(path)
+        for method, pattern, handler, message in _CALLS:
+            if method == request.method and (inner := pattern.fullmatch(match[2])):
+                arguments = [unquote(part) for part in inner.groups()]
+                return self._call(request, workspace, unquote(match[1]), handler, message, arguments)
+        return html_not_found(path)
+
+    def _call(
+        self,
+        request: Request,
+        workspace: Workspace,
+        spreadsheet_id: str,
+        handler: Handler,
+        message: str,
+        arguments: list[str],
+    ) -> Response:
+        mask = fields.response_mask(request.param("fields"), message)
+        with workspace.lock:
+            call = Call(request, workspace, workspace.spreadsheet(spreadsheet_id), request.caller.user, self.options)
+            found: Any = handler(call, *arguments)
+        if mask is not None and message != "Spreadsheet":
+            found = fields.select(found, mask)
+        return answer(found, request)
+
+
+def number(text: str, name: str) -> int:
+    """A number in a path.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    value = schema.as_number(text)
+    if value is None or value != int(value):
+        raise errors.bad_fields([(name, f"Invalid value at '{name}' (TYPE_INT32), \"{text}\"")])
+    return int(value)
