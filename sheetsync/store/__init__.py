@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from sheetsync.store.content import Content, SourceBytes
+from sheetsync.store.copying import CopyReport, copy_store
+from sheetsync.store.fsck import Finding, FsckReport
 from sheetsync.store.lease import Lease
 from sheetsync.store.names import RecordId
+from sheetsync.store.repair import fsck
 from sheetsync.store.snapshot import UNSET, Commit, LeaseInfo, Snapshot, Unset
 from sheetsync.store.store import Store
 from sheetsync.store.transaction import Transaction
@@ -15,6 +18,9 @@ __all__ = [
     "UNSET",
     "Commit",
     "Content",
+    "CopyReport",
+    "Finding",
+    "FsckReport",
     "Lease",
     "LeaseInfo",
     "RecordId",
@@ -25,4 +31,6 @@ __all__ = [
     "Transaction",
     "Unset",
     "VersionedStore",
+    "copy_store",
+    "fsck",
 ]

@@ -107,6 +107,9 @@ class TenantBackend(Protocol):
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """The lines of entries `first` to `last`, with their numbers; both must be behind the position."""
 
+    def pack(self, upto: int) -> tuple[int, int]:
+        """Gather entries up to `upto` into larger immutable objects, where that helps; (written, lines proved)."""
+
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line; it was never acknowledged."""
 

@@ -68,6 +68,21 @@ def this_holder(who: str, clock: Clock) -> Holder:
     return Holder(who, socket.gethostname(), os.getpid(), clock.now().timestamp())
 
 
+def refuse_held(name: str, state: JournalState, clock: Clock) -> None:
+    """Refuse a lease that the journal says another holds, and whose time is not over.
+
+    Raises:
+        LockHeldError: names the holder.
+    """
+    for info in state.lease_infos():
+        if info.name == name and info.until is not None and info.until > clock.now():
+            age_s = (clock.now() - info.since).total_seconds()
+            raise LockHeldError(
+                f"another run holds the lock '{name}': {info.who} on {info.host}, pid {info.pid}, for {age_s:.0f} s",
+                hint="wait for it; 'sheetsync lock show' and 'lock break' help",
+            )
+
+
 def lease_member(name: str, epoch: int, holder: Holder | None, clock: Clock, ttl_s: float) -> dict[str, JSONValue]:
     """The `lease` member of a journal entry; without a holder the lease is free."""
     member: dict[str, JSONValue] = {"name": name, "epoch": epoch}

@@ -1,22 +1,22 @@
 """Local disk: the commit is one line appended under a lock that dies with its holder, and one fdatasync.
 
-The journal's files are read and appended here; what their lines mean is not known here. Records' files are put by a
-link of a whole file, which replaces nothing. The model behind each step: design.md section 3, "Rules on disk".
+The journal's files are `local_journal.py`. Records' files are put here by a link of a whole file, which replaces
+nothing. The model behind each step: design.md section 3, "Rules on disk".
 """
 
 from __future__ import annotations
 
 import secrets
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from sheetsync.errors import LockHeldError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import LockHeldError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
-from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
+from sheetsync.store.segments import Rotation
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
@@ -96,13 +96,10 @@ class LocalTenant:
     """One tenant on local disk."""
 
     def __init__(self, files: FileSystem, folder: str, rotation: Rotation, nonce: str) -> None:
-        self._files, self._folder, self._rotation, self._nonce = files, folder, rotation, nonce
+        self._files, self._folder, self._nonce = files, folder, nonce
         self._journal, self._work = f"{folder}/{JOURNAL}", f"{folder}/{WORK}"
-        self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
-        self._firsts: list[int] = []
-        self._torn = 0
+        self._lines = LocalJournal(files, self._journal, f"{self._work}/doubt", rotation)
         self._serial = 0
-        self._cached: tuple[int, list[bytes]] = (0, [])
 
     # --- folders and locks --------------------------------------------------------------------------------------
     def prepare(self) -> bool:
@@ -113,7 +110,8 @@ class LocalTenant:
                     self._files.mkdir(path)
                 self._files.sync_folder(parent(path))
             with self._files.lock(f"{self._work}/lock"):
-                return True
+                self._lines.settle_doubt(self._temp)
+            return True
         except OSError as exc:
             if is_read_only(exc) and self._files.kind(self._journal) == "folder":
                 return False
@@ -154,140 +152,37 @@ class LocalTenant:
         return f"{self._work}/leases/{encode_part(name)}.lock"
 
     # --- the journal --------------------------------------------------------------------------------------------
-    def _path(self, first: int) -> str:
-        return f"{self._journal}/{segment_name(first)}"
-
     def new_lines(self) -> list[bytes]:
-        """Whole lines behind the position, made durable: their writer may have died before its fsync."""
-        number, first, offset, entries = self._number, self._first, self._offset, self._entries
-        fresh: list[bytes] = []
-        touched: list[int] = []
-        torn = 0
-        while True:
-            if self._rotation.is_full(entries, offset):
-                first, offset, entries = number + 1, 0, 0
-            size = self._files.size(self._path(first))
-            if size is None or size <= offset:
-                self._check_shrunk(first, size, offset)
-                break
-            data = self._files.read_at(self._path(first), offset, size - offset)
-            lines, used = split_lines(data, where=segment_name(first))
-            torn = len(data) - used
-            if lines:
-                fresh += lines
-                touched.append(first)
-            number, offset, entries = number + len(lines), offset + used, entries + len(lines)
-            if not lines or torn:
-                break
-        if torn or not self._firsts:
-            self._check_gap(number)
-        for start in touched:
-            self._files.sync(self._path(start))
-        if any(start not in self._firsts for start in touched):
-            self._files.sync_folder(self._journal)
-            self._firsts = sorted({*self._firsts, *touched})
-        self._number, self._first, self._offset, self._entries, self._torn = number, first, offset, entries, torn
-        return fresh
-
-    def _check_shrunk(self, first: int, size: int | None, offset: int) -> None:
-        if (size or 0) < offset:
-            raise StoreDamagedError(f"{segment_name(first)} was cut: it has {size or 0} bytes, it had {offset}")
-
-    def _check_gap(self, number: int) -> None:
-        """No journal file may begin after the last whole line."""
-        try:
-            names = self._files.listdir(self._journal)
-        except FileNotFoundError:
-            return
-        firsts = [first for name in names if (first := parse_segment_name(name)) is not None]
-        beyond = [first for first in firsts if first > number + 1]
-        if beyond:
-            raise StoreDamagedError(
-                f"journal: entry {number + 1} is missing or broken, but {segment_name(min(beyond))} goes on after it"
-            )
+        """Whole lines behind the position, durable."""
+        return self._lines.new_lines()
 
     def seek(self, number: int, place: list[int]) -> bool:
-        """Go to a position that a derived index remembers."""
-        if len(place) != 3 or number < 1:
-            return False
-        first, offset, entries = place
-        size = self._files.size(self._path(first))
-        if size is None or size < offset or first + entries - 1 != number:
-            return False
-        names = self._files.listdir(self._journal)
-        firsts = sorted(start for name in names if (start := parse_segment_name(name)) is not None)
-        if firsts[:1] != [1] or first not in firsts:
-            return False
-        self._number, self._first, self._offset, self._entries = number, first, offset, entries
-        self._firsts = [start for start in firsts if start <= first]
-        return True
+        """Go to a position."""
+        return self._lines.seek(number, place)
 
     def place(self) -> list[int]:
-        """First entry of the present file, the end of its last whole line, its number of entries."""
-        return [self._first, self._offset, self._entries]
+        """The position."""
+        return self._lines.place()
 
     def add(self, number: int, line: bytes) -> bool:
-        """Append the line and make it durable. Only under `exclusive`, with nothing torn."""
-        if number != self._number + 1 or self._torn:
-            return False
-        if self._rotation.is_full(self._entries, self._offset):
-            self._first, self._offset, self._entries = number, 0, 0
-        path, data = self._path(self._first), line + b"\n"
-        try:
-            self._files.append(path, self._offset, data)
-        except OSError:
-            with suppress(OSError):  # else the next writer cuts it
-                self._files.truncate(path, self._offset)
-            raise
-        try:
-            self._files.sync(path)
-            if self._offset == 0:  # the name may be new, or a dead writer's
-                self._files.sync_folder(self._journal)
-        except OSError as exc:
-            raise UnknownOutcomeError(
-                f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
-                hint="check the disk, then open the store again and look",
-            ) from exc
-        if self._first not in self._firsts:
-            self._firsts.append(self._first)
-        self._number, self._offset, self._entries = number, self._offset + len(data), self._entries + 1
-        return True
+        """Append the line durably."""
+        return self._lines.add(number, line)
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
-        number = first
-        while number <= last:
-            start, lines = self._segment_of(number)
-            for line in lines[number - start : last - start + 1]:
-                yield number, line
-                number += 1
+        return self._lines.lines(first, last)
 
-    def _segment_of(self, number: int) -> tuple[int, list[bytes]]:
-        """(first entry, lines) of the journal file that holds the entry."""
-        start = self._firsts[bisect_right(self._firsts, number) - 1]
-        cached_start, cached = self._cached
-        if cached_start != start or number - start >= len(cached):
-            data = self._files.read(self._path(start))
-            cached = (data[: self._offset] if start == self._first else data).split(b"\n")[:-1]
-            if number - start >= len(cached):
-                raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
-            self._cached = (start, cached)
-        return start, cached
+    def pack(self, upto: int) -> tuple[int, int]:  # noqa: ARG002 (nothing to do)
+        """Journal files are large already."""
+        return 0, 0
 
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line."""
-        size = self._files.size(self._path(self._first)) or 0
-        if not self._torn or size <= self._offset:
-            return b""
-        return self._files.read_at(self._path(self._first), self._offset, size - self._offset)
+        return self._lines.torn_bytes()
 
     def cut_torn(self) -> None:
-        """Cut it, and keep the bytes aside."""
-        data = self.torn_bytes()
-        if data:
-            self._keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", data)
-            self._files.truncate(self._path(self._first), self._offset)
-        self._torn = 0
+        """Cut it, keeping the bytes aside."""
+        self._lines.cut_torn(self._keep_aside)
 
     # --- files --------------------------------------------------------------------------------------------------
     def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:

@@ -67,7 +67,7 @@ def media_errors(doing: str) -> Iterator[None]:
         raise kind(f"cannot {doing}: {what} ({exc.filename or exc.strerror or exc})", hint=hint) from exc
 
 
-def open_backend(url: str | Path, *, tell: Callable[[str], None]) -> Backend:
+def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], None]) -> Backend:
     """The backend for a folder or a URL.
 
     Raises:
@@ -78,9 +78,9 @@ def open_backend(url: str | Path, *, tell: Callable[[str], None]) -> Backend:
     text = str(url)
     scheme, mark, rest = text.partition("://")
     if isinstance(url, Path) or not mark:
-        return _open_folder(Path(text), tell)
+        return _open_folder(Path(text), create, tell)
     if scheme == "file":
-        return _open_folder(Path(rest), tell)
+        return _open_folder(Path(rest), create, tell)
     if scheme == "memory":
         objects = _MEMORY.setdefault(rest, MemoryObjects()) if rest else MemoryObjects()
         return ObjectBackend(objects, text, cheap=True)
@@ -91,10 +91,12 @@ def open_backend(url: str | Path, *, tell: Callable[[str], None]) -> Backend:
     raise UsageError(f"'{text[:80]}' is no store's address", hint="use a folder, or s3://, gs://, az://, memory://")
 
 
-def _open_folder(path: Path, tell: Callable[[str], None]) -> Backend:
+def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backend:
     root = path.expanduser()
     if root.exists() and not root.is_dir():
         raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
+    if not create and not root.is_dir():
+        raise NotFoundError(f"there is no store at '{path}'", hint="run 'sheetsync init'")
     with media_errors(f"make the store's folder '{path}'"):
         root.mkdir(parents=True, exist_ok=True)
         root = root.resolve()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from sheetsync.errors import DefectError, StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
+from sheetsync.store.compaction import PACK_ENTRIES, pack_name, pack_ranges
 from sheetsync.store.entry import is_whole
 from sheetsync.store.segments import parse_segment_name, segment_name
 
@@ -136,12 +137,40 @@ class ObjectTenant:
     def new_lines(self) -> list[bytes]:
         """Entries behind the position, until there is none."""
         fresh: list[bytes] = []
-        while (line := self._line(self._number + len(fresh) + 1)) is not None:
-            fresh.append(line)
+        while True:
+            number = self._number + len(fresh) + 1
+            if packed := self._packed(number):
+                fresh += packed
+            elif (line := self._line(number)) is not None:
+                fresh.append(line)
+            else:
+                break
         if not fresh and self._number == 0:
             self._check_gap()
         self._number += len(fresh)
         return fresh
+
+    def _packed(self, first: int) -> list[bytes]:
+        """The lines of the pack that begins with this entry; none if there is no such pack, or a line is not whole."""
+        if (first - 1) % PACK_ENTRIES:
+            return []
+        data = self._objects.get(f"{self._folder}/{WORK}/{pack_name(first, first + PACK_ENTRIES - 1)}")
+        lines = (data or b"").split(b"\n")[:-1]
+        return lines if len(lines) == PACK_ENTRIES and all(map(is_whole, lines)) else []
+
+    def pack(self, upto: int) -> tuple[int, int]:
+        """Write the packs that are missing, and prove every pack against the entries' own objects."""
+        written = proved = 0
+        for first, last in pack_ranges(upto):
+            lines = b"".join(line + b"\n" for _, line in self.lines(first, last))
+            key = f"{self._folder}/{WORK}/{pack_name(first, last)}"
+            if self._objects.get(key) is None:
+                put_surely(self._objects, key, lines)
+                written += 1
+            if self._objects.get(key) != lines:
+                raise StoreDamagedError(f"the pack {pack_name(first, last)} is not what its entries are")
+            proved += PACK_ENTRIES
+        return written, proved
 
     def _check_gap(self) -> None:
         prefix = f"{self._folder}/{JOURNAL}/"
@@ -151,6 +180,9 @@ class ObjectTenant:
 
     def seek(self, number: int, place: list[int]) -> bool:
         """Go on after `number`."""
+        if number == 0:
+            self._number = 0
+            return True
         if place != [number] or self._objects.get(self._key(number)) is None:
             return False
         self._number = number

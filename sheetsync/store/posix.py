@@ -99,7 +99,10 @@ class PosixFileSystem:
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
         if self._tail is not None and self._tail[0] == path:
-            return os.fstat(self._tail[1]).st_size
+            there = os.fstat(self._tail[1])
+            if there.st_nlink > 0:
+                return there.st_size
+            self._drop_tail()  # another process wrote the file anew
         try:
             with self._folder(path) as (fd, name):
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
@@ -176,6 +179,8 @@ class PosixFileSystem:
 
     def rename(self, source: str, target: str) -> None:
         """Move a name."""
+        if self._tail is not None and self._tail[0] == target:
+            self._drop_tail()
         with self._folder(source) as (old, old_name), self._folder(target) as (new, new_name):
             os.rename(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
 

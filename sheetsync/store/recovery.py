@@ -18,12 +18,16 @@ from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.state import JournalState
 
 CHECKPOINT: Final = "checkpoint.json"
-CHECKPOINT_SNAPSHOTS: Final = 4096  # recovery looks at no more than about so many names
+CHECKPOINT_SNAPSHOTS: Final = 1024  # a writer makes a checkpoint after so many
+OPENING_SNAPSHOTS: Final = 128  # an opening that had to look at more makes one, so that the next need not
 SHOWN: Final = 5
 
 
-def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> None:
+def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> int:
     """Make the folders say what the journal says. Only under `exclusive`, with the journal read to its end.
+
+    Returns:
+        the number of snapshots since the checkpoint.
 
     Raises:
         StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
@@ -32,18 +36,24 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     upto = read_checkpoint(backend, state)
     if state.number == 0:
         _check_no_journal(backend)
-    put, paths = 0, []
+    put, seen = 0, 0
     for _, line in backend.lines(upto + 1, state.number):
         entry = decode_line(line)
         put += complete_names(backend, entry)
-        paths += [change.path for change in entry.changes]
+        seen += len(entry.changes)
     if put:
         tell(f"recovered: {put} snapshot{'s' * (put != 1)} of committed saves put in place")
     swept = backend.sweep()
     if swept:
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
-    if len(paths) > CHECKPOINT_SNAPSHOTS:
-        write_checkpoint(backend, state, paths)
+    if seen < OPENING_SNAPSHOTS:
+        return seen
+    try:
+        checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
+    except OSError as exc:
+        tell(f"the checkpoint could not be written ({exc})")
+        return seen
+    return 0
 
 
 def complete_names(backend: TenantBackend, entry: Entry) -> int:
@@ -100,7 +110,20 @@ def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
     return max(0, upto)
 
 
-def write_checkpoint(backend: TenantBackend, state: JournalState, paths: list[str]) -> None:
-    """Make all names durable, and only then say so."""
+def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[int]) -> None:
+    """Make the names of all entries durable, and only then say so. Only under `exclusive`.
+
+    Args:
+        backend: the tenant's part.
+        state: the journal's state; the checkpoint covers all of it.
+        placed: entries whose names this process saw or put itself; those of others are looked at first, for their
+            writers may have died before.
+    """
+    paths = []
+    for number, line in backend.lines(read_checkpoint(backend, state) + 1, state.number):
+        entry = decode_line(line)
+        if number not in placed:
+            complete_names(backend, entry)
+        paths += [change.path for change in entry.changes]
     backend.make_durable(paths)
     backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)

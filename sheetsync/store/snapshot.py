@@ -71,7 +71,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class LeaseInfo:
-    """A lease that is held. `since` is aware UTC; `until` only where a lease ends by time (buckets)."""
+    """A lease that is held.
+
+    Attributes:
+        since: aware UTC.
+        until: only where a lease ends by time (buckets).
+        age_s: for how long it has been held.
+        alive: False where its time is over, but it was not given back.
+    """
 
     name: str
     who: str
@@ -79,6 +86,8 @@ class LeaseInfo:
     pid: int
     since: datetime
     until: datetime | None
+    age_s: float = 0.0
+    alive: bool = True
 
     def to_json(self) -> dict[str, JSONValue]:
         """As `lock show --json` prints it."""
@@ -90,4 +99,6 @@ class LeaseInfo:
             "pid": self.pid,
             "since": self.since.isoformat(),
             "until": until,
+            "age_s": round(self.age_s, 1),
+            "alive": self.alive,
         }

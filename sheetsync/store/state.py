@@ -86,6 +86,11 @@ class JournalState:
             self._fold(key for key, head in fresh.items() if head.version == 1)
         self.number, self.line_hash = entry.number, entry.line_hash
 
+    def start_at(self, number: int, line_hash: str, heads: dict[str, Head], leases: dict[str, LeaseState]) -> None:
+        """Begin at the state that a derived index remembers."""
+        self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
+        self._folded = None
+
     def check_collision(self, key: str) -> None:
         """A new record must not be called like another one but for the case of letters, in any part of its path.
 

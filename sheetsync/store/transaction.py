@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import StaleSnapshotError, UsageError
+from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
 from sheetsync.store.content import Content, Encoded, encode_content
 from sheetsync.store.entry import NewChange
 from sheetsync.store.lease import Lease
@@ -119,7 +119,8 @@ class Transaction:
         """
         if self._done:
             raise UsageError("the transaction is over: nothing can be saved in it any more")
-        check_same_tenant(record, self._tenant)
+        if record.tenant != self._tenant:
+            raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', not to '{self._tenant}'")
         if isinstance(expected, Snapshot) and expected.record != record:
             raise UsageError(f"the expected snapshot is one of '{expected.name}', not of '{record.name}'")
         key = encode_record(record)
@@ -141,11 +142,3 @@ class Transaction:
         if kind is None:
             self._request.details = self.details
             self.commit, self.snapshots = self._run(self._request)
-
-
-def check_same_tenant(record: RecordId, tenant: str) -> None:
-    """No call crosses a tenant (S8)."""
-    if record.tenant != tenant:
-        from sheetsync.errors import InvalidIdError
-
-        raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', this is '{tenant}'")

@@ -10,13 +10,13 @@ from sheetsync.store.snapshot import Snapshot
 from sheetsync.store.state import Head, sorted_keys
 
 if TYPE_CHECKING:
-    from sheetsync.store.store import Store
+    from sheetsync.store.reader import StoreReader
 
 
 class StoreView:
     """The store as it was right after commit `commit`; later commits do not change it."""
 
-    def __init__(self, store: Store, commit: int, heads: Mapping[str, Head]) -> None:
+    def __init__(self, store: StoreReader, commit: int, heads: Mapping[str, Head]) -> None:
         self.commit = commit
         self.tenant = store.tenant
         self._store = store

@@ -1,0 +1,41 @@
+"""Compaction: on a bucket, old entries gathered into larger immutable objects, so that opening asks for fewer.
+
+A pack holds the lines of a run of entries, byte for byte. It is proved against the entries before it is used, and the
+entries' own objects stay: one that were removed could be created again by a writer who slept since. On local disk the
+journal's files are large already; there compaction is a checkpoint and an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sheetsync.domain.model import JSONValue
+
+PACK_ENTRIES: Final = 1024
+PACKS: Final = "packs"
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What compaction did; `commit` is the newest commit that it covers."""
+
+    commit: int
+    packs_written: int
+    proved: int
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """As `store compact --json` prints it."""
+        return {"ok": True, "commit": self.commit, "packs_written": self.packs_written, "proved": self.proved}
+
+
+def pack_name(first: int, last: int) -> str:
+    """The name of a pack in the work folder."""
+    return f"{PACKS}/{first:010d}-{last:010d}.jsonl"
+
+
+def pack_ranges(upto: int) -> Iterator[tuple[int, int]]:
+    """The runs of entries that are packed once `upto` entries are there: whole packs only."""
+    for first in range(1, upto - PACK_ENTRIES + 2, PACK_ENTRIES):
+        yield first, first + PACK_ENTRIES - 1

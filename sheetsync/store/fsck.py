@@ -1,0 +1,291 @@
+"""`fsck`: looks at a store's raw files, before any recovery, and says what is wrong with each and what can be done.
+
+It reads only. `repair.py` adds what is missing and replaces what is damaged, from the journal; nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import orjson
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
+from sheetsync.store.content import hash_bytes
+from sheetsync.store.entry import FIRST_PREV, Entry, decode_line, is_whole
+from sheetsync.store.media import parse_format
+from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
+from sheetsync.store.recovery import CHECKPOINT
+from sheetsync.store.segments import parse_segment_name
+from sheetsync.store.state import JournalState
+
+DERIVED_NAME: Final = "index.json"
+FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that fsck found.
+
+    Attributes:
+        code: what it is, stable: torn_line, broken_line, journal_gap, journal_order, missing, truncated, changed,
+            swapped, link, misnamed, foreign, lost_commit, format.
+        tenant: the tenant's folder, "" for the whole store.
+        path: the file, below the tenant.
+        message: what is wrong.
+        damage: does it break a promise? A torn last line does not: it was never acknowledged.
+        hint: what can be done.
+        repaired: `--repair` put it right.
+    """
+
+    code: str
+    tenant: str
+    path: str
+    message: str
+    damage: bool = True
+    recoverable: bool = False
+    hint: str = ""
+    repaired: bool = False
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """As `fsck --json` prints it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """What fsck found, and how much it looked at."""
+
+    url: str
+    store_id: str
+    tenants: tuple[str, ...]
+    commits: int
+    snapshots: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def damaged(self) -> bool:
+        """Is there damage that was not repaired?"""
+        return any(finding.damage and not finding.repaired for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 9 for damage."""
+        return StoreDamagedError.exit_code if self.damaged else 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """As `fsck --json` prints it."""
+        return {
+            "ok": not self.damaged,
+            "url": self.url,
+            "store_id": self.store_id,
+            "tenants": list(self.tenants),
+            "commits": self.commits,
+            "snapshots": self.snapshots,
+            "findings": [finding.to_json() for finding in self.findings],
+            "repaired": sum(finding.repaired for finding in self.findings),
+        }
+
+
+@dataclass(slots=True)
+class TenantScan:
+    """What one tenant's raw files say."""
+
+    tenant: str
+    part: TenantBackend
+    findings: list[Finding] = field(default_factory=list)
+    wanted: dict[str, tuple[str, int]] = field(default_factory=dict)  # path → (hash, entry's number)
+    lines: dict[int, tuple[str, int]] = field(default_factory=dict)  # entry's number → (journal file, line in it)
+    broken: bool = False
+
+    def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
+        """Note a finding."""
+        self.findings.append(Finding(code, self.tenant, path, message, damage=damage, hint=hint))
+
+
+def scan(backend: Backend) -> tuple[str, list[TenantScan]]:
+    """(store id, the tenants' scans). The store's own findings stand in a scan of tenant "".
+
+    Raises:
+        NewerFormatError: a newer version wrote the store: nothing more is known about it.
+    """
+    store, store_id = TenantScan("", backend.open_tenant("")), ""
+    data = backend.read_format()
+    try:
+        store_id = parse_format(data or b"")
+    except StoreDamagedError as exc:
+        what = "FORMAT is missing" if data is None else exc.message
+        store.find("format", "FORMAT", what, hint="restore the file from a copy of the store")
+    return store_id, [store, *(scan_tenant(name, backend.open_tenant(name)) for name in backend.tenants())]
+
+
+def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
+    """All findings of one tenant."""
+    found = TenantScan(tenant, part)
+    files = sorted(part.walk())
+    _scan_journal(found, [path for path, kind in files if kind == "file" and path.startswith(f"{JOURNAL}/")])
+    for path, kind in files:
+        if kind != "file":
+            what = "symbolic link" if kind == "link" else "special file"
+            found.find("link", path, f"{path} is a {what}; it is not followed", hint="move it elsewhere")
+        elif not path.startswith(f"{JOURNAL}/"):
+            _scan_file(found, path)
+    there = {path for path, _ in files}
+    for path, (_, number) in found.wanted.items():
+        if path not in there:
+            found.find("missing", path, f"{path} of entry {number} is missing", hint=FROM_JOURNAL)
+    _scan_checkpoint(found)
+    found.findings = [
+        replace(finding, recoverable=finding.path in found.wanted or finding.code == "torn_line")
+        for finding in found.findings
+    ]
+    return found
+
+
+def _scan_journal(found: TenantScan, paths: list[str]) -> None:
+    """Every line of every journal file: whole, in order, chained."""
+    state, expected = JournalState(found.tenant), 1
+    for index, path in enumerate(paths):
+        first = parse_segment_name(path.rpartition("/")[2])
+        if first is None:
+            found.find("foreign", path, f"{path} is no journal file")
+            continue
+        if first != expected:
+            found.broken = True
+            found.find(
+                "journal_gap", path, f"{path} begins with entry {first}, but entry {expected} is missing", hint=_LOST
+            )
+        expected = _scan_lines(found, path, first, state, last=index == len(paths) - 1)
+
+
+_LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
+
+
+def _scan_lines(found: TenantScan, path: str, first: int, state: JournalState, *, last: bool) -> int:
+    """One journal file; the number of the entry that should come after it."""
+    pieces = (found.part.read(path) or b"").split(b"\n")
+    whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
+    number, prev = first, None
+    for index, piece in enumerate(pieces):
+        if whole[index]:
+            number, prev = _scan_entry(found, path, index, piece, number, prev, state)
+        elif piece or index < len(pieces) - 1:
+            torn = last and not any(whole[index:]) and not _names_beyond(found, number)
+            if torn:
+                message = f"{path}: a line after entry {number - 1} is torn; it was never acknowledged"
+                found.find("torn_line", path, message, damage=False, hint="the next save cuts it and keeps its bytes")
+                break
+            found.broken, prev = True, None
+            found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=_LOST)
+            if not any(whole[index:]):
+                break
+            number += 1
+    return number
+
+
+def _scan_entry(
+    found: TenantScan, path: str, index: int, line: bytes, number: int, prev: str | None, state: JournalState
+) -> tuple[int, str]:
+    """One whole line; (the next number, its hash)."""
+    entry = decode_line(line)
+    chained = entry.prev == (prev if prev is not None else state.line_hash or FIRST_PREV)
+    if entry.number != number or (not chained and not found.broken):
+        found.broken = True
+        message = f"{path}: entry {entry.number} stands where {number} should follow, or not upon the one before"
+        found.find("journal_order", path, message, hint=_LOST)
+    elif not found.broken:
+        _believe(found, path, entry, state)
+    found.lines[entry.number] = (path, index)
+    for change in entry.changes:
+        found.wanted[change.path] = (change.hash, entry.number)
+    return entry.number + 1, entry.line_hash
+
+
+def _believe(found: TenantScan, path: str, entry: Entry, state: JournalState) -> None:
+    try:
+        state.believe(entry)
+    except StoreDamagedError as exc:
+        found.broken = True
+        found.find("journal_order", path, exc.message, hint=_LOST)
+
+
+def _names_beyond(found: TenantScan, number: int) -> bool:
+    """Is there proof that entry `number` was acknowledged: a name that the journal lacks, or a checkpoint beyond it?"""
+    if _checkpoint_of(found) >= number:
+        return True
+    names = (path for path, kind in found.part.walk() if kind == "file" and not path.startswith(f"{JOURNAL}/"))
+    return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in names)
+
+
+def _scan_file(found: TenantScan, path: str) -> None:
+    """One file outside the journal: a snapshot with its right bytes, a derived file, or something foreign."""
+    filename = path.rpartition("/")[2]
+    known = found.wanted.get(path)
+    if known is None:
+        if filename == DERIVED_NAME and path.split("/", maxsplit=1)[0] in VERBATIM_CAPITALS:
+            return
+        if parse_snapshot_name(filename) is None:
+            found.find("foreign", path, f"{path} is not a file of the store", hint="move it elsewhere")
+            return
+        hash_hex = hash_bytes(found.part.read(path) or b"")
+        _explain_unknown(found, path, hash_hex)
+        return
+    data = found.part.read(path) or b""
+    if hash_bytes(data) != known[0]:
+        code, what = _explain_changed(found, path, data)
+        found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
+
+
+def _explain_unknown(found: TenantScan, path: str, hash_hex: str) -> None:
+    twins = [other for other, (wanted, _) in found.wanted.items() if wanted == hash_hex]
+    if twins:
+        message = f"{path} has the content of {twins[0]}: it is misnamed, or a copy"
+        found.find("misnamed", path, message, hint="move it elsewhere; 'fsck --repair' puts the right name in place")
+        return
+    message = f"{path} is called like a snapshot, but no journal entry holds it"
+    hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
+    found.find("lost_commit" if found.broken else "foreign", path, message, hint=hint)
+
+
+def _explain_changed(found: TenantScan, path: str, data: bytes) -> tuple[str, str]:
+    number = found.wanted[path][1]
+    right = next((change.data() for change in read_entry(found, number).changes if change.path == path), b"")
+    if len(data) < len(right) and right.startswith(data):
+        return "truncated", f"is cut: {len(data)} of {len(right)} bytes"
+    hash_hex = hash_bytes(data)
+    for other, (wanted, _) in found.wanted.items():
+        if wanted == hash_hex and other != path:
+            return "swapped", f"has the content of {other}"
+    flipped = sum(a != b for a, b in zip(data, right, strict=False)) + abs(len(data) - len(right))
+    return "changed", f"was changed: {flipped} byte{'s' * (flipped != 1)} differ from what was saved"
+
+
+def _checkpoint_of(found: TenantScan) -> int:
+    try:
+        return int(orjson.loads(found.part.read_work(CHECKPOINT) or b'{"upto":0}')["upto"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def _scan_checkpoint(found: TenantScan) -> None:
+    """The checkpoint knows how far the journal went at least."""
+    upto, last = _checkpoint_of(found), max(found.lines, default=0)
+    if upto > last:
+        found.broken = True
+        found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=_LOST)
+
+
+def read_entry(found: TenantScan, number: int) -> Entry:
+    """The entry of a whole line that the scan saw."""
+    path, index = found.lines[number]
+    return decode_line((found.part.read(path) or b"").split(b"\n")[index])
+
+
+def repairable(found: TenantScan) -> Iterator[tuple[Finding, int]]:
+    """Findings that the journal can put right, with their entry's number."""
+    for finding in found.findings:
+        if finding.path in found.wanted and finding.code in ("missing", "truncated", "changed", "swapped"):
+            yield finding, found.wanted[finding.path][1]

@@ -1,0 +1,73 @@
+"""The derived index: the state after one entry, so that opening reads the journal's tail only.
+
+It is believed only if its checksum holds and the journal still has that entry at that place. Deleting it costs time,
+nothing else. Written now and then, in a number of bytes that grows with the records, after that many new entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Final
+
+import orjson
+
+from sheetsync.store.backend import TenantBackend
+from sheetsync.store.content import hash_bytes
+from sheetsync.store.entry import BODY_AT, HEAD, is_whole
+from sheetsync.store.state import Head, JournalState, LeaseState
+
+INDEX: Final = "index.json"
+INDEX_VERSION: Final = 1
+LEAST_LAG: Final = 256  # entries behind which an index is not worth writing
+LEAST_LAG_BYTES: Final = 1 << 20
+
+
+def write_index(backend: TenantBackend, state: JournalState) -> None:
+    """Replace the index by one of this state. Only under `exclusive`."""
+    if state.number == 0:
+        return
+    heads = [[key, *head] for key, head in state.heads.items()]
+    leases = {name: [lease.epoch, lease.holder] for name, lease in state.leases.items()}
+    value = {
+        "index": INDEX_VERSION,
+        "number": state.number,
+        "line": state.line_hash,
+        "place": backend.place(),
+        "heads": heads,
+        "leases": leases,
+    }
+    rest = orjson.dumps(value)[1:]
+    sum_hex = hashlib.sha256(rest).hexdigest().encode()
+    backend.write_work(INDEX, HEAD + sum_hex + b'",' + rest, durable=False)
+
+
+def load_index(backend: TenantBackend, state: JournalState) -> bool:
+    """Bring a fresh state to where the index is; False (and nothing changed) if it cannot be believed."""
+    data = backend.read_work(INDEX)
+    if data is None or not is_whole(data):
+        return False
+    try:
+        value = orjson.loads(b"{" + data[BODY_AT:])
+        number, line_hash, place = int(value["number"]), str(value["line"]), list(value["place"])
+        if value["index"] != INDEX_VERSION or not backend.seek(number, place):
+            return False
+        if not any(hash_bytes(line) == line_hash for _, line in backend.lines(number, number)):
+            backend.seek(0, [])
+            return False
+        intern = sys.intern
+        heads = {}
+        for key, version, commit, stamp, hash_hex, suffix, flags, at, who in value["heads"]:
+            heads[key] = Head(version, commit, stamp, hash_hex, intern(suffix), flags, at, intern(who))
+        leases = {name: LeaseState(epoch, holder) for name, (epoch, holder) in value["leases"].items()}
+    except (ValueError, KeyError, TypeError):
+        backend.seek(0, [])
+        return False
+    state.start_at(number, line_hash, heads, leases)
+    return True
+
+
+def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:
+    """Is the index so far behind that the next opening would feel it, and writing it is paid by what came since?"""
+    records = len(state.heads)
+    return lag > 0 and (lag >= max(LEAST_LAG, records // 8) or lag_bytes >= max(LEAST_LAG_BYTES, 32 * records))

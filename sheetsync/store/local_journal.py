@@ -1,0 +1,198 @@
+"""The journal's files on local disk: reading their tail, appending a line, making it durable.
+
+Two rules decide: a line is believed only after it is durable, whoever wrote it; and a torn last line is cut only by a
+writer who holds the lock. What the lines mean is not known here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
+from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
+
+
+class LocalJournal:
+    """One tenant's journal; it remembers a position, the end of the last line that was believed.
+
+    Args:
+        files: the disk.
+        folder: the journal's folder.
+        doubt: the file that tells of a failed fsync.
+        rotation: when a file is full.
+    """
+
+    def __init__(self, files: FileSystem, folder: str, doubt: str, rotation: Rotation) -> None:
+        self._files, self._journal, self._doubt, self._rotation = files, folder, doubt, rotation
+        self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
+        self._firsts: list[int] = []
+        self._torn, self._tip = 0, 0
+        self._cached: tuple[int, list[bytes]] = (0, [])
+
+    def _path(self, first: int) -> str:
+        return f"{self._journal}/{segment_name(first)}"
+
+    def new_lines(self) -> list[bytes]:
+        """Whole lines behind the position, made durable: their writer may have died before its fsync."""
+        number, first, offset, entries = self._number, self._first, self._offset, self._entries
+        fresh: list[bytes] = []
+        touched: list[int] = []
+        torn, tip = 0, self._tip
+        while True:
+            if self._rotation.is_full(entries, offset):
+                first, offset, entries = number + 1, 0, 0
+            size = self._files.size(self._path(first))
+            if size is None or size <= offset:
+                self._check_shrunk(first, size, offset)
+                break
+            data = self._files.read_at(self._path(first), offset, size - offset)
+            lines, used = split_lines(data, where=segment_name(first))
+            torn = len(data) - used
+            if lines:
+                fresh += lines
+                touched.append(first)
+                tip = offset + used - len(lines[-1]) - 1
+            number, offset, entries = number + len(lines), offset + used, entries + len(lines)
+            if not lines or torn:
+                break
+        if torn or not self._firsts:
+            self._check_gap(number)
+        if touched and self._files.kind(self._doubt) is not None:
+            raise UnknownOutcomeError("a disk failed under the journal: open the store again", hint="check the disk")
+        for start in touched:
+            self._files.sync(self._path(start))
+        if any(start not in self._firsts for start in touched):
+            self._files.sync_folder(self._journal)
+            self._firsts = sorted({*self._firsts, *touched})
+        self._number, self._first, self._offset, self._entries = number, first, offset, entries
+        self._torn, self._tip = torn, tip
+        return fresh
+
+    def _check_shrunk(self, first: int, size: int | None, offset: int) -> None:
+        if (size or 0) < offset:
+            raise StoreDamagedError(f"{segment_name(first)} was cut: it has {size or 0} bytes, it had {offset}")
+
+    def _check_gap(self, number: int) -> None:
+        """No journal file may begin after the last whole line."""
+        try:
+            names = self._files.listdir(self._journal)
+        except FileNotFoundError:
+            return
+        firsts = [first for name in names if (first := parse_segment_name(name)) is not None]
+        beyond = [first for first in firsts if first > number + 1]
+        if beyond:
+            raise StoreDamagedError(
+                f"journal: entry {number + 1} is missing or broken, but {segment_name(min(beyond))} goes on after it"
+            )
+
+    def settle_doubt(self, temp: Callable[[bytes], str]) -> None:
+        """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
+
+        So the whole file is written anew and made durable before any line of it is believed. Only under the lock.
+        """
+        try:
+            first = parse_segment_name(self._files.read(self._doubt).decode())
+        except FileNotFoundError:
+            return
+        if first is not None and self._files.kind(self._path(first)) == "file":
+            copy = temp(self._files.read(self._path(first)))
+            self._files.sync(copy)
+            self._files.rename(copy, self._path(first))
+            self._files.sync_folder(self._journal)
+        self._files.unlink(self._doubt)
+
+    def seek(self, number: int, place: list[int]) -> bool:
+        """Go to a position that a derived index remembers."""
+        if number == 0:
+            self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
+            return True
+        if len(place) != 4 or number < 1:
+            return False
+        first, offset, entries, tip = place
+        size = self._files.size(self._path(first))
+        if size is None or size < offset or first + entries - 1 != number:
+            return False
+        names = self._files.listdir(self._journal)
+        firsts = sorted(start for name in names if (start := parse_segment_name(name)) is not None)
+        if firsts[:1] != [1] or first not in firsts:
+            return False
+        self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
+        self._firsts = [start for start in firsts if start <= first]
+        return True
+
+    def place(self) -> list[int]:
+        """First entry of the present file, the end of its last whole line, its number of entries, that line's start."""
+        return [self._first, self._offset, self._entries, self._tip]
+
+    def add(self, number: int, line: bytes) -> bool:
+        """Append the line and make it durable. Only under `exclusive`, with nothing torn."""
+        if number != self._number + 1 or self._torn:
+            return False
+        if self._rotation.is_full(self._entries, self._offset):
+            self._first, self._offset, self._entries = number, 0, 0
+        path, data = self._path(self._first), line + b"\n"
+        try:
+            self._files.append(path, self._offset, data)
+        except OSError:
+            with suppress(OSError):  # else the next writer cuts it
+                self._files.truncate(path, self._offset)
+            raise
+        try:
+            self._files.sync(path)
+            if self._offset == 0:  # the name may be new, or a dead writer's
+                self._files.sync_folder(self._journal)
+        except OSError as exc:
+            with suppress(OSError):
+                self._files.create(self._doubt, segment_name(self._first).encode())
+            raise UnknownOutcomeError(
+                f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
+                hint="check the disk, then open the store again and look",
+            ) from exc
+        if self._first not in self._firsts:
+            self._firsts.append(self._first)
+        self._number, self._tip, self._entries = number, self._offset, self._entries + 1
+        self._offset += len(data)
+        return True
+
+    def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """Lines of known entries."""
+        number = first
+        if first == last == self._number and self._offset > self._tip:
+            data = self._files.read_at(self._path(self._first), self._tip, self._offset - self._tip)
+            yield number, data[:-1]
+            return
+        while number <= last:
+            start, lines = self._segment_of(number)
+            for line in lines[number - start : last - start + 1]:
+                yield number, line
+                number += 1
+
+    def _segment_of(self, number: int) -> tuple[int, list[bytes]]:
+        """(first entry, lines) of the journal file that holds the entry."""
+        start = self._firsts[bisect_right(self._firsts, number) - 1]
+        cached_start, cached = self._cached
+        if cached_start != start or number - start >= len(cached):
+            data = self._files.read(self._path(start))
+            cached = (data[: self._offset] if start == self._first else data).split(b"\n")[:-1]
+            if number - start >= len(cached):
+                raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
+            self._cached = (start, cached)
+        return start, cached
+
+    def torn_bytes(self) -> bytes:
+        """What stands behind the last whole line."""
+        size = self._files.size(self._path(self._first)) or 0
+        if not self._torn or size <= self._offset:
+            return b""
+        return self._files.read_at(self._path(self._first), self._offset, size - self._offset)
+
+    def cut_torn(self, keep_aside: Callable[[str, bytes], None]) -> None:
+        """Cut it, after its bytes were kept aside."""
+        data = self.torn_bytes()
+        if data:
+            keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", data)
+            self._files.truncate(self._path(self._first), self._offset)
+        self._torn = 0

@@ -1,0 +1,226 @@
+"""Reading a store: newest snapshots, histories, the log, and any earlier state. The journal decides, never `ls`.
+
+What lives here: the state in memory, kept up with other writers' entries, and every read of it. What does not: writing
+(`writer.py`), opening and leases (`store.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.store.backend import TenantBackend, Traits
+from sheetsync.store.content import decode_content, hash_bytes
+from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
+from sheetsync.store.media import media_errors
+from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
+from sheetsync.store.snapshot import Commit, Snapshot
+from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
+from sheetsync.store.view import StoreView
+
+
+class StoreReader:
+    """One tenant's records. Safe to share between threads: one mutex guards the state and the backend's position."""
+
+    def __init__(self, part: TenantBackend, traits: Traits, tenant: str) -> None:
+        self.tenant = check_tenant(tenant)
+        self._part, self._traits = part, traits
+        self._mutex = threading.RLock()
+        self._state = JournalState(tenant)
+        self._lag, self._lag_bytes = 0, 0  # what came since the index
+        self._dead = ""
+
+    def _catch_up(self) -> int:
+        """Believe the entries that others added; the number of the newest."""
+        if self._dead:
+            raise UnknownOutcomeError(self._dead, hint="open the store again")
+        for line in self._part.new_lines():
+            self._state.believe(decode_line(line))
+            self._lag += 1
+            self._lag_bytes += len(line)
+        return self._state.number
+
+    def refresh(self) -> int:
+        """Look for other writers' commits; the number of the newest."""
+        with self._mutex, media_errors("read the store"):
+            return self._catch_up()
+
+    def head(self) -> int:
+        """The number of the newest commit, 0 if there is none. Asks the backend."""
+        return self.refresh()
+
+    def _look(self) -> None:
+        """Before a read: look for others' commits where that costs nothing."""
+        if self._traits.cheap_refresh or self._dead:
+            self._catch_up()
+
+    # --- newest snapshots ---------------------------------------------------------------------------------------
+    def latest(self, record: RecordId) -> Snapshot | None:
+        """The newest snapshot of a record, None if there is none."""
+        self._check_tenant(record.tenant)
+        key = encode_record(record)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            head = self._state.heads.get(key)
+            return None if head is None else self._snapshot(record, key, head)
+
+    def records(self, tenant: str, folder: tuple[str, ...] = ()) -> list[RecordId]:
+        """All records whose folder starts with `folder`, by code point."""
+        self._check_tenant(tenant)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            return [decode_record(tenant, key) for key in sorted_keys(self._state.heads, tenant, folder)]
+
+    def newest(self, tenant: str, folder: tuple[str, ...] = ()) -> list[tuple[RecordId, str]]:
+        """The records of `records(tenant, folder)` with their newest snapshot's file name; no content is read."""
+        self._check_tenant(tenant)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            heads = self._state.heads
+            keys = sorted_keys(heads, tenant, folder)
+            return [(decode_record(tenant, key), heads[key].filename(key)) for key in keys]
+
+    def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
+        """The newest snapshots of `records(tenant, folder)`, in that order, as of the moment of the call."""
+        self._check_tenant(tenant)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            keys = sorted_keys(self._state.heads, tenant, folder)
+            heads = [(key, self._state.heads[key]) for key in keys]
+        return self.read_heads(heads)
+
+    def read_heads(self, heads: Iterable[tuple[str, Head]]) -> Iterator[Snapshot]:
+        """Heads with their content (for views)."""
+        for key, head in heads:
+            with self._mutex, media_errors("read the store"):
+                snapshot = self._snapshot(decode_record(self.tenant, key), key, head)
+            yield snapshot
+
+    def _snapshot(self, record: RecordId, key: str, head: Head) -> Snapshot:
+        """The head with its content: from its file if that is whole, else from the journal."""
+        filename = head.filename(key)
+        path = f"{key.rpartition('/')[0]}/{filename}"
+        data = self._part.read(path)
+        if data is None or hash_bytes(data) != head.hash:
+            data = self._change(head.commit, path).data()
+        content = decode_content(data, head.suffix, source=bool(head.flags & SOURCE), wide=bool(head.flags & WIDE))
+        saved_at = from_micros(head.at)
+        return Snapshot(record, head.version, filename, head.hash, content, saved_at, head.commit, head.who, path)
+
+    # --- the journal --------------------------------------------------------------------------------------------
+    def _entries(self, first: int, last: int) -> Iterator[Entry]:
+        for number, line in self._part.lines(first, last):
+            if not is_whole(line):
+                raise StoreDamagedError(f"journal: the line of entry {number} is broken")
+            entry = decode_line(line)
+            if entry.number != number:
+                raise StoreDamagedError(f"journal: entry {entry.number} stands where {number} should be")
+            yield entry
+
+    def _entry(self, number: int) -> Entry:
+        return next(self._entries(number, number))
+
+    def _change(self, number: int, path: str) -> Change:
+        for change in self._entry(number).changes:
+            if change.path == path:
+                return change
+        raise StoreDamagedError(f"journal: entry {number} does not hold '{path}'")
+
+    def history(self, record: RecordId) -> Iterator[Snapshot]:
+        """All snapshots of a record, oldest first, as of the moment of the call."""
+        self._check_tenant(record.tenant)
+        key = encode_record(record)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            numbers = self._commits_of(key)
+        return self._history(key, numbers)
+
+    def _history(self, key: str, numbers: list[int]) -> Iterator[Snapshot]:
+        for number in reversed(numbers):
+            with self._mutex, media_errors("read the store"):
+                entry = self._entry(number)
+            yield from (self._told(entry, change) for change in entry.changes if change.key == key)
+
+    def _commits_of(self, key: str, *, after: int = 0) -> list[int]:
+        """Numbers of the commits that hold a snapshot of the record, newest first."""
+        head = self._state.heads.get(key)
+        numbers: list[int] = []
+        number = head.commit if head else 0
+        while number > after:
+            numbers.append(number)
+            number = next(change.before for change in self._entry(number).changes if change.key == key)
+        return numbers
+
+    def _told(self, entry: Entry, change: Change) -> Snapshot:
+        record, path = decode_record(self.tenant, change.key), change.path
+        filename, content = change.filename, change.content()
+        return Snapshot(record, change.version, filename, change.hash, content, entry.at, entry.number, entry.who, path)
+
+    def _commit(self, entry: Entry) -> Commit:
+        snapshots = tuple(self._told(entry, change) for change in entry.changes)
+        return Commit(entry.number, entry.at, entry.who, entry.why, snapshots, dict(entry.details), entry.line_hash)
+
+    def commit(self, number: int) -> Commit:
+        """One commit.
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            if not 1 <= number <= self._state.number:
+                raise NotFoundError(f"there is no commit {number}; the newest is {self._state.number}")
+            return self._commit(self._entry(number))
+
+    def log(self, *, since: int = 0, record: RecordId | None = None) -> Iterator[Commit]:
+        """The commits after number `since`, oldest first; with `record` only those that hold a snapshot of it."""
+        with self._mutex, media_errors("read the store"):
+            last = self._catch_up()
+            numbers: Iterable[int] = range(max(0, since) + 1, last + 1)
+            if record is not None:
+                self._check_tenant(record.tenant)
+                numbers = reversed(self._commits_of(encode_record(record), after=since))
+        return self._log(numbers)
+
+    def _log(self, numbers: Iterable[int]) -> Iterator[Commit]:
+        for number in numbers:
+            with self._mutex, media_errors("read the store"):
+                entry = self._entry(number)
+            yield self._commit(entry)
+
+    # --- time travel --------------------------------------------------------------------------------------------
+    def at(self, commit: int) -> StoreView:
+        """The state of all records right after a commit; 0 is the empty state.
+
+        Raises:
+            NotFoundError: there is no such commit.
+        """
+        with self._mutex, media_errors("read the store"):
+            if commit > self._state.number:
+                self._catch_up()
+            if not 0 <= commit <= self._state.number:
+                raise NotFoundError(f"there is no commit {commit}; the newest is {self._state.number}")
+            return StoreView(self, commit, self._heads_at(commit))
+
+    def _heads_at(self, commit: int) -> dict[str, Head]:
+        """Heads right after `commit`: today's, each record that was touched later set back."""
+        heads = dict(self._state.heads)
+        back: dict[str, int] = {}
+        for entry in self._entries(commit + 1, self._state.number):
+            for change in entry.changes:
+                back.setdefault(change.key, change.before)
+        wanted: dict[int, list[str]] = {}
+        for key, before in back.items():
+            del heads[key]
+            if before:
+                wanted.setdefault(before, []).append(key)
+        for number, keys in wanted.items():
+            old = heads_of(self._entry(number))
+            heads.update({key: old[key] for key in keys})
+        return heads
+
+    def _check_tenant(self, tenant: str) -> None:
+        """No call crosses a tenant (S8)."""
+        if tenant != self.tenant:
+            raise InvalidIdError(f"this store is open for tenant '{self.tenant}', not '{tenant}'")

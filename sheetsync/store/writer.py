@@ -1,0 +1,183 @@
+"""Writing a store: the commit's steps in their order. The whole protocol is `StoreWriter._run` and `_commit_loop`.
+
+What lives here: catch up, check, stamp, add, place, and now and then a checkpoint and an index. What does not: what is
+written upon which state (`transaction.py`), and how a medium adds an entry (`local.py`, `objects.py`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+
+from sheetsync.domain.clock import Clock
+from sheetsync.domain.context import RequestContext
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import DestinationError, InvalidContentError, StaleSnapshotError, UnknownOutcomeError
+from sheetsync.store.backend import TenantBackend, Traits
+from sheetsync.store.compaction import CompactReport
+from sheetsync.store.entry import Entry, decode_line, encode_line
+from sheetsync.store.index import is_worth_writing, write_index
+from sheetsync.store.lease import Lease
+from sheetsync.store.media import media_errors
+from sheetsync.store.names import RecordId
+from sheetsync.store.reader import StoreReader
+from sheetsync.store.recovery import CHECKPOINT_SNAPSHOTS, checkpoint, cut_torn_line
+from sheetsync.store.snapshot import Commit, Snapshot
+from sheetsync.store.state import JournalState
+from sheetsync.store.transaction import Request, Transaction, is_stale, plan_changes
+
+
+class StoreWriter(StoreReader):
+    """A store that can be saved to."""
+
+    def __init__(
+        self, part: TenantBackend, traits: Traits, tenant: str, *, clock: Clock, tell: Callable[[str], None]
+    ) -> None:
+        super().__init__(part, traits, tenant)
+        self._clock, self._tell = clock, tell
+        self._unplaced: list[Entry] = []
+        self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
+        self._since_checkpoint = 0
+        self.writable = False
+
+    def transaction(
+        self, ctx: RequestContext, *, why: str = "", fence: Lease | None = None, expect_head: int | None = None
+    ) -> Transaction:
+        """A transaction: saves in its `with` block become one commit at its end, or nothing.
+
+        Args:
+            ctx: who acts; the tenant must be this store's.
+            why: noted in the journal.
+            fence: a lease that must still be ours at the commit.
+            expect_head: refuse if any commit came after this one.
+        """
+        self._check_tenant(ctx.tenant)
+        request = Request(who=ctx.user, why=why, fence=fence, expect_head=expect_head)
+        return Transaction(self._run, request, self.tenant)
+
+    def note(
+        self, ctx: RequestContext, why: str, details: Mapping[str, JSONValue], *, fence: Lease | None = None
+    ) -> Commit:
+        """An entry of the journal without snapshots."""
+        self._check_tenant(ctx.tenant)
+        self._run(Request(who=ctx.user, why=why, details=details, fence=fence, always=True))
+        with self._mutex:
+            return self._commit(self._entry(self._state.number))
+
+    def _run(self, request: Request) -> tuple[Commit | None, dict[RecordId, Snapshot]]:
+        """Commit the request; the commit, and what its records hold now."""
+        with self._mutex, media_errors("save to the store"):
+            if not self.writable:
+                raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
+            with self._part.exclusive():
+                entry = self._commit_loop(request)
+                if entry is not None:
+                    self._place([*self._unplaced, entry])
+                    self._keep_house(entry)
+            if entry is None:
+                return None, self._unchanged(request, {})
+            commit = self._commit(entry)
+            return commit, self._unchanged(request, {snapshot.record: snapshot for snapshot in commit.snapshots})
+
+    def _unchanged(self, request: Request, found: dict[RecordId, Snapshot]) -> dict[RecordId, Snapshot]:
+        """`found`, with the newest snapshots of the records that did not change."""
+        for key, wanted in request.wanted.items():
+            if wanted.record not in found:
+                found[wanted.record] = self._snapshot(wanted.record, key, self._state.heads[key])
+        return found
+
+    def _commit_loop(self, request: Request) -> Entry | None:
+        """Until an entry is ours: catch up, check, stamp, add. None if there is nothing to add."""
+        while True:
+            self._catch_up()
+            cut_torn_line(self._part, self._state, self._tell)
+            self._check_expected(request)
+            line = self._next_line(request)
+            if line is None:
+                return None
+            try:
+                ours = self._part.add(self._state.number + 1, line)
+            except UnknownOutcomeError as exc:
+                self._dead = f"an earlier save has an unknown outcome: {exc.message}"
+                raise
+            if ours:
+                entry = decode_line(line)
+                self._state.believe(entry)
+                self._lag += 1
+                self._lag_bytes += len(line)
+                return entry
+
+    def _next_line(self, request: Request) -> bytes | None:
+        """The entry upon the present state, None if it would say nothing."""
+        now = self._clock.now()
+        changes = plan_changes(request, self._state, now)
+        if not changes and not request.always and not request.details:
+            return None
+        try:
+            return encode_line(
+                number=self._state.number + 1,
+                entry_id=secrets.token_hex(8),
+                at=now,
+                who=request.who,
+                why=request.why,
+                prev=self._state.line_hash,
+                changes=changes,
+                details=request.details,
+                lease=request.lease(self._state) if request.lease else None,
+            )
+        except (ValueError, TypeError, RecursionError) as exc:
+            raise InvalidContentError(f"the commit's reason or details have no JSON form: {exc}") from exc
+
+    def _check_expected(self, request: Request) -> None:
+        for key, wanted in request.wanted.items():
+            if is_stale(wanted, key, self._state):
+                head = self._state.heads.get(key)
+                theirs = None if head is None else self._snapshot(wanted.record, key, head)
+                base = wanted.expected if isinstance(wanted.expected, Snapshot) else None
+                raise StaleSnapshotError(base, theirs, wanted.content, name=wanted.record.name)
+
+    def _place(self, entries: list[Entry]) -> None:
+        """Names appear. They are committed: where a disk is full now, recovery or the next save completes them."""
+        self._unplaced = []
+        for index, entry in enumerate(entries):
+            try:
+                for change in entry.changes:
+                    self._part.put_snapshot(change.path, change.data(), verify=False)
+            except (OSError, UnknownOutcomeError) as exc:
+                self._unplaced = entries[index:]
+                self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
+                return
+            self._placed.add(entry.number)
+
+    def _keep_house(self, entry: Entry) -> None:
+        """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
+        self._since_checkpoint += len(entry.changes)
+        try:
+            if self._since_checkpoint >= CHECKPOINT_SNAPSHOTS and not self._unplaced:
+                self._checkpoint()
+            if is_worth_writing(self._state, self._lag, self._lag_bytes):
+                self._write_index()
+        except (OSError, UnknownOutcomeError) as exc:
+            self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
+
+    def compact(self) -> CompactReport:
+        """Make a checkpoint and an index, and on a bucket gather old entries; nothing that was committed changes."""
+        with self._mutex, media_errors("compact the store"), self._part.exclusive():
+            self._catch_up()
+            written, proved = self._part.pack(self._state.number)
+            self._checkpoint()
+            self._write_index()
+            return CompactReport(self._state.number, written, proved)
+
+    def _checkpoint(self) -> None:
+        checkpoint(self._part, self._state, frozenset(self._placed))
+        self._placed.clear()
+        self._since_checkpoint = 0
+
+    def _write_index(self) -> None:
+        write_index(self._part, self._state)
+        self._lag, self._lag_bytes = 0, 0
+
+    def _run_lease(self, who: str, why: str, lease: Callable[[JournalState], dict[str, JSONValue]]) -> None:
+        """An entry that takes, frees or breaks a lease."""
+        self._run(Request(who=who, why=why, always=True, lease=lease))
