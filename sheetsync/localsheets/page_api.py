@@ -36,6 +36,8 @@ HEADERS: Final = {
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _GRID: Final = re.compile(r"/spreadsheets/d/([^/]+)(?:/edit)?/?")
 _API: Final = re.compile(r"/page/api/([^/]+)")
+_HOME_LINK: Final = '<p><a href="/">All spreadsheets</a></p>'
+_EMPTY: Final = "<p>There is no spreadsheet yet. <code>sheetsync push</code> makes one.</p>"
 _LIST_HEAD: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Spreadsheets – local Sheets</title>'
@@ -108,20 +110,25 @@ def _act(person: Person, body: Any) -> str:
         rows = body.get("rows")
         if not _is_block(rows):
             raise errors.ApiError("'rows' are lists of texts.")
-        return person.type_rows(*_numbers(body, "sheetId", "row", "column"), rows, confirmed=confirmed)
+        sheet_id, row, column = _numbers(body, "sheetId", "row", "column")
+        return person.type_rows(sheet_id, row, column, rows, confirmed=confirmed)
     if kind == "note":
         note = body.get("note")
         if not isinstance(note, str):
             raise errors.ApiError("'note' is a text.")
-        return person.set_note(*_numbers(body, "sheetId", "row", "column"), note, confirmed=confirmed)
+        sheet_id, row, column = _numbers(body, "sheetId", "row", "column")
+        return person.set_note(sheet_id, row, column, note, confirmed=confirmed)
     if kind == "insert_rows":
-        return person.insert_rows(*_numbers(body, "sheetId", "start", "count"))
+        sheet_id, start, count = _numbers(body, "sheetId", "start", "count")
+        return person.insert_rows(sheet_id, start, count)
     if kind == "delete_rows":
-        return person.delete_rows(*_numbers(body, "sheetId", "start", "count"))
+        sheet_id, start, count = _numbers(body, "sheetId", "start", "count")
+        return person.delete_rows(sheet_id, start, count)
     if kind == "sort":
-        return person.sort(*_numbers(body, "sheetId", "column"), descending=body.get("descending") is True)
+        sheet_id, column = _numbers(body, "sheetId", "column")
+        return person.sort(sheet_id, column, descending=body.get("descending") is True)
     if kind == "rename_tab":
-        return person.rename_tab(*_numbers(body, "sheetId"), str(body.get("title", "")))
+        return person.rename_tab(_numbers(body, "sheetId")[0], str(body.get("title", "")))
     if kind == "undo":
         return person.undo()
     if kind == "redo":
@@ -160,10 +167,10 @@ def _listing(workspace: Workspace) -> str:
         files = [file for file in workspace.files.values() if file.mime == SPREADSHEET]
     files.sort(key=lambda file: -file.modified_ms)
     if not files:
-        return f"{_LIST_HEAD}<p>There is no spreadsheet yet. <code>sheetsync push</code> makes one.</p></main></body></html>"
+        return f"{_LIST_HEAD}{_EMPTY}</main></body></html>"
     items = "".join(
-        f'<li><a href="/spreadsheets/d/{quote(file.file_id, safe="")}/edit">{html.escape(file.name)}</a>'
-        f"<small>changed {_when(file.modified_ms)} · {html.escape(file.file_id)}</small></li>"
+        f'<li><a href="/spreadsheets/d/{quote(file.id, safe="")}/edit">{html.escape(file.name)}</a>'
+        f"<small>changed {_when(file.modified_ms)} · {html.escape(file.id)}</small></li>"
         for file in files
     )
     return f"{_LIST_HEAD}<ul>{items}</ul></main></body></html>"
