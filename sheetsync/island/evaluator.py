@@ -205,7 +205,9 @@ class Evaluator:
         if node.type == "method_definition":
             words = {child.type for child in node.children}
             what = "a getter" if "get" in words else "a setter" if "set" in words else "a method"
-            raise NotConstantError(node, f"{what} is code, not data", "accessor" if what != "a method" else "not_constant")
+            raise NotConstantError(
+                node, f"{what} is code, not data", "accessor" if what != "a method" else "not_constant"
+            )
         if node.type != "pair":
             raise NotConstantError(node, f"{node.type.replace('_', ' ')} is not constant")
         key_node, value_node = node.child_by_field_name("key"), node.child_by_field_name("value")

@@ -34,7 +34,9 @@ _ACTING: Final = frozenset(
         "update_expression", "await_expression", "class_static_block", "yield_expression",
     }
 )  # fmt: skip
-_IDENTIFIERS: Final = frozenset({"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"})
+_IDENTIFIERS: Final = frozenset(
+    {"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def read_module(
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        return ModuleData(faults=(Fault("not_utf8", f"is not UTF-8: byte {exc.start}", data[: exc.start].count(b"\n") + 1),))
+        return ModuleData(
+            faults=(Fault("not_utf8", f"is not UTF-8: byte {exc.start}", data[: exc.start].count(b"\n") + 1),)
+        )
     tree = _parse(data, monotonic, limit_s)
     if tree is None:
         return ModuleData(faults=(Fault("too_complex", f"cannot be parsed within {limit_s:g} seconds"),))
@@ -274,7 +278,9 @@ class _Module:
             if node.type in ("assignment_expression", "augmented_assignment_expression", "update_expression"):
                 target = node.child_by_field_name("left") or node.child_by_field_name("argument")
                 if target is not None and name in set(_names(target)):
-                    fault = _fault(self._data, node, "not_constant", f"'{name}' is assigned again, so it is not constant")
+                    fault = _fault(
+                        self._data, node, "not_constant", f"'{name}' is assigned again, so it is not constant"
+                    )
                     self._faults.append(fault)
                     return
 

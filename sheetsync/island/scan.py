@@ -81,7 +81,9 @@ def find_candidates(paths: tuple[Path, ...]) -> Found:
     problems: list[Problem] = []
     for path in paths:
         if not path.exists():
-            raise NotFoundError(f"there is no file or folder '{shown(str(path))}'", hint="give a provider folder, or a folder of them")
+            raise NotFoundError(
+                f"there is no file or folder '{shown(str(path))}'", hint="give a provider folder, or a folder of them"
+            )
         real = path.resolve()
         if real.is_dir():
             _search(real, real.name, 0, candidates, problems)
@@ -105,13 +107,17 @@ def _search(folder: Path, name: str, level: int, candidates: list[Candidate], pr
     folders = [entry for entry in visible if entry.is_symlink() or entry.is_dir(follow_symlinks=False)]
     if level >= MAX_LEVELS or not folders:
         what = "holds no .json or .mjs file" if not folders else f"is nested more than {MAX_LEVELS} deep"
-        problems.append(problem("empty_folder", name, f"the folder {what}", hint="remove it, or give the folder above its files"))
+        problems.append(
+            problem("empty_folder", name, f"the folder {what}", hint="remove it, or give the folder above its files")
+        )
         return
     for entry in folders:
         if entry.name == "node_modules":
             continue
         if entry.is_symlink():
-            problems.append(problem("symlink", f"{name}/{entry.name}", "is a symbolic link, and links are not followed"))
+            problems.append(
+                problem("symlink", f"{name}/{entry.name}", "is a symbolic link, and links are not followed")
+            )
             continue
         inner = entry.name if level == 0 else f"{name}/{entry.name}"
         _search(Path(entry.path), inner, level + 1, candidates, problems)
@@ -174,7 +180,9 @@ class _FolderReader:
 
     def _read_part(self, folder: int, part: str) -> None:
         if part not in PARTS:
-            self.findings.append(problem("nested_folder", f"{self._name}/{part}", "is not read: one folder is one namespace"))
+            self.findings.append(
+                problem("nested_folder", f"{self._name}/{part}", "is not read: one folder is one namespace")
+            )
             return
         with _opened(os.open(part.rpartition("/")[2], FOLDER_FLAGS, dir_fd=folder)) as inner:
             self.read_level(inner, f"{part}/", PARTS[part])

@@ -37,7 +37,9 @@ def read_json(data: bytes) -> tuple[JSONValue, Fault | None]:
     if deep is not None:
         return None, _fault_at(text, deep, "too_deep", f"nested more than {MAX_DEPTH} deep")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+        )
         return _checked(value), None
     except json.JSONDecodeError as exc:
         return None, Fault("syntax", f"this is not JSON: {exc.msg}", exc.lineno, exc.colno)

@@ -1,0 +1,293 @@
+"""Use case: import provider folders, selections and libraries of them; one transaction for each, one draft a connector.
+
+Steps, in order: scan, validate, one namespace = the folder's name, compare with the island, convert, index, draft. The
+steps themselves are in `island`; here is what is read from the store and written to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sheetsync.domain.connector import ConnectorSpec
+from sheetsync.domain.identifiers import new_draft_id
+from sheetsync.domain.model import JSONValue
+from sheetsync.domain.problems import Problem
+from sheetsync.errors import InvalidIdError, StaleSnapshotError
+from sheetsync.island.index import IndexBuilder
+from sheetsync.island.layout import PROVIDERS, SELECTIONS, manifest_record
+from sheetsync.island.lock import read_lock, save_lock
+from sheetsync.island.manifest import Manifest, all_manifests, find_manifest, manifest_of
+from sheetsync.island.parts import Part
+from sheetsync.island.proposal import FIRST_VERSION, Known, Proposal, build_spec, propose
+from sheetsync.island.provider import Unit, read_units
+from sheetsync.island.reader import IslandReader
+from sheetsync.island.scan import Candidate, find_candidates, problem, read_folder
+from sheetsync.island.selection import Member, resolve_members
+from sheetsync.island.validator import Validator
+from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.services.indexing import IndexReport, refresh_index
+from sheetsync.services.workspace import Workspace
+from sheetsync.store import Snapshot, SourceBytes, Transaction
+
+PARTLY: Final = 3
+ATTEMPTS: Final = 3  # when another writer comes between
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class ImportReport:
+    """What an import did, or (`check`) would do. Names are namespaces and selections, in order of import."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    findings: list[Problem] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """3 when a provider was refused or a member could not be resolved; findings change nothing."""
+        return PARTLY if self.problems else 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """The contract's object, with the findings and the vanished providers beside."""
+        return {
+            "created": self.created,
+            "changed": self.changed,
+            "skipped": self.skipped,
+            "problems": [one.to_json() for one in self.problems],
+            "drafts": [proposal.to_json() for proposal in self.proposals],
+            "findings": [one.to_json() for one in self.findings],
+            "vanished": self.vanished,
+        }
+
+
+def import_paths(
+    ws: Workspace,
+    paths: Sequence[Path],
+    *,
+    check: bool = False,
+    progress: Progress | None = None,
+    validator: Validator | None = None,
+) -> ImportReport:
+    """Import what lies under the paths; with `check` only say what would be done.
+
+    It goes on past a provider that is refused: nothing of that one is written, and a problem says why.
+
+    Raises:
+        NotFoundError: a path does not exist.
+        ConfigError: the validator cannot be started.
+    """
+    return _Import(ws, check=check, validator=validator).run(tuple(paths), progress)
+
+
+def rebuild_index(ws: Workspace) -> IndexReport:
+    """Write every `index.json` of the island anew."""
+    return refresh_index(ws, None)
+
+
+class _Import:
+    """One run: what it has read of the store, and its report so far."""
+
+    def __init__(self, ws: Workspace, *, check: bool, validator: Validator | None) -> None:
+        self._ws = ws
+        self._check = check
+        self._validator = validator
+        self._report = ImportReport()
+        self._seen: dict[tuple[str, str], str] = {}
+        self._units: dict[str, Unit] = {}
+        self._catalogue = _frozen(ws)
+        self._reader = IslandReader(ws.store, ws.ctx.tenant)
+
+    def run(self, paths: tuple[Path, ...], progress: Progress | None) -> ImportReport:
+        report = self._report
+        found = find_candidates(paths)
+        report.problems += found.problems
+        before = all_manifests(self._ws.store, self._ws.ctx.tenant, PROVIDERS)
+        selections: list[Unit] = []
+        for done, candidate in enumerate(found.candidates):
+            if progress is not None:
+                progress(done, len(found.candidates), candidate.name)
+            selections += self._read_and_write(candidate)
+        self._reader = IslandReader(self._ws.store, self._ws.ctx.tenant)
+        if self._check:
+            for unit in self._units.values():
+                self._reader.expect(unit)
+        for unit in selections:  # after all providers: members may come in the same run
+            self._write(unit)
+        if progress is not None and found.candidates:
+            progress(len(found.candidates), len(found.candidates), found.candidates[-1].name)
+        if any(candidate.from_library for candidate in found.candidates):
+            self._report_vanished(before)
+        if not self._check:
+            names = {
+                PROVIDERS: set(report.created + report.changed + report.skipped)
+                & {n for k, n in self._seen if k == PROVIDERS}
+            }
+            names[SELECTIONS] = {name for kind, name in self._seen if kind == SELECTIONS}
+            refresh_index(self._ws, names)
+        return report
+
+    def _read_and_write(self, candidate: Candidate) -> list[Unit]:
+        """Import a provider; selections are given back, for later."""
+        reading = read_units(candidate, read_folder(candidate))
+        self._report.findings += reading.findings
+        self._report.problems += reading.problems
+        units = [unit for unit in reading.units if self._is_first(unit)]
+        if units and self._validator is not None:
+            refused = self._validator.check(candidate.path, candidate.name)
+            if refused is not None:
+                self._report.problems.append(refused)
+                return []
+        for unit in units:
+            if unit.kind == PROVIDERS:
+                self._write(unit)
+        return [unit for unit in units if unit.kind == SELECTIONS]
+
+    def _is_first(self, unit: Unit) -> bool:
+        other = self._seen.setdefault((unit.kind, unit.owner), unit.where)
+        if other != unit.where:
+            message = f"'{unit.owner}' was already imported from '{other}' in this run"
+            self._report.problems.append(problem("imported_twice", unit.where, message))
+            return False
+        return True
+
+    # -- one unit
+
+    def _write(self, unit: Unit) -> None:
+        """Save what is new of one provider or selection, in one transaction; again if another writer came between."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._try_write(unit)
+            except StaleSnapshotError:
+                if attempt == ATTEMPTS:
+                    raise
+                self._catalogue = _frozen(self._ws)
+            except InvalidIdError as exc:
+                self._report.problems.append(problem("bad_name", unit.where, exc.message, hint=exc.hint))
+                return
+            else:
+                return
+
+    def _try_write(self, unit: Unit) -> None:
+        store, ctx = self._ws.store, self._ws.ctx
+        old = find_manifest(store, ctx.tenant, unit.kind, unit.owner)
+        manifest = manifest_of(unit.kind, unit.owner, unit.parts)
+        latest = {part: store.latest(manifest.record(ctx.tenant, part)) for part in unit.parts}
+        news = [part for part, snapshot in latest.items() if _differs(part, snapshot)]
+        same = not news and old is not None and old.to_json() == manifest.to_json()
+        proposal = self._propose(unit, sources_changed=not same) if unit.kind == PROVIDERS else None
+        self._units[unit.owner] = unit
+        members = self._members(unit)
+        if not self._check and (not same or proposal is not None):
+            with store.transaction(ctx, why=f"import {unit.kind.removesuffix('s')} {unit.owner}") as tx:
+                self._save_parts(tx, manifest, old, {part: latest[part] for part in news})
+                if unit.selection is not None:
+                    self._save_lock(tx, unit, unit.selection.hash, members)
+                if proposal is not None:
+                    self._save_drafts(tx, proposal)
+        report = self._report
+        (report.created if old is None else report.skipped if same else report.changed).append(unit.owner)
+        report.problems += [
+            problem("unresolved_member", unit.where, one.message()) for one in members if not one.resolved
+        ]
+        if proposal is not None:
+            report.proposals.append(proposal)
+
+    def _save_parts(
+        self, tx: Transaction, manifest: Manifest, old: Manifest | None, news: dict[Part, Snapshot | None]
+    ) -> None:
+        tenant = self._ws.ctx.tenant
+        for part, snapshot in news.items():
+            tx.save(manifest.record(tenant, part), SourceBytes(part.data, part.suffix), expected=snapshot)
+        expected = old.snapshot if old is not None else None
+        tx.save(manifest_record(tenant, manifest.kind, manifest.owner), manifest.to_json(), expected=expected)
+
+    # -- the draft
+
+    def _propose(self, unit: Unit, *, sources_changed: bool) -> Proposal | None:
+        spec = _spec_of(unit)
+        drafts = tuple(self._catalogue.drafts("open", unit.owner))
+        known = Known(
+            self._catalogue.published(unit.owner),
+            self._catalogue.base_of(unit.owner),
+            tuple(stored.draft for stored in drafts),
+        )
+        return propose(
+            spec,
+            known,
+            draft_id=new_draft_id(),
+            user=self._ws.ctx.user,
+            now=self._ws.clock.now(),
+            sources_changed=sources_changed,
+        )
+
+    def _save_drafts(self, tx: Transaction, proposal: Proposal) -> None:
+        if proposal.superseded is not None:
+            stored = self._stored(proposal.superseded.id)
+            self._catalogue.save_draft(tx, proposal.superseded, expected=stored.snapshot)
+        self._catalogue.save_draft(tx, proposal.draft, expected=None)
+
+    def _stored(self, draft_id: str) -> StoredDraft:
+        return self._catalogue.draft(draft_id)
+
+    # -- selections and vanished providers
+
+    def _members(self, unit: Unit) -> tuple[Member, ...]:
+        return resolve_members(self._reader, unit.selection.value) if unit.selection is not None else ()
+
+    def _save_lock(self, tx: Transaction, unit: Unit, selection_hash: str, members: tuple[Member, ...]) -> None:
+        tenant = self._ws.ctx.tenant
+        builder = IndexBuilder(self._reader, _frozen(self._ws))
+        save_lock(
+            tx,
+            read_lock(self._ws.store, tenant, unit.owner),
+            tenant=tenant,
+            selection=unit.owner,
+            selection_hash=selection_hash,
+            members=members,
+            states={member.id: builder.member_state(member) for member in members},
+            at=self._ws.clock.now(),
+        )
+
+    def _report_vanished(self, before: dict[str, Manifest]) -> None:
+        """Providers that the island has and this library has not: reported, never retired."""
+        here = {name for kind, name in self._seen if kind == PROVIDERS}
+        refused = {one.tab.split("/")[0] for one in self._report.problems}
+        for name in sorted(set(before) - here - refused):
+            self._report.vanished.append(name)
+            like = self._renamed_to(before[name])
+            message = f"'{name}' is in the island, but not in this library" + (
+                f"; perhaps it is now '{like}'" if like else ""
+            )
+            hint = f"if it is gone for good: sheetsync retire {name}"
+            self._report.findings.append(problem("provider_vanished", name, message, hint=hint))
+
+    def _renamed_to(self, manifest: Manifest) -> str | None:
+        """A provider created in this run with a schema of the same name: said, not guessed at."""
+        names = {entry.name for entry in manifest.of_kind("schema")}
+        for created in self._report.created:
+            unit = self._units.get(created)
+            if unit is not None and names & {source.name for source in unit.schemas}:
+                return created
+        return None
+
+
+def _spec_of(unit: Unit) -> ConnectorSpec:
+    return build_spec(unit.owner, [(source.name, source.value) for source in unit.schemas], FIRST_VERSION)
+
+
+def _differs(part: Part, snapshot: Snapshot | None) -> bool:
+    if snapshot is None or not isinstance(snapshot.content, SourceBytes):
+        return True
+    return (snapshot.hash, snapshot.content.suffix) != (part.hash, part.suffix)
+
+
+def _frozen(ws: Workspace) -> Catalogue:
+    """The catalogue as of now: a run looks up hundreds of connectors, and each of its commits would make it read anew."""
+    return ws.catalogue().at(ws.store.head())

@@ -1,0 +1,56 @@
+"""Use case: `index.json` of providers and selections, built anew and written where it differs. What is in it: `island.index`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.island.index import IndexBuilder, index_bytes
+from sheetsync.island.layout import PROVIDERS, SELECTIONS, index_path
+from sheetsync.island.manifest import all_manifests
+from sheetsync.island.reader import IslandReader
+from sheetsync.services.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """Which indexes there are, and which were written because they differed."""
+
+    indexes: tuple[str, ...]
+    written: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Always 0."""
+        return 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"ok", "indexes": count, "written": […]}`."""
+        return {"ok": True, "indexes": len(self.indexes), "written": list(self.written)}
+
+
+def builder_of(ws: Workspace) -> tuple[IndexBuilder, IslandReader]:
+    """An index builder over the store as it is now."""
+    reader = IslandReader(ws.store, ws.ctx.tenant)
+    return IndexBuilder(reader, ws.catalogue().at(ws.store.head())), reader
+
+
+def refresh_index(ws: Workspace, names: Mapping[str, set[str]] | None) -> IndexReport:
+    """Write the indexes of these providers and selections (all of them: None) where they differ from what stands there."""
+    builder, reader = builder_of(ws)
+    store, tenant = ws.store, ws.ctx.tenant
+    seen, written = [], []
+    for kind in (PROVIDERS, SELECTIONS):
+        owners = sorted(names[kind]) if names is not None else list(all_manifests(store, tenant, kind))
+        for owner in owners:
+            content = reader.provider(owner) if kind == PROVIDERS else reader.selection(owner)
+            if content is None:
+                continue
+            index = builder.namespace_index(content) if kind == PROVIDERS else builder.selection_index(content)
+            data, path = index_bytes(index), index_path(kind, owner)
+            seen.append(f"{kind}/{owner}")
+            if store.read_derived(tenant, path) != data:
+                store.write_derived(tenant, path, data)
+                written.append(f"{kind}/{owner}")
+    return IndexReport(tuple(seen), tuple(written))
