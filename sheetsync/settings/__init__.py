@@ -11,6 +11,7 @@ from sheetsync.settings.model import (
     ServeSettings,
     Settings,
     SheetsSettings,
+    Target,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ServeSettings",
     "Settings",
     "SheetsSettings",
+    "Target",
     "find_config",
     "load",
     "workspace_root",

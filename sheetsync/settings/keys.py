@@ -7,7 +7,8 @@ with a message that says what would be right.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -194,8 +195,23 @@ KEYS: Final[dict[str, Form]] = {
     "serve.identity_header": header_name,
     "serve.trusted_proxies": texts,
 }
-PERSON_KEYS: Final[dict[str, Form]] = {"user": user, "roles": roles, "token_hash": text}
-PEOPLE: Final = "serve.person"  # an array of tables
+PEOPLE: Final = "serve.person"
+TARGETS: Final = "target"
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """An array of tables: the keys of each entry, and those it must have."""
+
+    forms: Mapping[str, Form]
+    required: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()  # never repeated in a message
+
+
+ARRAYS: Final[dict[str, Entries]] = {
+    PEOPLE: Entries({"user": user, "roles": roles, "token_hash": text}, ("user", "roles"), ("token_hash",)),
+    TARGETS: Entries({"tenant": tenant, "spreadsheet": text}),
+}
 FILE_ONLY: Final = frozenset({"firearms", "engine_routes"})  # no variable of the environment names them
 
 

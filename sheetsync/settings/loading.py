@@ -20,7 +20,7 @@ from sheetsync.gsheets.quota import QuotaPolicy
 from sheetsync.gsheets.retry import RetryPolicy
 from sheetsync.settings.address import LOCAL, parse_endpoint, parse_spreadsheet, parse_store
 from sheetsync.settings.catalogues import read_firearms, read_routes
-from sheetsync.settings.keys import FILE_ONLY, KEYS, PEOPLE, PERSON_KEYS, variable
+from sheetsync.settings.keys import ARRAYS, FILE_ONLY, KEYS, TARGETS, variable
 from sheetsync.settings.mistakes import Mistakes, TomlFile, did_you_mean
 from sheetsync.settings.model import (
     ImportSettings,
@@ -30,6 +30,7 @@ from sheetsync.settings.model import (
     ServeSettings,
     Settings,
     SheetsSettings,
+    Target,
 )
 from sheetsync.settings.toml_lines import KeyPath
 
@@ -127,8 +128,8 @@ def _from_file(file: TomlFile, root: Path, mistakes: Mistakes) -> dict[str, Foun
         for name, value in table.items():
             key = f"{prefix}.{name}" if prefix else name
             at = tuple(key.split("."))
-            if key == PEOPLE:
-                found[key] = Found(_people(file, value, mistakes), file.shown, root)
+            if key in ARRAYS:
+                found[key] = Found(_entries(file, key, value, mistakes), file.shown, root)
             elif key in KEYS:
                 try:
                     found[key] = Found(KEYS[key](value), f"{file.shown}:{file.line(at)}", root)
@@ -145,7 +146,7 @@ def _from_file(file: TomlFile, root: Path, mistakes: Mistakes) -> dict[str, Foun
 
 def _close_key(key: str) -> str:
     sections = {known.rpartition(".")[0] for known in KEYS} - {""}
-    guess = did_you_mean(key, [*KEYS, *sections, PEOPLE])
+    guess = did_you_mean(key, [*KEYS, *sections, *ARRAYS])
     if guess:
         return guess
     last = key.rpartition(".")[2]  # right name, wrong section
@@ -153,29 +154,38 @@ def _close_key(key: str) -> str:
     return f" (did you mean {homes[0]!r}?)" if homes else ""
 
 
-def _people(file: TomlFile, value: object, mistakes: Mistakes) -> tuple[Person, ...]:
-    people: list[Person] = []
-    section: KeyPath = tuple(PEOPLE.split("."))
-    if not isinstance(value, list):
-        mistakes.add(file, section, f"must be a list of tables: [[{PEOPLE}]]")
-        return ()
+def _entries(file: TomlFile, key: str, value: object, mistakes: Mistakes) -> list[tuple[int, dict[str, Any]]]:
+    """The entries of an array of tables that are right, each with the line it begins on."""
+    section: KeyPath = tuple(key.split("."))
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        mistakes.add(file, section, f"must be a list of tables: [[{key}]]")
+        return []
+    kind = ARRAYS[key]
+    made: list[tuple[int, dict[str, Any]]] = []
     for index, entry in enumerate(value):
         at: KeyPath = (*section, index)
-        parts: dict[str, Any] = {}
-        for name, raw in entry.items() if isinstance(entry, Mapping) else ():
-            if name not in PERSON_KEYS:
-                mistakes.add(file, (*at, name), f"unknown key {name!r}{did_you_mean(name, PERSON_KEYS)}")
-                continue
-            try:
-                parts[name] = PERSON_KEYS[name](raw)
-            except ValueError as exc:  # the value itself is not repeated where it may be a secret
-                mistakes.add(file, (*at, name), f"{name} {exc}" if name != "token_hash" else "token_hash must be text")
-        missing = [name for name in ("user", "roles") if name not in entry]
+        parts = {name: _entry_value(file, (*at, name), key, raw, mistakes) for name, raw in entry.items()}
+        missing = [name for name in kind.required if name not in entry]
         for name in missing:
-            mistakes.add(file, at, f"[[{PEOPLE}]] has no {name!r}")
-        if "user" in parts and "roles" in parts:
-            people.append(Person(**parts))
-    return tuple(people)
+            mistakes.add(file, at, f"[[{key}]] has no {name!r}")
+        if not missing and _BROKEN not in parts.values():
+            made.append((file.line(at), parts))
+    return made
+
+
+_BROKEN: Final = object()
+
+
+def _entry_value(file: TomlFile, at: KeyPath, key: str, raw: object, mistakes: Mistakes) -> object:
+    kind, name = ARRAYS[key], str(at[-1])
+    if name not in kind.forms:
+        mistakes.add(file, at, f"unknown key {name!r}{did_you_mean(name, kind.forms)}")
+        return _BROKEN
+    try:
+        return kind.forms[name](raw)
+    except ValueError as exc:
+        mistakes.add(file, at, f"{name} {exc}" if name not in kind.secret else f"{name} is not of its form")
+        return _BROKEN
 
 
 def _from_environment(
@@ -265,7 +275,8 @@ def _build(
         pull=PullSettings(**values.options("pull")),
         publish=PublishSettings(**values.options("publish")),
         importing=ImportSettings(**values.options("import")),
-        serve=ServeSettings(**values.options("serve", person="people")),
+        serve=_serve(values),
+        targets=_targets(values, file, endpoint, mistakes),
         firearms=read_firearms(firearms_path, mistakes) if has_file else FirearmCatalogue(),
         routes=read_routes(routes_path, mistakes) if has_file else (),
         warnings=warnings,
@@ -285,6 +296,23 @@ def _credentials(values: _Values, state_dir: Path) -> CredentialSource:
         options[name] = values.path(f"credentials.{name}")
     options["oauth_token"] = options["oauth_token"] or state_dir / "oauth_token.json"
     return CredentialSource(**options)
+
+
+def _serve(values: _Values) -> ServeSettings:
+    options = values.options("serve")
+    people = tuple(Person(**parts) for _line, parts in options.pop("person", []))
+    return ServeSettings(**options, people=people)
+
+
+def _targets(values: _Values, file: TomlFile, endpoint: str | None, mistakes: Mistakes) -> tuple[Target, ...]:
+    made = []
+    for line, parts in values.get(TARGETS, []):
+        try:
+            sheet = parse_spreadsheet(parts["spreadsheet"], endpoint=endpoint) if "spreadsheet" in parts else None
+            made.append(Target(parts.get("tenant"), sheet))
+        except ValueError as exc:
+            mistakes.say(f"{file.shown}:{line}: {TARGETS}.spreadsheet: {exc}")
+    return tuple(made)
 
 
 def _state_dir(environ: Mapping[str, str]) -> Path:

@@ -34,7 +34,7 @@ class TomlFile:
         except UnicodeDecodeError:
             mistakes.say(f"{shown}: is not UTF-8 text")
         except tomllib.TOMLDecodeError as exc:
-            mistakes.say(f"{shown}: {_place_first(str(exc))}")
+            mistakes.say(f"{shown}:{_place_first(str(exc), text)}")
         return cls(path, shown)
 
     @cached_property
@@ -89,8 +89,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _place_first(message: str) -> str:
-    """`Expected '=' … (at line 3, column 5)` with the line where editors look for it."""
-    before, _, place = message.partition(" (at line ")
-    line = place.split(",")[0].rstrip(")")
-    return f"line {line}: {before}" if line.isdigit() else message
+def _place_first(message: str, text: str) -> str:
+    """`Expected '=' … (at line 3, column 5)` as `3: Expected '=' …`, where editors look for the line."""
+    what, _, place = message.partition(" (at ")
+    line = place.removeprefix("line ").split(",")[0].rstrip(")")
+    return f"{line if line.isdigit() else len(text.splitlines()) or 1}: {what}"

@@ -74,6 +74,14 @@ class ServeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One more tenant and spreadsheet, for `sync --all`; None is what the top of the configuration says."""
+
+    tenant: str | None = None
+    spreadsheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImportSettings:
     """How providers are checked. `validator`: an external command, run on each provider's folder; () for none."""
 
@@ -108,6 +116,7 @@ class Settings:
     serve: ServeSettings = field(default_factory=ServeSettings)
     firearms: FirearmCatalogue = field(default_factory=FirearmCatalogue)
     routes: tuple[EngineRoute, ...] = ()
+    targets: tuple[Target, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -142,6 +151,7 @@ class Settings:
             },
             "publish": {"loosening_needs_second_person": self.publish.loosening_needs_second_person},
             "import": {"validator": list(self.importing.validator)},
+            "targets": [{"tenant": target.tenant, "spreadsheet": target.spreadsheet} for target in self.targets],
             "serve": _serve_json(self.serve),
             "firearms": [firearm.to_json() for firearm in self.firearms.firearms],
             "engine_routes": [route.to_json() for route in self.routes],
