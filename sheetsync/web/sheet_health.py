@@ -1,0 +1,116 @@
+"""What the last sync left for the page: when it ran, what it cost, and what is wrong in the sheet, with links to cells.
+
+The record itself is `observability.health`; without one the page says "never". Only links to http(s) addresses are
+made, whatever the record holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.observability.health import HealthRecord
+from sheetsync.services.health import read_health
+from sheetsync.services.workspace import Workspace
+
+CELL_FORM: Final = re.compile(r"[A-Z]{1,3}[0-9]{1,8}")
+STALE_S: Final = 60 * 60  # a sync that has not been good for an hour is worth a look
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPlace:
+    """Something about one cell, as the page shows it. `link` is "" where the cell cannot be addressed."""
+
+    code: str
+    tab: str
+    cell: str
+    row_key: tuple[str, ...]
+    column: str
+    message: str
+    hint: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class SheetHealth:
+    """The last sync. `at` None: none was ever recorded."""
+
+    at: datetime | None = None
+    ok_at: datetime | None = None
+    ok: bool = False
+    error: str = ""
+    calls: dict[str, int] = field(default_factory=dict)
+    problems: tuple[SheetPlace, ...] = ()
+    conflicts: tuple[SheetPlace, ...] = ()
+    settling: int = 0
+    healed: int = 0
+    url: str = ""
+
+
+def read_sheet_health(ws: Workspace) -> SheetHealth:
+    """The record of the last sync."""
+    record = read_health(ws)
+    if record is None:
+        return SheetHealth()
+    report, calls = record.report, record.report.get("calls")
+    return SheetHealth(
+        at=record.at, ok_at=record.ok_at, ok=record.ok, error=str(record.error["message"]) if record.error else "",
+        calls={str(kind): number for kind, number in calls.items()} if isinstance(calls, dict) else {},
+        problems=_places(record, "problems"), conflicts=_places(record, "conflicts"),
+        settling=len(_list(report, "settling")), healed=len(_list(report, "healed")), url=_safe_url(record.url),
+    )  # fmt: skip
+
+
+def problems_by_connector(ws: Workspace) -> dict[str, tuple[str, ...]]:
+    """Connector id → what the last sync found wrong in its rows."""
+    found: dict[str, tuple[str, ...]] = {}
+    for place in read_sheet_health(ws).problems:
+        if place.row_key:
+            found[place.row_key[0]] = (*found.get(place.row_key[0], ()), place.message)
+    return found
+
+
+def cell_link(ws: Workspace, spreadsheet_id: str, tab: str, cell: str) -> str:
+    """The address of a cell of the spreadsheet that was synced last; "" if it is another one, or unknown."""
+    record = read_health(ws)
+    return "" if record is None or record.spreadsheet_id != spreadsheet_id else _link(record, tab, cell)
+
+
+def _places(record: HealthRecord, kind: str) -> tuple[SheetPlace, ...]:
+    return tuple(_place(record, one) for one in _list(record.report, kind) if isinstance(one, dict))
+
+
+def _place(record: HealthRecord, one: dict[str, JSONValue]) -> SheetPlace:
+    tab, cell = str(one.get("tab") or ""), str(one.get("cell") or "")
+    key = one.get("row_key")
+    message = str(one.get("message") or "")
+    if not message and "yours" in one:
+        message = f"base {one.get('base')!s}, yours {one.get('yours')!s}, theirs {one.get('theirs')!s}"
+    return SheetPlace(
+        code=str(one.get("code") or ""), tab=tab, cell=cell, column=str(one.get("column") or ""), message=message,
+        row_key=tuple(str(part) for part in key) if isinstance(key, list) else (), hint=str(one.get("hint") or ""),
+        link=_link(record, tab, cell),
+    )  # fmt: skip
+
+
+def _link(record: HealthRecord, tab: str, cell: str) -> str:
+    url, sheet_id = _safe_url(record.url), record.tab_ids.get(tab)
+    if not url or not isinstance(sheet_id, int):
+        return ""
+    at = f"&range={quote(cell)}" if CELL_FORM.fullmatch(cell) else ""
+    return f"{url.split('#')[0]}#gid={sheet_id}{at}"
+
+
+def _safe_url(url: str) -> str:
+    parts = urlsplit(url)
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def _list(report: Mapping[str, JSONValue], kind: str) -> list[JSONValue]:
+    value = report.get(kind)
+    return value if isinstance(value, list) else []
