@@ -179,7 +179,7 @@ class Evaluator:
             self._spend(node, len(value))
             return list(value)
         if isinstance(value, str):
-            return [char for char in code_units(value).decode("utf-16-be", "surrogatepass")]
+            return list(code_units(value).decode("utf-16-be", "surrogatepass"))
         raise NotConstantError(node, f"{type_name(value)} cannot be spread into an array")
 
     def _object(self, node: Node, depth: int) -> JSValue:
@@ -279,8 +279,7 @@ class Evaluator:
 
     def _add(self, node: Node, left: JSValue, right: JSValue) -> JSValue:
         if isinstance(left, (str, list, dict)) or isinstance(right, (str, list, dict)):
-            text = self._text(node, left) + self._text(node, right)
-            return text
+            return self._text(node, left) + self._text(node, right)
         return to_number(left) + to_number(right)
 
     def _unary(self, node: Node, depth: int) -> JSValue:
@@ -294,7 +293,9 @@ class Evaluator:
             self._text(node, value)
             number = to_number(value)
             return -number if operator.type == "-" else number if operator.type == "+" else float(~_int32(number))
-        return {"!": not is_truthy(value), "void": UNDEFINED, "typeof": type_name(value)}[operator.type]
+        if operator.type == "typeof":
+            return type_name(value)
+        return UNDEFINED if operator.type == "void" else not is_truthy(value)
 
     def _ternary(self, node: Node, depth: int) -> JSValue:
         parts = [node.child_by_field_name(name) for name in ("condition", "consequence", "alternative")]

@@ -47,13 +47,15 @@ def owner_files(
 
 
 def _source_files(reader: IslandReader, home: PurePosixPath, content: OwnerContent) -> Iterator[ExportFile]:
-    for entry in content.manifest.entries if content.manifest is not None else ():
+    manifest = content.manifest
+    for entry in manifest.entries if manifest is not None else ():
         if entry.path is None:
             continue  # made of something inline: it is in the source that holds it
         path = PurePosixPath(entry.path)
         if path.is_absolute() or ".." in path.parts:
             raise StoreDamagedError(f"the manifest of '{content.owner}' names a file outside: {entry.path[:80]!r}")
-        snapshot = source_of(reader.store, reader.tenant, content.manifest, entry)
+        assert manifest is not None  # noqa: S101 - it has this entry
+        snapshot = source_of(reader.store, reader.tenant, manifest, entry)
         assert isinstance(snapshot.content, SourceBytes)  # noqa: S101 - `source_of` gives nothing else
         yield ExportFile(home / path, snapshot.content.data)
 

@@ -65,6 +65,15 @@ class Grades:
         )
         return next(found, None)
 
+    def saved_at(self) -> datetime | None:
+        """When the newest one was given."""
+        return self.snapshot.saved_at if self.snapshot is not None else None
+
+    def vetoed_whole(self, target: str, hashes: Iterable[str]) -> bool:
+        """Is there a veto of `target` as a whole, with anything left of what it was given for?"""
+        wanted = frozenset(hashes)
+        return any(one.verdict == "veto" and one.target == target and one.bound_to & wanted for one in self.entries)
+
     def to_json(self) -> dict[str, JSONValue]:
         """As it is stored."""
         return {"grades": [one.to_json() for one in self.entries]}

@@ -81,12 +81,9 @@ class IndexBuilder:
                 )
             below = [state for (schema_name, _), state in tools.items() if schema_name == name]
             schemas[name] = with_grades(_schema_state(below, evidence), vetoed=vetoed, approved=False)
-        whole = next(
-            (one for one in reversed(grades.entries) if one.verdict == "veto" and one.target == content.owner), None
-        )
-        vetoed = whole is not None and bool(whole.bound_to & set(everything))
+        vetoed = grades.vetoed_whole(content.owner, everything)
         aggregate = with_grades(worst(list(schemas.values())), vetoed=vetoed, approved=False)
-        newest = _newest(content.newest_at, evidence.newest_at(), grades.snapshot and grades.snapshot.saved_at)
+        newest = _newest(content.newest_at, evidence.newest_at(), grades.saved_at())
         return ProviderNodes(tools, schemas, aggregate, vetoed, newest)
 
     def member_state(self, member: Member) -> NodeState:
@@ -122,9 +119,7 @@ class IndexBuilder:
         return {
             "schemas": len(content.schemas),
             "tools": len(nodes.tools),
-            "toolsByStatus": count_by_status(
-                {f"{schema}.{tool}": state for (schema, tool), state in nodes.tools.items()}
-            ),
+            "toolsByStatus": count_by_status(nodes.tools.values()),
             "skills": len(_skills(content)),
         }
 
@@ -161,14 +156,14 @@ class IndexBuilder:
         members = resolve_members(self._reader, content.selection_value)
         states, aggregate, grades = self._selection_nodes(content, members)
         lock = read_lock(store, tenant, content.owner)
-        times = [content.newest_at, lock and lock.saved_at, grades.snapshot and grades.snapshot.saved_at]
+        times = [content.newest_at, lock.saved_at if lock is not None else None, grades.saved_at()]
         times += [self._newest_of(member) for member in members if member.resolved]
         index: dict[str, JSONValue] = {
             "indexVersion": INDEX_VERSION,
             "selectionId": content.owner,
             "updatedAt": _time(_newest(*times)),
             "status": roll_up(states.values(), vetoed=aggregate.status == "rejected"),
-            "summary": {"members": len(members), "membersByStatus": count_by_status(states)},
+            "summary": {"members": len(members), "membersByStatus": count_by_status(states.values())},
             "members": {member.id: {**states[member.id].to_json(), **_resolution(member)} for member in members},
             "selectionAggregate": aggregate.to_json(),
             "skills": _skills(content),

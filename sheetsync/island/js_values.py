@@ -22,7 +22,7 @@ class Undefined(Enum):
 
 
 UNDEFINED: Final = Undefined.UNDEFINED
-JSValue: TypeAlias = "float | str | bool | None | Undefined | list[JSValue] | dict[str, JSValue]"  # every number: float
+JSValue: TypeAlias = "float | str | bool | Undefined | list[JSValue] | dict[str, JSValue] | None"  # every number: float
 
 INDEX_LIMIT: Final = 2**32 - 1  # an array index is below it; such keys come first, in numeric order
 PLAIN_LIMIT: Final = 1e21  # numbers below it are written without an exponent
@@ -30,7 +30,7 @@ SMALL_EXPONENT: Final = -7
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII)
 _RADIX: Final = {"0x": 16, "0o": 8, "0b": 2}
-_WHITE: Final = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_WHITE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 class NoJSONFormError(ValueError):

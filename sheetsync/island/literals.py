@@ -73,5 +73,5 @@ def _code_point(text: str, body: str) -> str:
 
 
 def template_piece(text: str) -> str:
-    """The text of a template between escapes: its line ends are `\\n`, however the file writes them."""
+    """The text of a template between escapes: its line ends are line feeds, however the file writes them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

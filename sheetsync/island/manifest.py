@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import StoreDamagedError
-from sheetsync.island.layout import PROVIDERS, SELECTIONS, manifest_record
+from sheetsync.island.layout import manifest_record
 from sheetsync.island.parts import Part
 from sheetsync.store import RecordId, Snapshot, SourceBytes, Store
 
@@ -85,9 +85,7 @@ def find_manifest(store: Store, tenant: str, kind: str, owner: str) -> Manifest 
 
 def all_manifests(store: Store, tenant: str, kind: str) -> dict[str, Manifest]:
     """The manifests of all providers (or selections), by their ids in code-point order."""
-    records = (
-        record for record in store.records(tenant, (kind,)) if record == manifest_record(tenant, kind, record.folder[1])
-    )
+    records = [record for record in store.records(tenant, (kind,)) if record.name == "manifest" == record.folder[-1]]
     found = {}
     for record in records:
         snapshot = store.latest(record)
@@ -112,17 +110,3 @@ def resolve_latest(filenames: list[str], name: str) -> str | None:
     """The newest snapshot among the names in a record's folder: filter on the prefix, sort, last."""
     found = sorted(filename for filename in filenames if filename.startswith(f"{name}--"))
     return found[-1] if found else None
-
-
-__all__ = [
-    "PROVIDERS",
-    "SELECTIONS",
-    "Entry",
-    "Manifest",
-    "all_manifests",
-    "find_manifest",
-    "manifest_of",
-    "read_manifest",
-    "resolve_latest",
-    "source_of",
-]

@@ -75,9 +75,8 @@ def read_module(
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        return ModuleData(
-            faults=(Fault("not_utf8", f"is not UTF-8: byte {exc.start}", data[: exc.start].count(b"\n") + 1),)
-        )
+        line = data[: exc.start].count(b"\n") + 1
+        return ModuleData(faults=(Fault("not_utf8", f"is not UTF-8: byte {exc.start}", line),))
     tree = _parse(data, monotonic, limit_s)
     if tree is None:
         return ModuleData(faults=(Fault("too_complex", f"cannot be parsed within {limit_s:g} seconds"),))

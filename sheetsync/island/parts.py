@@ -7,7 +7,7 @@ looked up among the files that were read; a path that leads out of the folder is
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,7 +55,9 @@ def selection_part(source: Source, selection: str) -> Part:
     return Part("selection", ("selection",), selection, source.data, source.suffix, source.path, source.hash)
 
 
-def convert_parts(where: str, owners: list[tuple[tuple[str, ...], str, JSONValue]], files: list[Source]) -> Conversion:
+def convert_parts(
+    where: str, owners: Sequence[tuple[tuple[str, ...], str, JSONValue]], files: list[Source]
+) -> Conversion:
     """Give every skill, document and list its place.
 
     Args:
@@ -98,10 +100,8 @@ def _entries(value: JSONValue) -> Iterator[tuple[str, JSONValue]]:
     elif isinstance(value, list):
         for entry in value:
             if isinstance(entry, Mapping):
-                yield (
-                    str(entry.get("name") or plain_name(posixpath.basename(str(entry.get("file", "")))).split(".")[0]),
-                    entry,
-                )
+                file = posixpath.basename(str(entry.get("file", "")))
+                yield str(entry.get("name") or plain_name(file).split(".")[0]), entry
 
 
 def _convert_skills(

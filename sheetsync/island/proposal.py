@@ -191,7 +191,7 @@ def _carry_base(start: WorkbenchDraft | None, base: DraftBase, scopes: set[str])
 
 
 def _next_version(spec: ConnectorSpec, known: Known, start: WorkbenchDraft | None) -> str:
-    """1.0.0 for a new connector; else above all that is known: the next major where a tool went, else the next minor."""
+    """1.0.0 for a new connector; else above all that is known: the next major where a tool went, or minor."""
     published = known.published.spec if known.published is not None else None
     before = start.spec_snapshot if start is not None else published
     if before is None:

@@ -128,11 +128,10 @@ def _check_names(where: str, schemas: list[Source], good: list[Source]) -> Itera
     for source in good:
         for tool in tools_of(source.value):
             scope = f"{source.name}.{tool}"
-            other = owners.setdefault(scope.casefold(), (source.name, scope))
-            if other[0] != source.name:
-                yield problem(
-                    "same_name", where, f"tools of two schemas would be one scope: {other[1]!r} and {scope!r}"
-                )
+            first, same = owners.setdefault(scope.casefold(), (source.name, scope))
+            if first != source.name:
+                message = f"tools of two schemas would be one scope: {same!r} and {scope!r}"
+                yield problem("same_name", where, message)
 
 
 def _check_namespace(where: str, folder: str, good: list[Source]) -> Iterator[Problem]:
@@ -179,7 +178,7 @@ def _read_selections(
 
 
 def selection_id(candidate: Candidate, source: Source) -> str:
-    """What a selection is called: its `selectionId`, else its name if that can be one, else its folder's (or file's) name."""
+    """What a selection is called: its `selectionId`, else its name if that can be one, else its file's or folder's."""
     value = source.value
     chosen = value.get("selectionId")
     if isinstance(chosen, str):

@@ -1,5 +1,6 @@
-"""What the island holds of a provider or selection now, read through its manifest: schemas with their tools, skills,
-documents. One reader is one look at the store: what it has read once it does not read again.
+"""What the island holds of a provider or selection now, read through its manifest: schemas, skills, documents.
+
+One reader is one look at the store: what it has read once it does not read again.
 """
 
 from __future__ import annotations
@@ -96,37 +97,32 @@ class IslandReader:
         return self._read[key]
 
     def _content(self, manifest: Manifest) -> OwnerContent:
-        assert manifest.snapshot is not None  # noqa: S101 - it was read from one
-        times = [manifest.snapshot.saved_at]
-        authors = set()
-        schemas, parts = {}, []
-        selection, value = None, None
-        for entry in manifest.entries:
-            snapshot = source_of(self.store, self.tenant, manifest, entry)
-            times.append(snapshot.saved_at)
-            part = PartContent(entry.kind, entry.folder, entry.name, snapshot.filename, snapshot.hash)
-            if entry.kind == "schema":
-                authors.add(snapshot.author)
-                tools = tools_of(_value(entry, snapshot))
-                schemas[entry.name] = SchemaContent(
-                    entry.name, snapshot.filename, snapshot.hash, tools, snapshot.author
-                )
-            elif entry.kind == "selection":
-                authors.add(snapshot.author)
-                selection, value = part, _value(entry, snapshot)
-            else:
-                parts.append(part)
+        found = [(entry, source_of(self.store, self.tenant, manifest, entry)) for entry in manifest.entries]
+        schemas = {entry.name: _schema(entry, snapshot) for entry, snapshot in found if entry.kind == "schema"}
+        parts = tuple(_part(entry, snapshot) for entry, snapshot in found if entry.kind not in ("schema", "selection"))
+        times = [snapshot.saved_at for _, snapshot in found]
+        times += [manifest.snapshot.saved_at] if manifest.snapshot is not None else []
+        chosen = next(((entry, snapshot) for entry, snapshot in found if entry.kind == "selection"), None)
         return OwnerContent(
-            manifest.kind,
-            manifest.owner,
-            schemas,
-            tuple(parts),
-            manifest,
-            max(times),
-            selection,
-            value,
-            frozenset(authors),
+            kind=manifest.kind,
+            owner=manifest.owner,
+            schemas=schemas,
+            parts=parts,
+            manifest=manifest,
+            newest_at=max(times, default=None),
+            selection=_part(*chosen) if chosen is not None else None,
+            selection_value=_value(*chosen) if chosen is not None else None,
+            authors=frozenset(snapshot.author for entry, snapshot in found if entry.kind in ("schema", "selection")),
         )
+
+
+def _schema(entry: Entry, snapshot: Snapshot) -> SchemaContent:
+    tools = tools_of(_value(entry, snapshot))
+    return SchemaContent(entry.name, snapshot.filename, snapshot.hash, tools, snapshot.author)
+
+
+def _part(entry: Entry, snapshot: Snapshot) -> PartContent:
+    return PartContent(entry.kind, entry.folder, entry.name, snapshot.filename, snapshot.hash)
 
 
 def _value(entry: Entry, snapshot: Snapshot) -> JSONValue:

@@ -27,12 +27,13 @@ MAX_FILES: Final = 2_000  # of one folder
 MAX_LEVELS: Final = 6  # of folders of folders: a library has two
 READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+LINK: Final = "is a symbolic link, and links are not followed"
 _SHOWN: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A folder that may be a provider or a selection (or one file that may be a selection). `name`: as problems show it."""
+    """A folder that may be a provider or a selection, or one file that may be a selection. `name`: for problems."""
 
     path: Path
     name: str
@@ -115,9 +116,7 @@ def _search(folder: Path, name: str, level: int, candidates: list[Candidate], pr
         if entry.name == "node_modules":
             continue
         if entry.is_symlink():
-            problems.append(
-                problem("symlink", f"{name}/{entry.name}", "is a symbolic link, and links are not followed")
-            )
+            problems.append(problem("symlink", f"{name}/{entry.name}", LINK))
             continue
         inner = entry.name if level == 0 else f"{name}/{entry.name}"
         _search(Path(entry.path), inner, level + 1, candidates, problems)
@@ -201,7 +200,7 @@ class _FolderReader:
             return
         except OSError as exc:
             if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                self._refuse("symlink", prefix + name, "is a symbolic link, and links are not followed")
+                self._refuse("symlink", prefix + name, LINK)
             else:
                 self._refuse("unreadable", prefix + name, f"cannot be read: {exc.strerror}")
             return

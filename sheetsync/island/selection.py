@@ -1,6 +1,7 @@
 """A selection's members, resolved to what the island holds now. One that is unknown is reported, never guessed.
 
-Members are written as `{"schemaId": "ns.schema"}`, or as ids: `ns`, `ns/schema`, `ns/tool/x`, `ns/skill/x`, `ns/resource/x`.
+Members are written as `{"schemaId": "ns.schema"}`, or as ids: `ns`, `ns/schema`, `ns/tool/x`, `ns/skill/x`,
+`ns/resource/x`.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ def _resolve(reader: IslandReader, member: str) -> Member:
     if provider is None:
         return Member(member, namespace, reason=NOT_IMPORTED)
     if kind == "namespace":
-        snapshot = provider.manifest.snapshot if provider.manifest is not None else None
-        return Member(
-            member, namespace, filename=snapshot.filename if snapshot else "", hash=snapshot.hash if snapshot else ""
-        )
+        manifest = provider.manifest.snapshot if provider.manifest is not None else None
+        if manifest is None:
+            return Member(member, namespace)
+        return Member(member, namespace, filename=manifest.filename, hash=manifest.hash)
     if kind == "tool":
         return _resolve_tool(member, provider, name)
     if kind == "schema" and name in provider.schemas:

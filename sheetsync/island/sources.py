@@ -34,7 +34,7 @@ HINTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, understood. `path` is where it stands outside, without leading dashes; `value` is None for documents."""
+    """One file, understood. `path`: where it stands outside, without leading dashes; `value`: None for documents."""
 
     kind: Kind
     name: str
@@ -60,9 +60,8 @@ def read_source(folder: str, file: SourceFile) -> Source | Problem:
     path = str(pure.with_name(f"{name}{pure.suffix}"))
     part = pure.parts[0] if len(pure.parts) > 1 else ""
     if part == "resources" or pure.suffix == ".md":
-        return _read_document(
-            where, file, Source("skill" if part == "skills" else "resource", name, path, file.data, pure.suffix)
-        )
+        kind_of_text: Kind = "skill" if part == "skills" else "resource"
+        return _read_document(where, file, Source(kind_of_text, name, path, file.data, pure.suffix))
     value, kind, read_fault = _read_value(file, part)
     if read_fault is not None:
         return _as_problem(where, read_fault)
@@ -95,12 +94,10 @@ def _read_value(file: SourceFile, part: str) -> tuple[JSONValue, Kind | None, Fa
 
 
 def _kind_of_json(path: str, value: JSONValue) -> Kind:
-    """JSON has no export name: its keys tell. What looks like nothing else is meant as a schema, and is checked as one."""
+    """JSON has no export name: its keys tell. What looks like nothing else is meant, and checked, as a schema."""
     if path == SELECTION_FILE:
         return "selection"
-    if isinstance(value, Mapping) and not (
-        {"tools", "routes"} & value.keys() and "namespace" in value and "root" in value
-    ):
+    if isinstance(value, Mapping) and not ("root" in value and {"tools", "routes"} & value.keys()):
         if "selectionId" in value or {"members", "whenToUse"} & value.keys():
             return "selection"
         if {"meta", "entries"} <= value.keys():

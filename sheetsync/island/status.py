@@ -6,7 +6,7 @@ graded; ran clean = stable; vetoed = rejected. Without a person a grade is at mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -129,9 +129,9 @@ def roll_up(states: Iterable[NodeState], *, vetoed: bool = False) -> RollUpStatu
     return "blocked" if "blocked" in found else "pending"
 
 
-def count_by_status(states: Mapping[str, NodeState]) -> dict[str, JSONValue]:
+def count_by_status(states: Iterable[NodeState]) -> dict[str, JSONValue]:
     """How many nodes have each status, for summaries."""
     found: dict[str, JSONValue] = {}
-    for state in states.values():
+    for state in states:
         found[state.status] = found.get(state.status, 0) + 1
     return found

@@ -1,4 +1,4 @@
-"""JSON sources, read strictly: UTF-8, no key twice, no `__proto__`, no NaN, bounded nesting. Faults name line and column.
+"""JSON sources, read strictly: UTF-8, no key twice, no `__proto__`, no NaN, bounded nesting. Faults say where.
 
 Python's own reader takes the last of two equal keys and has no limit of depth but its stack; a source that another
 reader may understand differently is a fault here.

@@ -47,9 +47,8 @@ class Validator:
                 )
             except OSError as exc:
                 hint = "correct 'validator' under [import] in the configuration"
-                raise ConfigError(
-                    f"the validator '{self.command[0]}' cannot be started: {exc.strerror}", hint=hint
-                ) from exc
+                message = f"the validator '{self.command[0]}' cannot be started: {exc.strerror}"
+                raise ConfigError(message, hint=hint) from exc
             try:
                 code = process.wait(self.limit_s)
             except subprocess.TimeoutExpired:

@@ -54,7 +54,7 @@ def export_tsv(ws: Workspace, out_dir: Path) -> ExportReport:
 
 
 def export_island(ws: Workspace, address: str | None, out_dir: Path, *, sources: bool = False) -> ExportReport:
-    """Write a namespace's or selection's `index.json` (all of the island's: None), and with `sources` its newest sources.
+    """Write the `index.json` of a namespace or selection (None: of all), and with `sources` its newest sources.
 
     Raises:
         NotFoundError, AmbiguousIdError: the id leads to nothing, or to more than one thing.
@@ -66,9 +66,8 @@ def export_island(ws: Workspace, address: str | None, out_dir: Path, *, sources:
         found = resolve_address(reader, address)
         if found.kind not in ("namespace", "selection"):
             hint = f"sheetsync export {found.owner} --out {out_dir}"
-            raise UsageError(
-                f"'{address}' is a part of '{found.owner}': a namespace or selection is exported whole", hint=hint
-            )
+            message = f"'{address}' is a part of '{found.owner}': a namespace or selection is exported whole"
+            raise UsageError(message, hint=hint)
         owners = [(SELECTIONS if found.kind == "selection" else PROVIDERS, found.owner)]
     else:
         tenant = ws.ctx.tenant

@@ -1,4 +1,4 @@
-"""Use case: a person's word on a thing of the island: `grade approve` and `grade veto`. The rules are in `island.grading`."""
+"""Use case: a person's word on a thing of the island: `grade approve` and `grade veto`. The rules: `island.grading`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GradeReport:
         return 0
 
     def to_json(self) -> dict[str, JSONValue]:
-        """`{"ok", "grade": {…}, "status", "node_grade"}`."""
+        """`{"ok", "grade": {…}, "status", "node_grade"}`; the last two are what the thing is now."""
         return {
             "ok": True,
             "grade": self.grade.to_json(),

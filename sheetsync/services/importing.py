@@ -289,5 +289,5 @@ def _differs(part: Part, snapshot: Snapshot | None) -> bool:
 
 
 def _frozen(ws: Workspace) -> Catalogue:
-    """The catalogue as of now: a run looks up hundreds of connectors, and each of its commits would make it read anew."""
+    """The catalogue as of now: a run looks up hundreds, and each of its own commits would make it read anew."""
     return ws.catalogue().at(ws.store.head())

@@ -1,4 +1,4 @@
-"""Use case: `index.json` of providers and selections, built anew and written where it differs. What is in it: `island.index`."""
+"""Use case: every `index.json`, built anew and written where it differs. What is in it: `island.index`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def builder_of(ws: Workspace) -> tuple[IndexBuilder, IslandReader]:
 
 
 def refresh_index(ws: Workspace, names: Mapping[str, set[str]] | None) -> IndexReport:
-    """Write the indexes of these providers and selections (all of them: None) where they differ from what stands there."""
+    """Write the indexes of these providers and selections (None: of all) where they differ from what is there."""
     builder, reader = builder_of(ws)
     store, tenant = ws.store, ws.ctx.tenant
     seen, written = [], []
