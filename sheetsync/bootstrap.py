@@ -9,11 +9,13 @@ import fcntl
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.errors import ConfigError, DestinationError, LockHeldError
@@ -138,13 +140,14 @@ def open_gateway(
     With `spreadsheet = "local"` and no endpoint, the workspace's own server: the one that runs on its data file, or
     one started here and stopped at the end. The spreadsheet itself is made at first use.
     """
-    from sheetsync.gsheets.gateway import GoogleGateway
+    from sheetsync.gsheets.gateway import GoogleSheetsGateway
 
     with _server(settings, workspace.clock) as endpoint:
         api = open_api(settings, endpoint=endpoint, clock=workspace.clock, interactive=interactive)
         try:
             spreadsheet_id = local_spreadsheet(settings, api, tell) if settings.is_local else settings.spreadsheet
-            yield GoogleGateway(api, spreadsheet_id, firearms=workspace.firearms.ids())
+            firearms = workspace.firearms.ids()
+            yield GoogleSheetsGateway(api, spreadsheet_id, store_id=workspace.store.store_id, firearms=firearms)
         finally:
             api.close()
 
@@ -164,7 +167,7 @@ def _server(settings: Settings, clock: Clock) -> Iterator[str | None]:
 @contextmanager
 def local_server(data_file: Path, *, clock: Clock | None = None) -> Iterator[str]:
     """The URL of a local Sheets server on a data file: the running one, or one that runs as long as the context."""
-    from sheetsync.localsheets import LocalSheets
+    from sheetsync.localsheets import LocalSheets, running_url
 
     clock = clock or SystemClock()
     ends_at = clock.monotonic() + STARTING_S
@@ -174,27 +177,26 @@ def local_server(data_file: Path, *, clock: Clock | None = None) -> Iterator[str
             break
         except LockHeldError:
             url = running_url(data_file)
-            if url:
+            if url and _accepts_calls(url):
                 LOG.info("speaking to the Sheets server that runs on %s: %s", data_file, url)
                 yield url
                 return
             if clock.monotonic() > ends_at:
                 raise
-            clock.sleep(LOOK_AGAIN_S)
+            clock.sleep(LOOK_AGAIN_S)  # it is just starting, or just stopping
     with server:
         LOG.info("started a Sheets server on %s: %s", data_file, server.url)
         yield server.url
 
 
-def running_url(data_file: Path) -> str:
-    """Where the server that holds a data file says that it answers; "" if it does not say (yet)."""
-    from sheetsync.settings.address import parse_endpoint
-
+def _accepts_calls(url: str) -> bool:
+    """Is somebody there? The note beside a data file may be that of a server that was killed."""
+    parts = urlsplit(url)
     try:
-        text = data_file.with_name(data_file.name + ".url").read_text(encoding="utf-8")
-        return parse_endpoint(text) or ""
-    except (OSError, ValueError):
-        return ""
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=STARTING_S):
+            return True
+    except OSError:
+        return False
 
 
 def local_spreadsheet(settings: Settings, api: SheetsApi, tell: Tell = _say_nothing) -> str:

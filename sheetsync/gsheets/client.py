@@ -107,7 +107,7 @@ class SheetsHTTPClient(HTTPClient):
         self._timeouts = timeouts or Timeouts()
         self.set_timeout((self._timeouts.connect_s, self._timeouts.read_s))
         self._clock = clock
-        self._limiter = limiter
+        self.limiter = limiter
         self._ledger = ledger
         self._retrier = retrier
 
@@ -162,7 +162,7 @@ class SheetsHTTPClient(HTTPClient):
         return urlsplit(self.endpoint.url(url)).netloc
 
     def _attempt(self, call: _PreparedCall) -> Answer:
-        self._limiter.acquire(call.kind)
+        self.limiter.acquire(call.kind)
         started = self._clock.monotonic()
         status, received = 0, 0
         try:
@@ -207,7 +207,7 @@ class SheetsHTTPClient(HTTPClient):
 
     def _tell_limiter(self, call: _PreparedCall, failure: Failure) -> None:
         if failure.is_per_minute:
-            self._limiter.exhausted(call.kind, failure.retry_after_s or 60.0)
+            self.limiter.exhausted(call.kind, failure.retry_after_s or 60.0)
 
 
 @dataclass(frozen=True, slots=True)
