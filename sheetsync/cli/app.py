@@ -78,8 +78,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invoke(args: list[str], session: Session) -> int:
-    from sheetsync.cli.failures import report_failure
-
     try:
         with session.closing:
             result = cli.main(args, prog_name="sheetsync", standalone_mode=False, obj=session)
@@ -87,6 +85,8 @@ def _invoke(args: list[str], session: Session) -> int:
     except (BrokenPipeError, SystemExit):  # click ends so when the reader went away, and after completing words
         return _quiet_pipe()
     except BaseException as error:  # noqa: BLE001  # the one place where every failure becomes an exit code
+        from sheetsync.cli.failures import report_failure
+
         return report_failure(error, session)
     return result if isinstance(result, int) else 0
 

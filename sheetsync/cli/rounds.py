@@ -6,9 +6,8 @@ what no later round can mend: usage, configuration, a defect, a damaged store.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from sheetsync.services.syncing import Forces
 
 FINAL_CODES: Final = frozenset({1, 2, 9})
+GOOD: Final = frozenset({0, 3})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,29 @@ class Rounds:
 
 
 def one_round(session: Session, rounds: Rounds) -> int:
-    """One round; its exit code. With `--all` one after the other, and the worst code of them."""
+    """One round; its exit code. With `--all` one target after the other, and the worst code of them."""
     if not rounds.everything:
         value, code = _sync(session, rounds)
         session.output.answer(value, run_lines(value, session.output))
         tell_trouble(session, value, code)
         return code
-    results = [(target, *_guarded(target, rounds)) for target in session.targets()]
-    value = {"ok": all(code in (0, 3) for _, _, code in results), "runs": []}
-    lines: list[str] = []
-    for target, found, _ in results:
-        value["runs"].append({"tenant": target.settings.tenant, "spreadsheet": target.settings.spreadsheet, **found})
-        lines += [f"{target.settings.tenant} {target.settings.spreadsheet}:", *_round_lines(found, target)]
-    session.output.answer(value, lines)
-    return max((code for _, _, code in results), default=0)
+    runs, lines, codes = [], [], [0]
+    for target in session.targets():
+        found, code = _guarded(target, rounds)
+        settings = target.settings
+        runs.append({"tenant": settings.tenant, "spreadsheet": settings.spreadsheet, **found})
+        lines += [f"{settings.tenant} {settings.spreadsheet}:", *_round_lines(found, target)]
+        codes.append(code)
+    session.output.answer({"ok": all(code in GOOD for code in codes), "runs": runs}, lines)
+    if session.quiet and max(codes):
+        print("\n".join(lines), file=sys.stderr)
+    return max(codes)
 
 
 def _sync(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
     from sheetsync.services import syncing
 
-    with session.gateway() as gateway:
+    with session.closing, session.gateway() as gateway:
         report = syncing.sync(
             session.workspace,
             gateway,
@@ -86,26 +89,19 @@ def repeat(session: Session, rounds: Rounds, *, every_s: float) -> int:
 
     repeated = replace(rounds, repeated=True)
     with until_stopped() as stopped:
-        return _loop(session, repeated, wait=lambda: stopped.wait(every_s) or False)
-
-
-def _loop(session: Session, rounds: Rounds, *, wait: Callable[[], bool]) -> int:
-    while True:
-        code = _try_round(session, rounds)
-        if code in FINAL_CODES:
-            return code
-        if wait():
-            return 0
+        while True:
+            code = _try_round(session.again(), repeated)
+            if code in FINAL_CODES:
+                return code
+            if stopped.wait(every_s):
+                return 0
 
 
 def _try_round(session: Session, rounds: Rounds) -> int:
+    """A round of a session of its own: what an error left open or unsure is opened anew by the next."""
+    from sheetsync.cli.failures import report_failure
+
     try:
         return one_round(session, rounds)
     except SheetSyncError as error:
-        if session.as_json:
-            print(json.dumps(error.to_json(), ensure_ascii=False), flush=True)
-        else:
-            print(f"error: {error.message}", file=sys.stderr)
-            if error.hint:
-                print(f"hint: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return report_failure(error, session)

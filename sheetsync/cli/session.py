@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ class Session:
     store: str | None = None
     tenant: str | None = None
     user: str | None = None
+    spreadsheet: str | None = None  # only of a target of `sync --all`; there is no such option
     as_json: bool = False
     verbose: int = 0
     quiet: bool = False
@@ -57,7 +58,7 @@ class Session:
     @property
     def overrides(self) -> dict[str, str]:
         """The global options that stand over configuration and environment."""
-        given = {"store": self.store, "tenant": self.tenant, "user": self.user}
+        given = {"store": self.store, "tenant": self.tenant, "user": self.user, "spreadsheet": self.spreadsheet}
         return {name: value for name, value in given.items() if value is not None}
 
     @property
@@ -82,6 +83,20 @@ class Session:
         opened = open_workspace(self.settings, tell=self.output.say)
         self.closing.callback(opened.store.close)
         return opened
+
+    def again(self, *, tenant: str | None = None, spreadsheet: str | None = None) -> Session:
+        """A session with the same options (and, if given, another target) that has opened nothing yet."""
+        return replace(
+            self,
+            tenant=tenant or self.tenant,
+            spreadsheet=spreadsheet or self.spreadsheet,
+            closing=ExitStack(),
+        )
+
+    def targets(self) -> list[Session]:
+        """A session for what the top of the configuration says, and one for each of its `[[target]]` entries."""
+        others = [self.again(tenant=one.tenant, spreadsheet=one.spreadsheet) for one in self.settings.targets]
+        return [self.again(), *others]
 
     @contextmanager
     def gateway(self) -> Iterator[SheetGateway]:

@@ -14,6 +14,7 @@ from sheetsync.cli.sync_text import problem_lines
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
+    from sheetsync.island.validator import Validator
 
 NAMES_SHOWN = 12
 
@@ -26,11 +27,20 @@ def import_(session: Session, *, paths: Sequence[Path], check: bool) -> int:
     from sheetsync.cli.progress import progress_bar
     from sheetsync.services import importing
 
+    validator = _validator(session)
     with progress_bar(session.output, "importing") as progress:
-        report = importing.import_paths(session.workspace, paths, check=check, progress=progress)
+        report = importing.import_paths(session.workspace, paths, check=check, progress=progress, validator=validator)
     value = report.to_json()
     session.output.answer(value, import_lines(value, session.output, check=check))
     return report.exit_code
+
+
+def _validator(session: Session) -> Validator | None:
+    """The external check of the configuration, if there is one."""
+    from sheetsync.island.validator import Validator
+
+    configured = session.settings.importing.validator
+    return Validator(configured) if configured else None
 
 
 def import_lines(report: Mapping[str, Any], output: Output, *, check: bool = False) -> Iterator[str]:
@@ -45,6 +55,10 @@ def import_lines(report: Mapping[str, Any], output: Output, *, check: bool = Fal
     drafts = report["drafts"]
     if drafts:
         yield f"{count(len(drafts), 'draft')} {would}made: 'sheetsync draft list' shows them"
+    if report.get("findings"):
+        yield f"{count(len(report['findings']), 'finding')} that refuse nothing (tests, docs, tags): --json lists them"
+    if report.get("vanished"):
+        yield f"no longer there, and not retired by that: {', '.join(report['vanished'])}"
     if not any(report[word] for word in ("created", "changed", "problems")):
         yield "nothing new"
 
@@ -55,17 +69,15 @@ def import_lines(report: Mapping[str, Any], output: Output, *, check: bool = Fal
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="A folder that is new.")
 @click.option("--sources", is_flag=True, help="Also the newest sources, byte for byte.")
 def export(session: Session, *, address: str | None, tsv: bool, out: Path, sources: bool) -> int:
-    """Write the three TSVs (--tsv), or one NAMESPACE or SELECTION of the island, into a fresh folder."""
+    """Write the three TSVs (--tsv), or a NAMESPACE or SELECTION of the island, or all of it, into a fresh folder."""
     from sheetsync.services import exporting
 
-    if tsv == (address is not None):
-        raise click.UsageError("say either --tsv, or which namespace or selection to export")
+    if tsv and (address is not None or sources):
+        raise click.UsageError("--tsv exports the three tables; a namespace, a selection and --sources go without it")
     if tsv:
-        if sources:
-            raise click.UsageError("--sources goes with a namespace or selection, not with --tsv")
         report = exporting.export_tsv(session.workspace, out)
     else:
-        report = exporting.export_island(session.workspace, str(address), out, sources=sources)
+        report = exporting.export_island(session.workspace, address, out, sources=sources)
     value = report.to_json()
     session.output.answer(value, [f"wrote {path}" for path in value["files"]])
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sheetsync.cli.options import Group, command
+from sheetsync.cli.output import count
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
@@ -29,10 +30,14 @@ def fsck(session: Session, *, repair: bool) -> int:
 
 def _fsck_lines(report: Json, session: Session) -> Iterator[str]:
     for finding in report["findings"]:
-        yield f"{session.output.style(finding['code'], 'red')}  {finding['path']}: {finding['message']}"
-    sums = ", ".join(f"{report[key]} {key}" for key in ("snapshots", "commits") if key in report)
-    yield f"checked: {sums}" if sums else "checked"
-    yield "the store is sound" if report["ok"] else "the store is damaged: 'sheetsync fsck --repair'"
+        state = "repaired" if finding["repaired"] else "damage" if finding["damage"] else "note"
+        colour = "red" if state == "damage" else "yellow"
+        where = "/".join(part for part in (finding["tenant"], finding["path"]) if part)
+        yield f"{session.output.style(state, colour)}  {finding['code']}  {where}: {finding['message']}"
+        if finding["hint"] and not finding["repaired"]:
+            yield f"  hint: {finding['hint']}"
+    yield f"checked {count(report['snapshots'], 'snapshot')} in {count(report['commits'], 'commit')}"
+    yield "the store is sound" if report["ok"] else "the store is damaged"
 
 
 @click.group("store", cls=Group)
@@ -58,7 +63,7 @@ def store_compact(session: Session) -> int:
     with session.open_store() as opened:
         report = opened.compact()
     value = report.to_json()
-    session.output.answer(value, [f"checkpoint at commit {value['commit']}"])
+    session.output.answer(value, [f"compacted up to commit {value['commit']}"])
     return 0
 
 
@@ -72,8 +77,9 @@ def index_rebuild(session: Session) -> int:
     """Write every index.json anew from the snapshots; the bytes are the same if nothing changed."""
     from sheetsync.services import importing
 
-    names = importing.rebuild_index(session.workspace)
-    session.output.answer({"ok": True, "rebuilt": list(names)}, [f"rebuilt {len(names)} index files"])
+    value = importing.rebuild_index(session.workspace).to_json()
+    differed = f", {len(value['written'])} of them differed" if value["written"] else ", none differed"
+    session.output.answer(value, [f"rebuilt {count(value['indexes'], 'index', 'indexes')}{differed}"])
     return 0
 
 
@@ -103,7 +109,7 @@ def _grade(session: Session, node: str, reason: str, *, approve: bool) -> int:
 
     report = grading.grade(session.workspace, node, approve=approve, reason=reason)
     value = report.to_json()
-    session.output.answer(value, [f"{node}: {value['status']}, grade {value['grade'] or 'none'}"])
+    session.output.answer(value, [f"{node}: {value['status']}, grade {value['node_grade'] or 'none'}"])
     return 0
 
 
@@ -128,8 +134,9 @@ def lock_show(session: Session) -> int:
 def lock_break(session: Session, *, name: str) -> int:
     """Break a lock; a run that still holds it can commit nothing any more."""
     with session.open_store() as opened:
-        opened.break_lease(name)
-    session.output.answer({"ok": True, "broken": name}, [f"broke {name}"])
+        broken = opened.break_lease(name, who=session.user or "operator")
+    text = f"broke {name}, held by {broken.who} on {broken.host}" if broken else f"nobody holds {name}"
+    session.output.answer({"ok": True, "broken": broken.to_json() if broken else None}, [text])
     return 0
 
 
