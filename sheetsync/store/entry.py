@@ -20,7 +20,7 @@ import orjson
 from sheetsync.domain.model import JSONValue, canonical_json
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.content import Encoded, decode_content, hash_bytes
-from sheetsync.store.names import EPOCH, SnapshotName, parse_snapshot_name
+from sheetsync.store.names import EPOCH, SnapshotName, format_stamp, parse_snapshot_name
 
 HEAD: Final = b'{"sum":"'
 BODY_AT: Final = len(HEAD) + 64 + 2  # the checksum's hex digits, `",`
@@ -100,17 +100,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewChange:
-    """A snapshot that is about to be committed."""
+    """A snapshot that is about to be committed: the record's key, and what `Change` has."""
 
-    path: str
+    key: str
+    stamp: int
     version: int
     before: int
     encoded: Encoded
 
+    @property
+    def path(self) -> str:
+        """Its file below the tenant."""
+        return f"{self.key}--{format_stamp(self.stamp)}--{self.encoded.hash[:8]}{self.encoded.suffix}"
+
 
 def format_time(moment: datetime) -> str:
     """`2026-01-07T12:00:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -184,9 +184,9 @@ class LocalJournal:
 
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line."""
-        size = self._files.size(self._path(self._first)) or 0
-        if not self._torn or size <= self._offset:
+        if not self._torn:
             return b""
+        size = self._files.size(self._path(self._first)) or 0
         return self._files.read_at(self._path(self._first), self._offset, size - self._offset)
 
     def cut_torn(self, keep_aside: Callable[[str, bytes], None]) -> None:

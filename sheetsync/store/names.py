@@ -28,7 +28,6 @@ SNAPSHOT_NAME: Final = re.compile(
     r"(?P<name>.+)--(?P<stamp>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)--(?P<hash8>[0-9a-f]{8})(?P<suffix>\.[A-Za-z0-9]{1,15}|)",
     re.ASCII,
 )
-STAMP_FORMAT: Final = "%Y-%m-%dT%H-%M-%SZ"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERBATIM_CAPITALS: Final = frozenset({"providers", "selections"})  # the island's layout keeps its files' own names
 RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` starts with a dot and needs no entry
@@ -159,7 +158,7 @@ def encode_tenant(tenant: str) -> str:
 
 def format_stamp(seconds: int) -> str:
     """Seconds since 1970 as `2026-01-07T12-00-00Z`."""
-    return (EPOCH + timedelta(seconds=seconds)).strftime(STAMP_FORMAT)
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()[:19].replace(":", "-") + "Z"
 
 
 def parse_stamp(text: str) -> int:

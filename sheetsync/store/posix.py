@@ -1,6 +1,7 @@
 """The real file system: POSIX calls that never follow a symbolic link below the store's root.
 
-Every path is walked folder by folder with `O_NOFOLLOW`, so that a link planted in the store leads nowhere.
+Every path is walked folder by folder with `O_NOFOLLOW`, so that a link planted in the store leads nowhere. The folders
+used last stay open: a save then walks nothing twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import random
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
+FOLDERS_KEPT: Final = 64
 
 
 class PosixFileSystem:
@@ -36,58 +38,66 @@ class PosixFileSystem:
         self.root = root
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._tail: tuple[str, int] | None = None  # the file that is appended to stays open
-        self._locks: dict[str, int] = {}
-        self._mutex = threading.RLock()
+        self._locks: dict[str, tuple[int, threading.Lock]] = {}
+        self._folders: dict[str, int] = {}  # open folders, the longest unused first
+        self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
     # --- walking ------------------------------------------------------------------------------------------------
-    @contextmanager
-    def _folder(self, path: str) -> Iterator[tuple[int, str]]:
-        """The open parent folder of `path`, and its last part."""
-        *parents, name = path.split("/")
-        fd = self._open_folder(parents)
-        try:
-            yield fd, name
-        finally:
-            if fd != self._root_fd:
-                os.close(fd)
-
-    def _open_folder(self, parts: list[str]) -> int:
-        fd = self._root_fd
-        for part in parts:
-            if not part:
-                continue
-            try:
-                inner = os.open(part, FOLDER_FLAGS, dir_fd=fd)
-            except OSError as exc:
-                if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-                    self._refuse_link("/".join(parts), part, fd, exc)
-                raise
-            finally:
-                if fd != self._root_fd:
-                    os.close(fd)
-            fd = inner
+    def _folder(self, path: str) -> int:
+        """The open folder, walked to without following links. It stays open, until others need the place."""
+        if not path:
+            return self._root_fd
+        fd = self._folders.pop(path, -1)
+        if fd < 0:
+            above, _, part = path.rpartition("/")
+            fd = self._open_folder(self._folder(above), part, path)
+            if len(self._folders) >= FOLDERS_KEPT:
+                os.close(self._folders.pop(next(iter(self._folders))))
+        self._folders[path] = fd
         return fd
 
-    def _refuse_link(self, path: str, part: str, fd: int, exc: OSError) -> None:
-        """A link or a file stands where a folder of the store should be."""
-        with suppress(OSError):
-            if stat.S_ISLNK(os.stat(part, dir_fd=fd, follow_symlinks=False).st_mode):
-                raise StoreDamagedError(f"'{path}' in the store is a symbolic link; it is not followed") from exc
+    def _open_folder(self, above: int, part: str, path: str) -> int:
+        try:
+            return os.open(part, FOLDER_FLAGS, dir_fd=above)
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+                with suppress(OSError):
+                    if stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode):
+                        raise StoreDamagedError(
+                            f"'{path}' in the store is a symbolic link; it is not followed"
+                        ) from exc
+            raise
+
+    def _at(self, path: str) -> tuple[int, str]:
+        """The open folder above a path, and the path's last part."""
+        above, _, name = path.rpartition("/")
+        return self._folder(above), name
+
+    def _again(self, path: str) -> bool:
+        """After FileNotFoundError: was a folder that we kept open removed meanwhile? It is then looked for anew."""
+        stale = [
+            kept for kept in self._folders if path.startswith(kept) and os.fstat(self._folders[kept]).st_nlink == 0
+        ]
+        for kept in stale:
+            os.close(self._folders.pop(kept))
+        return bool(stale)
 
     # --- reading ------------------------------------------------------------------------------------------------
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""
-        fd = self._open_folder(path.split("/"))
-        try:
-            return os.listdir(fd)  # noqa: PTH208 (of a descriptor)
-        finally:
-            if fd != self._root_fd:
-                os.close(fd)
+        with self._mutex:
+            try:
+                return os.listdir(self._folder(path))  # noqa: PTH208 (of a descriptor)
+            except FileNotFoundError:
+                if self._again(path):
+                    return self.listdir(path)
+                raise
 
     def kind(self, path: str) -> str | None:
         """What stands there."""
         try:
-            with self._folder(path) as (fd, name):
+            with self._mutex:
+                fd, name = self._at(path)
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -98,57 +108,79 @@ class PosixFileSystem:
 
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
-        if self._tail is not None and self._tail[0] == path:
-            there = os.fstat(self._tail[1])
-            if there.st_nlink > 0:
-                return there.st_size
-            self._drop_tail()  # another process wrote the file anew
-        try:
-            with self._folder(path) as (fd, name):
+        with self._mutex:
+            if self._tail is not None and self._tail[0] == path:
+                there = os.fstat(self._tail[1])
+                if there.st_nlink > 0:
+                    return there.st_size
+                self._drop_tail()  # another process wrote the file anew
+            try:
+                fd, name = self._at(path)
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
-        except FileNotFoundError:
-            return None
+            except FileNotFoundError:
+                return None
 
     def read(self, path: str) -> bytes:
         """All of a file."""
-        with self._open(path, os.O_RDONLY) as fd:
+        fd = self._open(path, os.O_RDONLY)
+        try:
             parts = []
             while chunk := os.read(fd, READ_CHUNK):
                 parts.append(chunk)
             return b"".join(parts)
+        finally:
+            os.close(fd)
 
     def read_at(self, path: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`."""
-        with self._open(path, os.O_RDONLY) as fd:
+        fd = self._open(path, os.O_RDONLY)
+        try:
             parts = []
             while length > 0 and (chunk := os.pread(fd, length, offset)):
                 parts.append(chunk)
                 offset, length = offset + len(chunk), length - len(chunk)
             return b"".join(parts)
-
-    @contextmanager
-    def _open(self, path: str, flags: int) -> Iterator[int]:
-        with self._folder(path) as (folder, name):
-            fd = os.open(name, flags | FILE_FLAGS, 0o666, dir_fd=folder)
-        try:
-            yield fd
         finally:
             os.close(fd)
+
+    def _open(self, path: str, flags: int) -> int:
+        with self._mutex:
+            try:
+                folder, name = self._at(path)
+                return os.open(name, flags | FILE_FLAGS, 0o666, dir_fd=folder)
+            except FileNotFoundError:
+                if not self._again(path):
+                    raise
+                return self._open(path, flags)
 
     # --- writing ------------------------------------------------------------------------------------------------
     def mkdir(self, path: str) -> None:
         """Make a folder."""
-        with self._folder(path) as (fd, name):
-            os.mkdir(name, dir_fd=fd)
+        with self._mutex:
+            try:
+                fd, name = self._at(path)
+                os.mkdir(name, dir_fd=fd)
+            except FileNotFoundError:
+                if not self._again(path):
+                    raise
+                self.mkdir(path)
 
     def create(self, path: str, data: bytes) -> None:
         """A new file."""
-        with self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as fd:
-            write_all(fd, data)
+        fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            view = data
+            while written := os.write(fd, view):
+                if written == len(view):
+                    break
+                view = view[written:]
+        finally:
+            os.close(fd)
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end."""
-        fd = self._tail_fd(path, create=offset == 0)
+        with self._mutex:
+            fd = self._tail_fd(path, create=offset == 0)
         view = memoryview(data)
         while view:
             written = os.pwrite(fd, view, offset)
@@ -156,9 +188,7 @@ class PosixFileSystem:
 
     def _tail_fd(self, path: str, *, create: bool) -> int:
         if self._tail is None or self._tail[0] != path:
-            with self._folder(path) as (folder, name):
-                flags = os.O_RDWR | FILE_FLAGS | (os.O_CREAT if create else 0)
-                fd = os.open(name, flags, 0o666, dir_fd=folder)
+            fd = self._open(path, os.O_RDWR | (os.O_CREAT if create else 0))
             self._drop_tail()
             self._tail = (path, fd)
         return self._tail[1]
@@ -170,23 +200,37 @@ class PosixFileSystem:
 
     def truncate(self, path: str, size: int) -> None:
         """Cut a file."""
-        os.ftruncate(self._tail_fd(path, create=False), size)
+        with self._mutex:
+            os.ftruncate(self._tail_fd(path, create=False), size)
 
     def link(self, source: str, target: str) -> None:
         """A second name."""
-        with self._folder(source) as (old, old_name), self._folder(target) as (new, new_name):
-            os.link(old_name, new_name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+        with self._mutex:
+            try:
+                self._two(os.link, source, target)
+            except FileNotFoundError:
+                if not self._again(target):
+                    raise
+                self._two(os.link, source, target)
+
+    def _two(self, act: Callable[..., None], source: str, target: str) -> None:
+        """Act on two names. The second walk may close the first one's folder, so that one is opened last."""
+        self._at(source)
+        new, new_name = self._at(target)
+        old, old_name = self._at(source)
+        act(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
 
     def rename(self, source: str, target: str) -> None:
         """Move a name."""
-        if self._tail is not None and self._tail[0] == target:
-            self._drop_tail()
-        with self._folder(source) as (old, old_name), self._folder(target) as (new, new_name):
-            os.rename(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
+        with self._mutex:
+            if self._tail is not None and self._tail[0] == target:
+                self._drop_tail()
+            self._two(os.rename, source, target)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
-        with self._folder(path) as (fd, name):
+        with self._mutex:
+            fd, name = self._at(path)
             os.unlink(name, dir_fd=fd)
 
     # --- durability ---------------------------------------------------------------------------------------------
@@ -195,17 +239,16 @@ class PosixFileSystem:
         if self._tail is not None and self._tail[0] == path:
             os.fdatasync(self._tail[1])
             return
-        with self._open(path, os.O_RDONLY) as fd:
-            os.fsync(fd)
-
-    def sync_folder(self, path: str) -> None:
-        """The names survive power loss."""
-        fd = self._open_folder(path.split("/"))
+        fd = self._open(path, os.O_RDONLY)
         try:
             os.fsync(fd)
         finally:
-            if fd != self._root_fd:
-                os.close(fd)
+            os.close(fd)
+
+    def sync_folder(self, path: str) -> None:
+        """The names survive power loss."""
+        with self._mutex:
+            os.fsync(self._folder(path))
 
     def sync_all(self) -> bool:
         """Everything survives power loss (Linux `syncfs`, which reports errors since 5.8)."""
@@ -224,11 +267,10 @@ class PosixFileSystem:
     def lock(self, path: str) -> Iterator[None]:
         """The lock of this file, waited for up to a minute."""
         with self._mutex:
-            fd = self._locks.get(path)
-            if fd is None:
-                with self._folder(path) as (folder, name):
-                    fd = os.open(name, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o666, dir_fd=folder)
-                self._locks[path] = fd
+            if path not in self._locks:
+                self._locks[path] = (self._open(path, os.O_RDWR | os.O_CREAT), threading.Lock())
+            fd, among_threads = self._locks[path]
+        with among_threads:
             self._wait(fd, path)
             try:
                 yield
@@ -253,8 +295,7 @@ class PosixFileSystem:
 
     def try_lock(self, path: str, holder: Holder) -> FlockHeld | None:
         """The lock for long, None if another has it."""
-        with self._folder(path) as (folder, name):
-            fd = os.open(name, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o666, dir_fd=folder)
+        fd = self._open(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -272,21 +313,24 @@ class PosixFileSystem:
     def lock_holder(self, path: str) -> Holder | None:
         """Who holds it."""
         try:
-            with self._open(path, os.O_RDWR) as fd:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return _parse_holder(os.pread(fd, READ_CHUNK, 0))
+            fd = self._open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _parse_holder(os.pread(fd, READ_CHUNK, 0))
+        finally:
+            os.close(fd)
         return None
 
     def close(self) -> None:
         """Give back all descriptors."""
         self._drop_tail()
-        for fd in self._locks.values():
+        for fd in [*self._folders.values(), *(fd for fd, _ in self._locks.values())]:
             os.close(fd)
         self._locks.clear()
+        self._folders.clear()
         if self._root_fd >= 0:
             os.close(self._root_fd)
             self._root_fd = -1
@@ -317,10 +361,3 @@ def _parse_holder(data: bytes) -> Holder:
         value = orjson.loads(data)
         return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), float(value["since"]))
     return Holder("?", "?", 0, 0.0)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write all of it; `os.write` may write less."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -78,41 +78,51 @@ class JournalState:
             rises = last is None or last.stamp < head.stamp
             if not rises or (change.version - 1, change.before) != before:
                 raise StoreDamagedError(f"journal: entry {entry.number} does not follow the history of '{key}'")
+        self.take(entry.number, entry.line_hash, fresh, entry.lease)
+
+    def take(
+        self, number: int, line_hash: str, fresh: Mapping[str, Head], lease: Mapping[str, JSONValue] | None
+    ) -> None:
+        """Take an entry that was made upon this very state."""
         self.heads.update(fresh)
-        if entry.lease:
-            lease = dict(entry.lease)
+        if lease:
             self.leases[lease["name"]] = LeaseState(lease["epoch"], lease.get("holder"))
         if self._folded is not None:
-            self._fold(key for key, head in fresh.items() if head.version == 1)
-        self.number, self.line_hash = entry.number, entry.line_hash
+            self._fold(self._folded, (key for key, head in fresh.items() if head.version == 1))
+        self.number, self.line_hash = number, line_hash
 
     def start_at(self, number: int, line_hash: str, heads: dict[str, Head], leases: dict[str, LeaseState]) -> None:
         """Begin at the state that a derived index remembers."""
         self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
         self._folded = None
 
-    def check_collision(self, key: str) -> None:
+    def check_collision(self, key: str, fresh: dict[str, str]) -> None:
         """A new record must not be called like another one but for the case of letters, in any part of its path.
+
+        Args:
+            key: the new record's.
+            fresh: folded prefixes of the records that are new in the same transaction; `key` is added.
 
         Raises:
             InvalidIdError: names the one that is there.
         """
         if self._folded is None:
             self._folded = {}
-            self._fold(self.heads)
+            self._fold(self._folded, self.heads)
         for prefix in _prefixes(key):
-            there = self._folded.get(prefix.lower(), prefix)
+            folded = prefix.lower()
+            there = self._folded.get(folded) or fresh.setdefault(folded, prefix)
             if there != prefix:
                 raise InvalidIdError(
                     f"'{prefix}' differs only in case from '{there}', which is there already",
                     hint="on some disks the two would be one file: choose another name",
                 )
 
-    def _fold(self, keys: Iterable[str]) -> None:
-        assert self._folded is not None  # noqa: S101 (for the type checker: callers made it)
+    @staticmethod
+    def _fold(folded: dict[str, str], keys: Iterable[str]) -> None:
         for key in keys:
             for prefix in _prefixes(key):
-                self._folded.setdefault(prefix.lower(), prefix)
+                folded.setdefault(prefix.lower(), prefix)
 
     def lease_infos(self) -> list[LeaseInfo]:
         """Leases that the journal says are held."""

@@ -17,7 +17,7 @@ from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
 from sheetsync.store.content import Content, Encoded, encode_content
 from sheetsync.store.entry import NewChange
 from sheetsync.store.lease import Lease
-from sheetsync.store.names import RecordId, encode_record, format_stamp
+from sheetsync.store.names import RecordId, encode_record
 from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
 from sheetsync.store.state import SOURCE, JournalState
 
@@ -59,15 +59,16 @@ def plan_changes(request: Request, state: JournalState, now: datetime) -> list[N
     if request.expect_head is not None and state.number != request.expect_head:
         raise StaleSnapshotError(request.expect_head, state.number, None, name="the store")
     seconds = int(now.timestamp())
-    changes = []
+    changes: list[NewChange] = []
+    fresh: dict[str, str] = {}
     for key, wanted in request.wanted.items():
         head, encoded = state.heads.get(key), wanted.encoded
         if head is None:
-            state.check_collision(key)
-            changes.append(NewChange(_path(key, seconds, encoded), 1, 0, encoded))
+            state.check_collision(key, fresh)
+            changes.append(NewChange(key, seconds, 1, 0, encoded))
         elif (head.hash, head.suffix, bool(head.flags & SOURCE)) != (encoded.hash, encoded.suffix, encoded.source):
-            path = _path(key, max(seconds, head.stamp + 1), encoded)
-            changes.append(NewChange(path, head.version + 1, head.commit, encoded))
+            stamp = max(seconds, head.stamp + 1)
+            changes.append(NewChange(key, stamp, head.version + 1, head.commit, encoded))
     return changes
 
 
@@ -79,10 +80,6 @@ def is_stale(wanted: Wanted, key: str, state: JournalState) -> bool:
     if expected is None or head is None:
         return expected is not None or head is not None
     return (expected.version, expected.commit, expected.hash) != (head.version, head.commit, head.hash)
-
-
-def _path(key: str, stamp: int, encoded: Encoded) -> str:
-    return f"{key}--{format_stamp(stamp)}--{encoded.hash[:8]}{encoded.suffix}"
 
 
 class Transaction:

@@ -7,15 +7,25 @@ written upon which state (`transaction.py`), and how a medium adds an entry (`lo
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import DestinationError, InvalidContentError, StaleSnapshotError, UnknownOutcomeError
+from sheetsync.errors import (
+    DestinationError,
+    InvalidContentError,
+    StaleSnapshotError,
+    StoreDamagedError,
+    UnknownOutcomeError,
+)
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
-from sheetsync.store.entry import Entry, decode_line, encode_line
+from sheetsync.store.content import decode_content, hash_bytes
+from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors
@@ -23,8 +33,31 @@ from sheetsync.store.names import RecordId
 from sheetsync.store.reader import StoreReader
 from sheetsync.store.recovery import CHECKPOINT_SNAPSHOTS, checkpoint, cut_torn_line
 from sheetsync.store.snapshot import Commit, Snapshot
-from sheetsync.store.state import JournalState
+from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Request, Transaction, is_stale, plan_changes
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An entry that we add, or added."""
+
+    number: int
+    at: datetime
+    line_hash: str
+    changes: list[NewChange]
+    lease: dict[str, JSONValue] | None
+
+    def heads(self, who: str) -> dict[str, Head]:
+        """The heads that it makes."""
+        at, who = to_micros(self.at), sys.intern(who)
+        return {change.key: new_head(change, self.number, at, who) for change in self.changes}
+
+
+def new_head(change: NewChange, number: int, at: int, who: str) -> Head:
+    """The head that one snapshot makes."""
+    encoded = change.encoded
+    flags = (SOURCE if encoded.source else 0) | (WIDE if encoded.wide else 0)
+    return Head(change.version, number, change.stamp, encoded.hash, encoded.suffix, flags, at, who)
 
 
 class StoreWriter(StoreReader):
@@ -35,7 +68,7 @@ class StoreWriter(StoreReader):
     ) -> None:
         super().__init__(part, traits, tenant)
         self._clock, self._tell = clock, tell
-        self._unplaced: list[Entry] = []
+        self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
         self._since_checkpoint = 0
         self.writable = False
@@ -70,13 +103,13 @@ class StoreWriter(StoreReader):
             if not self.writable:
                 raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
             with self._part.exclusive():
-                entry = self._commit_loop(request)
-                if entry is not None:
-                    self._place([*self._unplaced, entry])
-                    self._keep_house(entry)
-            if entry is None:
+                added = self._commit_loop(request)
+                if added is not None:
+                    self._place([*self._unplaced, added])
+                    self._keep_house(added)
+            if added is None:
                 return None, self._unchanged(request, {})
-            commit = self._commit(entry)
+            commit = self._added_commit(request, added)
             return commit, self._unchanged(request, {snapshot.record: snapshot for snapshot in commit.snapshots})
 
     def _unchanged(self, request: Request, found: dict[RecordId, Snapshot]) -> dict[RecordId, Snapshot]:
@@ -86,36 +119,59 @@ class StoreWriter(StoreReader):
                 found[wanted.record] = self._snapshot(wanted.record, key, self._state.heads[key])
         return found
 
-    def _commit_loop(self, request: Request) -> Entry | None:
+    def _added_commit(self, request: Request, added: Added) -> Commit:
+        """The commit as a reader would be told it."""
+        snapshots = []
+        for change in added.changes:
+            encoded, path = change.encoded, change.path
+            content = decode_content(encoded.data, encoded.suffix, source=encoded.source, wide=encoded.wide)
+            snapshots.append(
+                Snapshot(
+                    request.wanted[change.key].record,
+                    change.version,
+                    path.rpartition("/")[2],
+                    encoded.hash,
+                    content,
+                    added.at,
+                    added.number,
+                    request.who,
+                    path,
+                )
+            )
+        details = dict(request.details)
+        return Commit(added.number, added.at, request.who, request.why, tuple(snapshots), details, added.line_hash)
+
+    def _commit_loop(self, request: Request) -> Added | None:
         """Until an entry is ours: catch up, check, stamp, add. None if there is nothing to add."""
         while True:
             self._catch_up()
             cut_torn_line(self._part, self._state, self._tell)
             self._check_expected(request)
-            line = self._next_line(request)
-            if line is None:
+            planned = self._plan(request)
+            if planned is None:
                 return None
+            added, line = planned
             try:
-                ours = self._part.add(self._state.number + 1, line)
+                ours = self._part.add(added.number, line)
             except UnknownOutcomeError as exc:
                 self._dead = f"an earlier save has an unknown outcome: {exc.message}"
                 raise
             if ours:
-                entry = decode_line(line)
-                self._state.believe(entry)
+                self._state.take(added.number, added.line_hash, added.heads(request.who), added.lease)
                 self._lag += 1
                 self._lag_bytes += len(line)
-                return entry
+                return added
 
-    def _next_line(self, request: Request) -> bytes | None:
-        """The entry upon the present state, None if it would say nothing."""
+    def _plan(self, request: Request) -> tuple[Added, bytes] | None:
+        """The entry upon the present state and its line, None if it would say nothing."""
         now = self._clock.now()
         changes = plan_changes(request, self._state, now)
         if not changes and not request.always and not request.details:
             return None
+        number, lease = self._state.number + 1, request.lease(self._state) if request.lease else None
         try:
-            return encode_line(
-                number=self._state.number + 1,
+            line = encode_line(
+                number=number,
                 entry_id=secrets.token_hex(8),
                 at=now,
                 who=request.who,
@@ -123,10 +179,11 @@ class StoreWriter(StoreReader):
                 prev=self._state.line_hash,
                 changes=changes,
                 details=request.details,
-                lease=request.lease(self._state) if request.lease else None,
+                lease=lease,
             )
         except (ValueError, TypeError, RecursionError) as exc:
             raise InvalidContentError(f"the commit's reason or details have no JSON form: {exc}") from exc
+        return Added(number, now, hash_bytes(line), changes, lease), line
 
     def _check_expected(self, request: Request) -> None:
         for key, wanted in request.wanted.items():
@@ -136,22 +193,22 @@ class StoreWriter(StoreReader):
                 base = wanted.expected if isinstance(wanted.expected, Snapshot) else None
                 raise StaleSnapshotError(base, theirs, wanted.content, name=wanted.record.name)
 
-    def _place(self, entries: list[Entry]) -> None:
+    def _place(self, entries: list[Added]) -> None:
         """Names appear. They are committed: where a disk is full now, recovery or the next save completes them."""
         self._unplaced = []
-        for index, entry in enumerate(entries):
+        for index, added in enumerate(entries):
             try:
-                for change in entry.changes:
-                    self._part.put_snapshot(change.path, change.data(), verify=False)
-            except (OSError, UnknownOutcomeError) as exc:
+                for change in added.changes:
+                    self._part.put_snapshot(change.path, change.encoded.data, verify=False)
+            except (OSError, UnknownOutcomeError, StoreDamagedError) as exc:
                 self._unplaced = entries[index:]
                 self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
                 return
-            self._placed.add(entry.number)
+            self._placed.add(added.number)
 
-    def _keep_house(self, entry: Entry) -> None:
+    def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
-        self._since_checkpoint += len(entry.changes)
+        self._since_checkpoint += len(added.changes)
         try:
             if self._since_checkpoint >= CHECKPOINT_SNAPSHOTS and not self._unplaced:
                 self._checkpoint()
