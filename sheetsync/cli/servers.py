@@ -49,7 +49,7 @@ def sheets_serve(session: Session, *, port: int, data: str, strict_rest: bool) -
     """Serve spreadsheets over HTTP as Google does, with a page to see and edit them, until stopped."""
     from sheetsync.localsheets import LocalSheets
 
-    with until_stopped() as stopped, LocalSheets(port=port, data=data, strict_rest=strict_rest) as server:
+    with until_stopped() as stopped, _listening(port), LocalSheets(port, data, strict_rest=strict_rest) as server:
         session.output.answer({"url": server.url}, [f"serving {server.url} (Ctrl-C stops it)"])
         stopped.wait()
     return 0

@@ -56,7 +56,7 @@ def plain_gspread(url: str) -> gspread.Client:
     session = requests.Session()
     for host in GOOGLE:
         session.mount(host, ToLocal(url))
-    client = gspread.Client(auth=None, session=session)
+    client = gspread.Client(auth=None, session=session)  # type: ignore[arg-type]  # a local server asks for none
     client.set_timeout((5.0, 60.0))
     return client
 

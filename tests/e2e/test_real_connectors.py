@@ -1,0 +1,84 @@
+"""All real connectors: imported, given policies, published, pushed; the sheet equals the TSVs cell for cell, typed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gspread
+import pytest
+
+pytestmark = pytest.mark.shared
+TITLES = {
+    "connector_registry.tsv": "Connector Registry",
+    "policy_matrix.tsv": "Policy Matrix",
+    "coverage_report.tsv": "Coverage Report",
+}
+NUMBERS = {"scope_count"}
+FIREARMS = ("firearm.external_write", "firearm.personal_data", None)
+
+
+def policy_of(scopes: list[str]) -> dict[str, Any]:
+    """Decisions that differ from scope to scope; every seventh scope stays undecided."""
+    firearms = {}
+    for number, scope in enumerate(scopes):
+        if number % 7 == 6:
+            continue
+        firearm = FIREARMS[number % 3]
+        firearms[scope] = {"firearm_id": firearm, "strategy_lock": firearm is not None and number % 2 == 1}
+    kpi = {"impact_type": "cost", "formula": "usage.cost * 1.0", "target": 10, "unit": "USD"}
+    return {"firearms": firearms, "kpis": {"api_cost": kpi}}
+
+
+def typed(name: str, text: str) -> Any:
+    """A TSV field as the sheet's value."""
+    if text in ("TRUE", "FALSE"):
+        return text == "TRUE"
+    if name in NUMBERS:
+        return int(text)
+    return int(text[:-1]) / 100 if name == "policy_coverage" else text
+
+
+def tsv_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a TSV by column."""
+    header, *lines = path.read_bytes().decode("utf-8").split("\n")[:-1]
+    for line in lines:
+        yield {name: typed(name, text) for name, text in zip(header.split("\t"), line.split("\t"), strict=True)}
+
+
+@pytest.mark.timeout(240)
+def test_all_real_connectors_stand_in_the_sheet_as_in_the_tsvs(work: Any, shared: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    imported = work.ok("import", str(shared / "connectors"))
+    assert (len(imported["created"]), imported["problems"], len(imported["drafts"])) == (192, [], 192)
+    drafts = [line["id"] for line in work.ok("draft", "list")["drafts"]]
+    for draft in drafts:
+        scopes = [scope["name"] for scope in work.ok("draft", "show", draft)["draft"]["spec_snapshot"]["scopes"]]
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps(policy_of(scopes)))
+        work.ok("draft", "edit", draft, "--policy", str(policy))
+    assert work.ok("verify", *drafts)["ok"] is True
+    assert len(work.ok("publish", *drafts)["published"]) == 192
+    report = work.ok("push")
+    took = time.monotonic() - started
+    assert report["tabs"]["Policy Matrix"]["rows_added"] > 1000
+    out = tmp_path / "tsv"
+    work.ok("export", "--tsv", "--out", str(out))
+    sheet = work.sheet()
+    for name, title in TITLES.items():
+        compare(sheet.worksheet(title), list(tsv_rows(out / name)))
+    second = work.ok("sync")
+    assert (second["changed"], second["calls"]["read"], second["calls"]["write"]) == (False, 1, 0)
+    assert took < 120, f"{took:.1f} s; the reach is 30 s on a quiet machine"
+
+
+def compare(worksheet: gspread.Worksheet, wanted: list[dict[str, Any]]) -> None:
+    """The tab's values, read by plain gspread, are these rows in this order."""
+    values = worksheet.get_values(value_render_option=gspread.utils.ValueRenderOption.unformatted)
+    names = list(wanted[0])
+    assert values[0][: len(names)] == names
+    found = [dict(zip(names, line, strict=False)) for line in values[1:]]
+    assert found == wanted
