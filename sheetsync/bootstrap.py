@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -67,6 +66,8 @@ def init_workspace(folder: Path, *, clock: Clock | None = None) -> list[Path]:
 
 def read_template(name: str) -> str:
     """The text of a configuration file as `init` writes it."""
+    from importlib.resources import files
+
     return (files("sheetsync.settings") / "templates" / name).read_text(encoding="utf-8")
 
 
@@ -95,7 +96,7 @@ def open_api(
     """
     from sheetsync.gsheets.api import SheetsApi
     from sheetsync.gsheets.auth import open_identity
-    from sheetsync.gsheets.client import Timeouts
+    from sheetsync.gsheets.options import Timeouts
     from sheetsync.gsheets.retry import Retrier
 
     clock = clock or SystemClock()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -67,7 +67,11 @@ def parse_id(check: Callable[[str], str], value: str, *, hint: str = "") -> str:
         raise InvalidIdError(str(exc), hint=hint) from exc
 
 
-def new_draft_id(token_hex: Callable[[int], str] = secrets.token_hex) -> str:
+def _random_hex(size_bytes: int) -> str:
+    return os.urandom(size_bytes).hex()  # what `secrets` does, without importing hashlib for it
+
+
+def new_draft_id(token_hex: Callable[[int], str] = _random_hex) -> str:
     """A new draft id: `draft_` and 12 random hex digits."""
     return f"draft_{token_hex(NEW_DRAFT_BYTES)}"
 

@@ -17,10 +17,11 @@ from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NetworkError
 from sheetsync.gsheets.auth import Identity
-from sheetsync.gsheets.client import Params, SheetsHTTPClient, Timeouts
+from sheetsync.gsheets.client import Params, SheetsHTTPClient
 from sheetsync.gsheets.error_table import Target
+from sheetsync.gsheets.options import RetryPolicy, Timeouts
 from sheetsync.gsheets.quota import Limiter, NoLimiter
-from sheetsync.gsheets.retry import NO_RETRIES, Retrier, RetryPolicy, unknown_outcome
+from sheetsync.gsheets.retry import NO_RETRIES, Retrier, unknown_outcome
 from sheetsync.observability.ledger import CallLedger
 
 SPREADSHEETS: Final = "https://sheets.googleapis.com/v4/spreadsheets"

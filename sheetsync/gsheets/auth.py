@@ -12,53 +12,15 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from sheetsync.errors import AuthError, ConfigError
+from sheetsync.gsheets.options import SCOPE_SPREADSHEETS, CredentialSource
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-SCOPE_SPREADSHEETS: Final = "https://www.googleapis.com/auth/spreadsheets"
-SCOPE_DRIVE_METADATA: Final = "https://www.googleapis.com/auth/drive.metadata.readonly"
 KEY_FILE_BYTES: Final = 1 << 20  # a key file is about 2 KB; anything this large is something else
-
-CredentialKind = Literal["auto", "service_account", "adc", "oauth", "anonymous"]
-CREDENTIAL_KINDS: Final[tuple[CredentialKind, ...]] = ("auto", "service_account", "adc", "oauth", "anonymous")
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialSource:
-    """Where credentials come from, as configured.
-
-    `auto` is a service-account file where one is named, an OAuth client where one is named, else application-default
-    credentials; behind another endpoint, where none of these is named, anonymous.
-    """
-
-    kind: CredentialKind = "auto"
-    file: Path | None = None  # service-account key
-    impersonate: str = ""  # e-mail of a service account to act as
-    oauth_client: Path | None = None  # the client secrets of an OAuth "desktop app"
-    oauth_token: Path | None = None  # where the person's token is kept, mode 0600
-    drive_metadata: bool = False  # ask for drive.metadata.readonly too
-
-    @property
-    def resolved(self) -> CredentialKind:
-        """The kind that `auto` stands for, Google's hosts assumed."""
-        if self.kind != "auto":
-            return self.kind
-        if self.file is not None:
-            return "service_account"
-        return "oauth" if self.oauth_client is not None else "adc"
-
-    @property
-    def is_configured(self) -> bool:
-        """Was anything named? Application-default credentials count only where asked for."""
-        return self.kind not in ("auto", "anonymous") or self.file is not None or self.oauth_client is not None
-
-    def scopes(self) -> list[str]:
-        """The scopes to ask for: never all of Drive."""
-        return [SCOPE_SPREADSHEETS] + ([SCOPE_DRIVE_METADATA] if self.drive_metadata else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from sheetsync.domain.clock import Clock
 from sheetsync.errors import AuthError, ConfigError, NetworkError
 from sheetsync.gsheets.auth import Identity, is_loopback
 from sheetsync.gsheets.error_table import Failure, Target, parse_failure
+from sheetsync.gsheets.options import RetryPolicy, Timeouts
 from sheetsync.gsheets.quota import Limiter
 from sheetsync.gsheets.retry import (
     AttemptFailedError,
     Retrier,
-    RetryPolicy,
     judge_answer,
     judge_silence,
 )
@@ -47,15 +47,6 @@ _READS: Final = (":getByDataFilter", ":batchGetByDataFilter", "/developerMetadat
 _NEVER_SENT: Final = (raw_broken.NewConnectionError, raw_broken.ConnectTimeoutError, raw_broken.NameResolutionError)
 
 Params = Mapping[str, str | list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds for the connection, for silence while waiting, and for a whole answer once it has begun."""
-
-    connect_s: float = 10.0
-    read_s: float = 190.0  # Google itself gives up on a request after 180 s
-    body_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

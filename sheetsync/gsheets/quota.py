@@ -20,25 +20,12 @@ from typing import Final, Protocol
 
 from sheetsync.domain.clock import Clock
 from sheetsync.errors import QuotaError
+from sheetsync.gsheets.options import QuotaPolicy
 from sheetsync.observability.ledger import CallKind
 
 LOG: Final = logging.getLogger(__name__)
 WINDOW_S: Final = 60.0
 TOLD_WAIT_S: Final = 2.0  # shorter waits are not worth a line
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaPolicy:
-    """Calls a minute and identity. One below Google's 60, since its minute and ours do not begin together."""
-
-    reads_per_minute: int = 59
-    writes_per_minute: int = 59
-    max_wait_s: float = 240.0
-    everywhere: bool = False  # also on hosts that are not Google's
-
-    def limit(self, kind: CallKind) -> int | None:
-        """The limit for a kind of call; None if it is not limited here."""
-        return {"read": self.reads_per_minute, "write": self.writes_per_minute}.get(kind)
 
 
 class Limiter(Protocol):

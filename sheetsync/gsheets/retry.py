@@ -13,33 +13,16 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from sheetsync.domain.clock import Clock
 from sheetsync.errors import NetworkError, SheetSyncError, UnknownOutcomeError
 from sheetsync.gsheets.error_table import Failure, Target, translate
+from sheetsync.gsheets.options import RetryPolicy
 
 T = TypeVar("T")
 LOG: Final = logging.getLogger(__name__)
 READ_AGAIN: Final = "run the command again: it reads the sheet first and finds out what landed"
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often, and how long.
-
-    `deadline_s` bounds one call with all its waits and attempts; a wait that would end after it is not begun.
-    `unreachable_attempts` bounds the attempts at a host to which no connection can be made.
-    """
-
-    attempts: int = 6
-    base_s: float = 1.0
-    cap_s: float = 64.0
-    quota_wait_s: float = 61.0  # a minute quota is refilled each minute; recorded answers carry no Retry-After
-    quota_jitter_s: float = 5.0  # so that several processes do not all come back in the same second
-    deadline_s: float = 300.0
-    unreachable_attempts: int = 4
 
 
 NO_RETRIES: Final = RetryPolicy(attempts=1, unreachable_attempts=1)

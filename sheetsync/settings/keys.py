@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from sheetsync.domain.context import TENANT_FORM, USER_FORM
-from sheetsync.gsheets.auth import CREDENTIAL_KINDS
+from sheetsync.gsheets.options import CREDENTIAL_KINDS
 
 Form = Callable[[object], object]
 ROLES: Final = ("owner", "reviewer", "publisher")

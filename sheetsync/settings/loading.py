@@ -15,9 +15,7 @@ from typing import Any, Final
 from sheetsync.domain.context import USER_FORM
 from sheetsync.domain.firearms import FirearmCatalogue
 from sheetsync.errors import ConfigError
-from sheetsync.gsheets.auth import CredentialSource
-from sheetsync.gsheets.quota import QuotaPolicy
-from sheetsync.gsheets.retry import RetryPolicy
+from sheetsync.gsheets.options import CredentialSource, QuotaPolicy, RetryPolicy
 from sheetsync.settings.address import LOCAL, parse_endpoint, parse_spreadsheet, parse_store
 from sheetsync.settings.catalogues import read_firearms, read_routes
 from sheetsync.settings.keys import ARRAYS, FILE_ONLY, KEYS, TARGETS, variable

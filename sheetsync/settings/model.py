@@ -11,9 +11,7 @@ from sheetsync.domain.connector import EngineRoute
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.firearms import FirearmCatalogue
 from sheetsync.domain.model import JSONValue
-from sheetsync.gsheets.auth import CredentialSource
-from sheetsync.gsheets.quota import QuotaPolicy
-from sheetsync.gsheets.retry import RetryPolicy
+from sheetsync.gsheets.options import CredentialSource, QuotaPolicy, RetryPolicy
 from sheetsync.settings.address import LOCAL
 
 SETTLE_UNATTENDED_S: Final = 120.0  # under `sync --every`, where nobody has just typed `pull`

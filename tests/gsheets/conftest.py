@@ -12,7 +12,8 @@ import responses
 from sheetsync.domain.clock import FakeClock
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.auth import Identity
-from sheetsync.gsheets.retry import Retrier, RetryPolicy
+from sheetsync.gsheets.options import RetryPolicy
+from sheetsync.gsheets.retry import Retrier
 
 SHEET = "1AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_abcd"
 

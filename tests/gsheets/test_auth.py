@@ -18,14 +18,12 @@ from sheetsync.domain.clock import FakeClock
 from sheetsync.errors import AuthError, ConfigError, SheetSyncError
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.auth import (
-    SCOPE_DRIVE_METADATA,
-    SCOPE_SPREADSHEETS,
-    CredentialSource,
     Identity,
     is_loopback,
     keep_token,
     open_identity,
 )
+from sheetsync.gsheets.options import SCOPE_DRIVE_METADATA, SCOPE_SPREADSHEETS, CredentialSource
 from sheetsync.gsheets.retry import NO_RETRIES, Retrier
 from sheetsync.observability import logs
 

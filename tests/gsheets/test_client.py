@@ -27,9 +27,9 @@ from sheetsync.errors import (
 )
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.auth import Identity
-from sheetsync.gsheets.client import Endpoint, Timeouts, classify, judge_exception
+from sheetsync.gsheets.client import Endpoint, classify, judge_exception
 from sheetsync.gsheets.error_table import Target
-from sheetsync.gsheets.retry import RetryPolicy
+from sheetsync.gsheets.options import RetryPolicy, Timeouts
 
 SHEET = "1AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_abcd"
 URL = f"https://sheets.googleapis.com/v4/spreadsheets/{SHEET}"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.errors import QuotaError
-from sheetsync.gsheets.quota import WINDOW_S, FileLimiter, NoLimiter, QuotaPolicy
+from sheetsync.gsheets.options import QuotaPolicy
+from sheetsync.gsheets.quota import WINDOW_S, FileLimiter, NoLimiter
 
 THREE = QuotaPolicy(reads_per_minute=3, writes_per_minute=2, max_wait_s=200)
 
@@ -137,7 +138,8 @@ import sys
 from pathlib import Path
 from sheetsync.domain.clock import SystemClock
 from sheetsync.errors import QuotaError
-from sheetsync.gsheets.quota import FileLimiter, QuotaPolicy
+from sheetsync.gsheets.quota import FileLimiter
+from sheetsync.gsheets.options import QuotaPolicy
 limiter = FileLimiter(Path(sys.argv[1]), "robot", QuotaPolicy(reads_per_minute=60, max_wait_s=0.0), SystemClock())
 granted = 0
 sys.stdin.readline()
