@@ -10,7 +10,7 @@ import html
 import re
 from datetime import UTC, datetime
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote, unquote
 
 from sheetsync.localsheets import errors
@@ -136,7 +136,7 @@ def _act(person: Person, body: Any) -> str:
     raise errors.ApiError("'act' is one of type, note, insert_rows, delete_rows, sort, rename_tab, undo, redo.")
 
 
-def _is_block(rows: Any) -> bool:
+def _is_block(rows: Any) -> TypeGuard[list[list[str]]]:
     return isinstance(rows, list) and all(
         isinstance(line, list) and all(isinstance(text, str) for text in line) for line in rows
     )

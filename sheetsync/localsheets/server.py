@@ -103,7 +103,7 @@ def routes(options: Options, *, pages: bool) -> list[Route]:
     """What answers which paths, in the order in which they are asked."""
     found: list[Route] = [SheetsApi(options), _drive]
     if pages:
-        found.append(_pages)
+        found.append(_Pages())
     return found
 
 
@@ -113,8 +113,18 @@ def _drive(request: Request, workspace: Workspace) -> Response | None:
     return DriveApi()(request, workspace)
 
 
-def _pages(_request: Request, _workspace: Workspace) -> Response | None:
-    return None
+class _Pages:
+    """The grid page; loaded when somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._answer: Route | None = None
+
+    def __call__(self, request: Request, workspace: Workspace) -> Response | None:
+        if self._answer is None:
+            from sheetsync.localsheets.page_api import PageApi
+
+            self._answer = PageApi()
+        return self._answer(request, workspace)
 
 
 def _beside(data: Path) -> Path:
