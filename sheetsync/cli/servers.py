@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sheetsync.cli.options import Group, command
+from sheetsync.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,19 @@ def until_stopped() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _listening(port: int) -> Iterator[None]:
+    """Say what is wrong where a server cannot listen."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise UsageError(
+                f"cannot listen on port {port}: {exc.strerror}", hint="choose another with --port; 0 takes a free one"
+            ) from exc
+        raise
+
+
 @click.group("sheets", cls=Group)
 def sheets() -> None:
     """Run the local Sheets server."""
@@ -49,7 +64,11 @@ def sheets_serve(session: Session, *, port: int, data: str, strict_rest: bool) -
     """Serve spreadsheets over HTTP as Google does, with a page to see and edit them, until stopped."""
     from sheetsync.localsheets import LocalSheets
 
-    with until_stopped() as stopped, _listening(port), LocalSheets(port, data, strict_rest=strict_rest) as server:
+    with (
+        until_stopped() as stopped,
+        _listening(port),
+        LocalSheets(port=port, data=data, strict_rest=strict_rest) as server,
+    ):
         session.output.answer({"url": server.url}, [f"serving {server.url} (Ctrl-C stops it)"])
         stopped.wait()
     return 0

@@ -76,7 +76,12 @@ def push(session: Session, *, dry_run: bool, resume: bool, **options: Any) -> in
 
     forces = forces_of(options)
     with session.gateway() as gateway:
-        report = syncing.push(session.workspace, gateway, dry_run=dry_run, forces=forces, resume=resume)
+        if resume:
+            from sheetsync.services import sync_plans
+
+            report = sync_plans.resume(session.workspace, gateway, dry_run=dry_run, forces=forces)
+        else:
+            report = syncing.push(session.workspace, gateway, dry_run=dry_run, forces=forces)
     return answer_run(session, report, dry_run=dry_run)
 
 
@@ -115,10 +120,10 @@ def plan(session: Session, *, out: Path) -> int:
     """Write down exactly what a sync would do now; 'apply' does that or nothing."""
     from sheetsync.cli.files import write_new
     from sheetsync.domain.model import canonical_json
-    from sheetsync.services import syncing
+    from sheetsync.services import sync_plans
 
     with session.gateway() as gateway:
-        found = syncing.make_plan(session.workspace, gateway)
+        found = sync_plans.make_plan(session.workspace, gateway)
     write_new(out, canonical_json(found.to_json()) + b"\n")
     value = {"ok": True, "plan": str(out), "changed": found.changed}
     text = f"plan written to {out}: 'sheetsync apply {out}' does it" if found.changed else f"{out}: nothing to do"
@@ -131,21 +136,21 @@ def plan(session: Session, *, out: Path) -> int:
 def apply(session: Session, *, file: Path) -> int:
     """Do exactly what the plan says; refused if the store or the sheet moved since."""
     from sheetsync.cli.files import read_json
-    from sheetsync.services import syncing
+    from sheetsync.services import sync_plans
 
     content = read_json(file)
     with session.gateway() as gateway:
-        report = syncing.apply_plan(session.workspace, gateway, content)
+        report = sync_plans.apply_plan(session.workspace, gateway, content)
     return answer_run(session, report)
 
 
 @command("undo")
 def undo(session: Session) -> int:
     """Put back what the last push wrote over; runs then stop until 'push --resume'."""
-    from sheetsync.services import syncing
+    from sheetsync.services import sync_plans
 
     with session.gateway() as gateway:
-        report = syncing.undo(session.workspace, gateway)
+        report = sync_plans.undo(session.workspace, gateway)
     return answer_run(session, report)
 
 
@@ -153,12 +158,12 @@ def undo(session: Session) -> int:
 @click.argument("cell", metavar="TAB!CELL")
 def why(session: Session, *, cell: str) -> int:
     """Say where the value of a cell comes from: published, pending, conflict, or a person's own."""
-    from sheetsync.services import syncing
+    from sheetsync.services import sync_plans
 
     tab, found, address = cell.rpartition("!")
     if not found or not tab or not address:
         raise click.UsageError(f"'{cell}' is not of the form TAB!CELL, as in 'Policy Matrix!C7'")
     with session.gateway() as gateway:
-        report = syncing.why(session.workspace, gateway, tab.strip("'"), address)
+        report = sync_plans.why(session.workspace, gateway, tab.strip("'"), address)
     session.output.answer(report.to_json(), report.lines())
     return 0
