@@ -160,7 +160,7 @@ function renderCell(row, column) {
     if (value.numberValue !== undefined) box.classList.add("right");
     if (value.boolValue !== undefined) box.classList.add("centre");
   }
-  if (choices(cell)) box.classList.add("list");
+  if (choices(cell)) box.classList.add("choice");
   if (cell.note) {
     box.classList.add("noted");
     box.title = cell.note;
