@@ -1,0 +1,289 @@
+"""A typed batch → the requests of one atomic `batchUpdate`. Pure.
+
+Order matters: the scratch tabs of the version it was planned against go first (without them the batch is refused), then
+pre-images are copied, then everything is written: cells by the rows as they were read, then rows removed and inserted
+from the bottom up, so that no index moves under a later request.
+Source: sheets_api.md section 2.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sheetsync.domain.draft import CellValue
+from sheetsync.gsheets.layout import draw_tab, format_rows, own_columns, protect_tab
+from sheetsync.gsheets.reading import MARK_KEY, TAB_KEY
+from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, SheetRead, TouchRow
+from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
+
+JSON = Any
+SPARE_ROWS: Final[dict[Role, int]] = {KPIS: 50}  # where owners add rows
+MIN_ROWS: Final = 2
+INT31: Final = 0x7FFFFFFF
+
+
+@dataclass
+class Place:
+    """Where a tab of ours is, or will be: its sheetId, its columns, its rows and columns in the grid."""
+
+    sheet_id: int
+    columns: dict[str, int]
+    rows: int
+    width: int
+    created: bool = False
+
+
+@dataclass
+class Rendered:
+    """The requests of a batch, and the titles whose ranges tell what it did."""
+
+    requests: list[JSON] = field(default_factory=list)
+    scratch_title: str = ""
+    places: dict[Role, Place] = field(default_factory=dict)
+
+
+def extended_value(value: CellValue) -> JSON:
+    """A typed value, never parsed by Google; None where the cell is cleared."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int | float):
+        return {"numberValue": value}
+    return {"stringValue": value}
+
+
+def cell_data(value: CellValue) -> JSON:
+    """A cell with a value, or an empty one."""
+    found = extended_value(value)
+    return {} if found is None else {"userEnteredValue": found}
+
+
+def render(
+    batch: Batch, read: SheetRead, *, sheet_ids: dict[Role, int], scratch_id: int, firearms: tuple[str, ...]
+) -> Rendered:
+    """All requests of a batch. `sheet_ids`: the ids that tabs to be created get."""
+    done = Rendered(scratch_title=f"sheetsync epoch {batch.token.epoch}")
+    places = _places(batch, read, sheet_ids)
+    done.places = places
+    planned = [one for one in batch.operations if isinstance(one, TouchRow | DeleteRow)]
+    requests = done.requests
+    requests += [{"deleteSheet": {"sheetId": tab.sheet_id}} for tab in batch.deletes]
+    requests += [{"deleteSheet": {"sheetId": sheet_id}} for sheet_id in read.staging]
+    requests += _scratch_tab(batch, scratch_id, done.scratch_title, planned, places)
+    requests += _pre_images(scratch_id, planned, places)
+    requests += _mark(batch, read)
+    for role in batch.create:
+        requests += _create_tab(role, places[role], batch, firearms)
+    requests += _sets([one for one in batch.operations if isinstance(one, TouchRow)], places)
+    requests += _structure(batch, places, firearms)
+    for role in (*batch.adopt, *batch.repair):
+        requests += _adopt_tab(role, places[role], batch, firearms, adopted=role in batch.adopt)
+    return done
+
+
+def _places(batch: Batch, read: SheetRead, sheet_ids: dict[Role, int]) -> dict[Role, Place]:
+    places = {}
+    for role in LAYOUTS:
+        tab = read.tabs.get(role)
+        if role in batch.create:
+            columns = {name: at for at, name in enumerate(LAYOUTS[role].names)}
+            count = sum(isinstance(one, AddRow) and one.role == role for one in batch.operations)
+            rows = max(MIN_ROWS, 1 + count + SPARE_ROWS.get(role, 0))
+            places[role] = Place(sheet_ids[role], columns, rows, len(columns), created=True)
+        elif tab is not None:
+            columns = batch.headers.get(role) or own_columns(tab)
+            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count)
+    return places
+
+
+def _scratch_tab(
+    batch: Batch, sheet_id: int, title: str, planned: list[TouchRow | DeleteRow], places: dict[Role, Place]
+) -> list[JSON]:
+    width = max([1, *(_copied_width(one, places[one.role]) for one in planned)])
+    grid = {"rowCount": len(planned) + 1, "columnCount": width}
+    header = {"epoch": batch.token.epoch, "nonce": batch.token.nonce, "hash": batch.digest}
+    cell = {"userEnteredValue": {"stringValue": json.dumps(header, sort_keys=True)}}
+    start = {"sheetId": sheet_id, "rowIndex": 0, "columnIndex": 0}
+    warning = "sheetsync: this hidden tab says which write was the last one; do not change it"
+    return [
+        {"addSheet": {"properties": {"sheetId": sheet_id, "title": title, "hidden": True, "gridProperties": grid}}},
+        _metadata(sheet_id, SCRATCH),
+        {"updateCells": {"rows": [{"values": [cell]}], "fields": "userEnteredValue", "start": start}},
+        {
+            "addProtectedRange": {
+                "protectedRange": {"range": {"sheetId": sheet_id}, "description": warning, "warningOnly": False}
+            }
+        },
+    ]
+
+
+def _metadata(sheet_id: int, role: Role) -> JSON:
+    one = {"metadataKey": TAB_KEY, "metadataValue": role, "location": {"sheetId": sheet_id}, "visibility": "DOCUMENT"}
+    return {"createDeveloperMetadata": {"developerMetadata": one}}
+
+
+def _copied_width(one: TouchRow | DeleteRow, place: Place) -> int:
+    if isinstance(one, DeleteRow):
+        return place.width
+    return max(place.columns.values()) + 1 - min(place.columns.values())
+
+
+def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: dict[Role, Place]) -> list[JSON]:
+    """Copies of the rows as they are when the batch lands, one scratch row each; neighbours in one request."""
+    found: list[JSON] = []
+    at = 0
+    while at < len(planned):
+        first = planned[at]
+        end = at + 1
+        while (
+            end < len(planned) and type(planned[end]) is type(first) and planned[end].role == first.role
+            and planned[end].index == planned[end - 1].index + 1
+        ):  # fmt: skip
+            end += 1
+        place = places[first.role]
+        left = 0 if isinstance(first, DeleteRow) else min(place.columns.values())
+        width = _copied_width(first, place)
+        source = {
+            "sheetId": place.sheet_id, "startRowIndex": first.index, "endRowIndex": first.index + end - at,
+            "startColumnIndex": left, "endColumnIndex": left + width,
+        }  # fmt: skip
+        target = {
+            "sheetId": scratch_id, "startRowIndex": at + 1, "endRowIndex": end + 1, "startColumnIndex": 0, "endColumnIndex": width,
+        }  # fmt: skip
+        found.append({"copyPaste": {"source": source, "destination": target, "pasteType": "PASTE_NORMAL"}})
+        at = end
+    return found
+
+
+def _mark(batch: Batch, read: SheetRead) -> list[JSON]:
+    if batch.mark is None or batch.mark == read.mark:
+        return []
+    value = json.dumps({"store": batch.mark.store, "tenant": batch.mark.tenant, "spreadsheet": batch.mark.spreadsheet})
+    one = {"metadataKey": MARK_KEY, "metadataValue": value, "location": {"spreadsheet": True}, "visibility": "DOCUMENT"}
+    found: list[JSON] = []
+    if read.mark is not None:
+        found.append(
+            {"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": {"metadataKey": MARK_KEY}}}}
+        )
+    return [*found, {"createDeveloperMetadata": {"developerMetadata": one}}]
+
+
+def _create_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...]) -> list[JSON]:
+    layout = LAYOUTS[role]
+    grid = {"rowCount": place.rows, "columnCount": place.width, "frozenRowCount": 1}
+    properties = {"sheetId": place.sheet_id, "title": layout.title, "gridProperties": grid}
+    rows = [one for one in batch.operations if isinstance(one, AddRow) and one.role == role]
+    body = [{"values": [cell_data(name) for name in layout.names]}, *(_row_data(role, one) for one in rows)]
+    start = {"sheetId": place.sheet_id, "rowIndex": 0, "columnIndex": 0}
+    return [
+        {"addSheet": {"properties": properties}},
+        _metadata(place.sheet_id, role),
+        *format_rows(role, place.sheet_id, place.columns, 1, place.rows, firearms),
+        {"updateCells": {"rows": body, "fields": "userEnteredValue", "start": start}},
+        *draw_tab(role, place.sheet_id, place.columns),
+        *protect_tab(role, place.sheet_id, place.columns),
+    ]
+
+
+def _row_data(role: Role, one: AddRow) -> JSON:
+    values = [cell_data(value) for value in one.values]
+    return {"values": [*values, cell_data(one.status)] if LAYOUTS[role].answers else values}
+
+
+def _adopt_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...], *, adopted: bool) -> list[JSON]:
+    """A tab that becomes ours, or whose headers, formats and protections are set again."""
+    found = [_metadata(place.sheet_id, role)] if adopted else []
+    width = max(place.columns.values()) + 1
+    if width > place.width:
+        found.append(
+            {"appendDimension": {"sheetId": place.sheet_id, "dimension": "COLUMNS", "length": width - place.width}}
+        )
+    for name, index in place.columns.items():
+        start = {"sheetId": place.sheet_id, "rowIndex": 0, "columnIndex": index}
+        rows = [{"values": [cell_data(name)]}]
+        found.append({"updateCells": {"rows": rows, "fields": "userEnteredValue", "start": start}})
+    removed = sum(isinstance(one, DeleteRow) and one.role == role for one in batch.operations)
+    added = sum(isinstance(one, AddRow) and one.role == role for one in batch.operations)
+    end = max(MIN_ROWS, place.rows - removed + added)
+    found += format_rows(role, place.sheet_id, place.columns, 1, end, firearms)
+    found += draw_tab(role, place.sheet_id, place.columns)
+    return found + protect_tab(role, place.sheet_id, place.columns)
+
+
+def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
+    """Cells to write, in runs of neighbours of one column; then notes."""
+    cells: list[tuple[Role, int, int, JSON]] = []
+    notes: list[JSON] = []
+    for one in touches:
+        place = places[one.role]
+        values: dict[str, CellValue] = dict(one.sets)
+        if one.status is not None and SYNC_STATUS in place.columns:
+            values[SYNC_STATUS] = one.status
+        cells += [
+            (one.role, place.columns[name], one.index, cell_data(value))
+            for name, value in values.items()
+            if name in place.columns
+        ]
+        for name, text in one.notes.items():
+            if name in place.columns:
+                start = {"sheetId": place.sheet_id, "rowIndex": one.index, "columnIndex": place.columns[name]}
+                rows = [{"values": [{"note": text} if text else {}]}]
+                notes.append({"updateCells": {"rows": rows, "fields": "note", "start": start}})
+    cells.sort(key=lambda cell: cell[:3])
+    found: list[JSON] = []
+    run: list[JSON] = []
+    before: tuple[Role, int, int] | None = None
+    for role, column, row, cell in cells:
+        if before != (role, column, row - 1):
+            run = []
+            start = {"sheetId": places[role].sheet_id, "rowIndex": row, "columnIndex": column}
+            found.append({"updateCells": {"rows": run, "fields": "userEnteredValue", "start": start}})
+        run.append({"values": [cell]})
+        before = (role, column, row)
+    return found + notes
+
+
+def _structure(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...]) -> list[JSON]:
+    """Rows removed and inserted, from the bottom up; all indexes are those of the read."""
+    found: list[JSON] = []
+    for role, place in places.items():
+        if place.created:
+            continue
+        deletes = {one.index for one in batch.operations if isinstance(one, DeleteRow) and one.role == role}
+        inserts: dict[int, list[AddRow]] = {}
+        for one in batch.operations:
+            if isinstance(one, AddRow) and one.role == role:
+                inserts.setdefault(one.at, []).append(one)
+        for index in sorted(deletes | set(inserts), reverse=True):
+            if index in deletes:
+                where = {"sheetId": place.sheet_id, "dimension": "ROWS", "startIndex": index, "endIndex": index + 1}
+                found.append({"deleteDimension": {"range": where}})
+            if index in inserts:
+                found += _insert(role, place, index, inserts[index], firearms)
+    return found
+
+
+def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: tuple[str, ...]) -> list[JSON]:
+    where = {"sheetId": place.sheet_id, "dimension": "ROWS", "startIndex": index, "endIndex": index + len(rows)}
+    inherit = index > 1 or index >= place.rows
+    found: list[JSON] = [{"insertDimension": {"range": where, "inheritFromBefore": inherit}}]
+    found += format_rows(role, place.sheet_id, place.columns, index, index + len(rows), firearms)
+    for offset, one in enumerate(rows):
+        if any(one.whole):
+            start = {"sheetId": place.sheet_id, "rowIndex": index + offset, "columnIndex": 0}
+            fields = "userEnteredValue,userEnteredFormat,note"
+            found.append({"updateCells": {"rows": [{"values": list(one.whole)}], "fields": fields, "start": start}})
+    names = [name for name in LAYOUTS[role].names if name in place.columns]
+    together = [place.columns[name] for name in names] == list(
+        range(place.columns[names[0]], place.columns[names[0]] + len(names))
+    )
+    body = [dict(zip(LAYOUTS[role].names, _row_data(role, one)["values"], strict=True)) for one in rows]
+    groups = [names] if together else [[name] for name in names]
+    for group in groups:
+        start = {"sheetId": place.sheet_id, "rowIndex": index, "columnIndex": place.columns[group[0]]}
+        data = [{"values": [row[name] for name in group]} for row in body]
+        found.append({"updateCells": {"rows": data, "fields": "userEnteredValue", "start": start}})
+    return found

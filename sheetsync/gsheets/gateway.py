@@ -1,0 +1,173 @@
+"""The spreadsheet behind the engine's port: one read by metadata, one atomic write with its read-back.
+
+Requests are made in `batches`, answers read in `reading`; retries, quota and errors are in `api` and below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeError
+from sheetsync.gsheets.api import SheetsApi
+from sheetsync.gsheets.batches import Rendered, render
+from sheetsync.gsheets.reading import (
+    CELL,
+    LIST_FIELDS,
+    READ_FIELDS,
+    TAB_FIELDS,
+    TAB_KEY,
+    parse_listing,
+    parse_read,
+    parse_scratch,
+)
+from sheetsync.gsheets.staging import stage
+from sheetsync.sync.epoch import scratch_sheet_id
+from sheetsync.sync.gateway import Batch, DeleteRow, Landed, ScratchTab, SheetRead
+from sheetsync.sync.tabs import Role
+
+JSON = Any
+READ_BACK_ROWS: Final = 3000  # above this the answer brings the scratch tab only
+OUR_TABS: Final = [{"developerMetadataLookup": {"metadataKey": TAB_KEY}}]
+WHOLE: Final = CELL + ",userEnteredFormat"
+
+
+class GoogleSheetsGateway:
+    """One spreadsheet on Google's API, or on a server that speaks it."""
+
+    def __init__(self, api: SheetsApi, spreadsheet_id: str, *, store_id: str, firearms: tuple[str, ...] = ()) -> None:
+        self._api = api
+        self._id = spreadsheet_id
+        self._store_id = store_id
+        self._firearms = firearms
+
+    @property
+    def spreadsheet_id(self) -> str:
+        """The id of the spreadsheet."""
+        return self._id
+
+    def counts(self) -> Mapping[str, int]:
+        """The calls made so far: read, write, drive."""
+        return self._api.ledger.counts()
+
+    def read(self, sizes: dict[Role, int]) -> SheetRead:
+        """All tabs that carry our metadata: one read."""
+        body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
+        return parse_read(orjson.loads(body), self._id)
+
+    def list_tabs(self) -> SheetRead:
+        """All tabs by name: one read, no cells."""
+        return parse_listing(self._api.get(self._id, fields=LIST_FIELDS), self._id)
+
+    def read_unmarked(self, role: Role, sheet_id: int) -> SheetRead:
+        """A tab that is not marked as ours, read as if it were: before it is adopted."""
+        filters = [{"gridRange": {"sheetId": sheet_id}}]
+        answer = self._api.get_by_filter(self._id, filters=filters, fields=READ_FIELDS)
+        for sheet in answer.get("sheets", ()):
+            sheet["developerMetadata"] = [{"metadataKey": TAB_KEY, "metadataValue": role}]
+        return parse_read(answer, self._id)
+
+    def land(self, batch: Batch, read: SheetRead) -> Landed | None:
+        """Send one atomic batch; bulk goes to a hidden staging tab first."""
+        scratch_id = scratch_sheet_id(self._store_id, self._id, batch.token.epoch)
+        ids = {role: scratch_sheet_id(f"{self._store_id}/{role}", self._id, batch.token.epoch) for role in batch.create}
+        done = render(batch, read, sheet_ids=ids, scratch_id=scratch_id, firearms=self._firearms)
+        requests = stage(self._api, self._id, done.requests, batch.token)
+        whole = any(isinstance(one, DeleteRow) for one in batch.operations)
+        titles = self._read_back_titles(batch, read)
+        ranges = [_quoted(done.scratch_title), *(_quoted(title) for title in titles)]
+        fields = (
+            f"updatedSpreadsheet({READ_FIELDS})".replace(CELL, WHOLE) if whole else f"updatedSpreadsheet({READ_FIELDS})"
+        )
+        try:
+            body = self._api.batch_update_bytes(self._id, requests, fields=fields, response_ranges=ranges, retry="safe")
+        except RequestRefusedError as refused:
+            if _is_version(refused):
+                return None
+            raise
+        return self._landed(body, batch, read, done, scratch_id, complete=bool(titles), whole=whole)
+
+    def _read_back_titles(self, batch: Batch, read: SheetRead) -> list[str]:
+        if batch.is_opening and not read.tabs:
+            return []
+        if sum(len(tab.rows) for tab in read.tabs.values()) + len(batch.operations) > READ_BACK_ROWS:
+            return []
+        from sheetsync.sync.tabs import LAYOUTS
+
+        return [tab.title for tab in read.tabs.values()] + [LAYOUTS[role].title for role in batch.create]
+
+    def _landed(
+        self,
+        body: bytes,
+        batch: Batch,
+        read: SheetRead,
+        done: Rendered,
+        scratch_id: int,
+        *,
+        complete: bool,
+        whole: bool,
+    ) -> Landed:
+        try:
+            answer = orjson.loads(body)["updatedSpreadsheet"]
+        except (orjson.JSONDecodeError, KeyError):
+            raise UnknownOutcomeError(
+                "the answer to the write cannot be read", hint="run the same command again"
+            ) from None
+        sheets = answer.get("sheets", ())
+        mine = next((sheet for sheet in sheets if int(sheet["properties"].get("sheetId", 0)) == scratch_id), None)
+        if mine is None:
+            raise UnknownOutcomeError("the answer lacks the scratch tab", hint="run the same command again")
+        scratch = parse_scratch(mine)
+        planned = sum(1 for one in batch.operations if not hasattr(one, "at"))
+        found = None
+        if complete:
+            found = parse_read(answer, self._id)
+            found = replace(found, mark=batch.mark or read.mark)
+        return Landed(_padded(scratch.pre, planned), found, _whole(mine, planned) if whole else {}, scratch)
+
+    def whole_rows(self, scratch: ScratchTab, count: int) -> dict[int, tuple[JSONValue, ...]]:
+        """The full cells of a scratch tab's pre-images: one read."""
+        filters = [{"gridRange": {"sheetId": scratch.sheet_id}}]
+        fields = f"sheets({TAB_FIELDS},data(startRow,startColumn,rowData(values({WHOLE}))))"
+        answer = self._api.get_by_filter(self._id, filters=filters, fields=fields)
+        sheets = answer.get("sheets", ())
+        if not sheets:
+            raise DefectError("the scratch tab is gone while it is being checked")
+        return _whole(sheets[0], count)
+
+
+def _padded(pre: tuple[tuple[Any, ...], ...], count: int) -> tuple[tuple[Any, ...], ...]:
+    return tuple(pre[at] if at < len(pre) else () for at in range(count))
+
+
+def _whole(sheet: JSON, count: int) -> dict[int, tuple[JSONValue, ...]]:
+    found: dict[int, tuple[JSONValue, ...]] = {}
+    for block in sheet.get("data", ()):
+        start = int(block.get("startRow", 0))
+        for offset, row in enumerate(block.get("rowData", ())):
+            at = start + offset - 1
+            if 0 <= at < count:
+                kept = ("userEnteredValue", "userEnteredFormat", "note")
+                cells = [{name: cell[name] for name in kept if name in cell} for cell in row.get("values", ())]
+                found[at] = tuple(cells)
+    return found
+
+
+def _quoted(title: str) -> str:
+    return "'" + title.replace("'", "''") + "'"
+
+
+def _is_version(refused: RequestRefusedError) -> bool:
+    """Was the batch refused because the version moved: a scratch tab is gone, or the next one exists, or a tab or row
+    that it names is not there any more?
+    """
+    return (
+        (refused.request_kind
+        in ("deleteSheet", "addSheet", "copyPaste", "insertDimension", "deleteDimension", "updateCells", "")
+        and refused.request_index != 0)
+        or refused.request_kind == "deleteSheet"
+    )

@@ -1,0 +1,185 @@
+"""Google's grid JSON into what the engine reads: our tabs, their columns by header, rows as plain tuples.
+
+Typed values only (`userEnteredValue`): what a cell shows depends on the language of the spreadsheet.
+Source: sheets_api.md sections 3 and 5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sheetsync.sync.gateway import ErrorValue, Formula, Mark, Raw, RowRead, ScratchTab, SheetRead, TabRead
+from sheetsync.sync.tabs import LAYOUTS, ROLES, SCRATCH, STAGING, Role
+
+JSON = Any  # Google's JSON, parsed here and trusted nowhere else
+TAB_KEY: Final = "sheetsync.tab"
+MARK_KEY: Final = "sheetsync.mark"
+CELL: Final = "userEnteredValue,effectiveValue(errorValue(type)),note"
+TAB_FIELDS: Final = (
+    "properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue),"
+    "protectedRanges(protectedRangeId),merges"
+)
+READ_FIELDS: Final = (
+    "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
+    f"sheets({TAB_FIELDS},data(startRow,startColumn,rowData(values({CELL}))))"
+)
+LIST_FIELDS: Final = (
+    "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
+    "sheets(properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue))"
+)
+ERROR_NAMES: Final = {
+    "ERROR": "#ERROR!", "NULL_VALUE": "#NULL!", "DIVIDE_BY_ZERO": "#DIV/0!", "VALUE": "#VALUE!", "REF": "#REF!",
+    "NAME": "#NAME?", "NUM": "#NUM!", "N_A": "#N/A", "LOADING": "Loading...",
+}  # fmt: skip
+
+
+def parse_cell(cell: JSON) -> Raw:
+    """What stands in a cell; "" is an empty one."""
+    entered = cell.get("userEnteredValue")
+    if not entered:
+        return ""
+    for value in entered.values():
+        if isinstance(value, dict):
+            return ErrorValue(ERROR_NAMES.get(value.get("type", ""), "#ERROR!"))
+    if "formulaValue" in entered:
+        error = cell.get("effectiveValue", {}).get("errorValue")
+        return Formula(str(entered["formulaValue"]), ERROR_NAMES.get(error.get("type", ""), "#ERROR!") if error else "")
+    value = next(iter(entered.values()))
+    if type(value) is float and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    if isinstance(value, str) and value.startswith("#") and value in ERROR_NAMES.values():
+        return ErrorValue(value)
+    return value  # type: ignore[no-any-return]  # a str, bool, int or float by Google's schema
+
+
+def role_of_sheet(sheet: JSON) -> Role | None:
+    """The role that a tab's metadata name, or None."""
+    for one in sheet.get("developerMetadata", ()):
+        if one.get("metadataKey") == TAB_KEY:
+            return str(one.get("metadataValue", ""))
+    return None
+
+
+def parse_mark(answer: JSON) -> Mark | None:
+    """What the spreadsheet says it belongs to."""
+    for one in answer.get("developerMetadata", ()):
+        if one.get("metadataKey") == MARK_KEY:
+            try:
+                value = json.loads(one.get("metadataValue", ""))
+                return Mark(str(value["store"]), str(value["tenant"]), str(value["spreadsheet"]))
+            except (ValueError, KeyError, TypeError):
+                return Mark("", "", "")
+    return None
+
+
+def parse_read(answer: JSON, spreadsheet_id: str) -> SheetRead:
+    """A whole read: our tabs by role, scratch and staging tabs; a role that occurs twice is told by its sheetId later."""
+    tabs: dict[Role, TabRead] = {}
+    scratch, staging, doubled = [], [], []
+    for sheet in answer.get("sheets", ()):
+        role = role_of_sheet(sheet)
+        if role == SCRATCH:
+            scratch.append(parse_scratch(sheet))
+        elif role == STAGING:
+            staging.append(int(sheet["properties"].get("sheetId", 0)))
+        elif role in ROLES:
+            tab = parse_tab(role, sheet)
+            if role in tabs:
+                doubled.append((role, tab.title))
+            else:
+                tabs[role] = tab
+    title = answer.get("properties", {}).get("title", "")
+    return SheetRead(
+        spreadsheet_id, parse_mark(answer), tabs, tuple(scratch), tuple(staging), tuple(doubled), title=title
+    )
+
+
+def parse_listing(answer: JSON, spreadsheet_id: str) -> SheetRead:
+    """All tabs by name, without cells."""
+    listed, cells = [], 0
+    marked: dict[Role, TabRead] = {}
+    for sheet in answer.get("sheets", ()):
+        properties = sheet["properties"]
+        grid = properties.get("gridProperties", {})
+        cells += int(grid.get("rowCount", 0)) * int(grid.get("columnCount", 0))
+        sheet_id, title = int(properties.get("sheetId", 0)), str(properties.get("title", ""))
+        listed.append((sheet_id, title))
+        role = role_of_sheet(sheet)
+        if role is not None:
+            size = int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0))
+            marked[role] = TabRead(role, sheet_id, title, {}, [], *size)
+    title = answer.get("properties", {}).get("title", "")
+    return SheetRead(spreadsheet_id, parse_mark(answer), marked, listed=tuple(listed), foreign_cells=cells, title=title)
+
+
+def parse_tab(role: Role, sheet: JSON) -> TabRead:
+    """One tab of ours: columns by header, rows that hold anything of ours."""
+    properties, layout = sheet["properties"], LAYOUTS[role]
+    grid = properties.get("gridProperties", {})
+    rows = list(_grid_rows(sheet))
+    header_at = next((at for at, cells in rows if at == 0), None)
+    headers = tuple(_text(parse_cell(cell)) for cell in rows[0][1]) if header_at is not None else ()
+    columns: dict[str, int] = {}
+    for at, text in enumerate(headers):
+        if text in layout.names and text not in columns:
+            columns[text] = at
+    places = tuple(columns.get(name, -1) for name in layout.names)
+    body = [
+        row
+        for at, cells in rows
+        if at > 0 and cells and (row := _parse_row(at, cells, places, layout.names)) is not None
+    ]
+    merges = tuple(
+        (m.get("startRowIndex", 0), m.get("endRowIndex", 0), m.get("startColumnIndex", 0), m.get("endColumnIndex", 0))
+        for m in sheet.get("merges", ())
+    )
+    last = max((at for at, cells in rows if cells), default=0) + 1
+    return TabRead(
+        role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
+        int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
+        len(sheet.get("protectedRanges", ())), int(grid.get("frozenRowCount", 0)), last,
+    )  # fmt: skip
+
+
+def _grid_rows(sheet: JSON) -> Iterable[tuple[int, list[JSON]]]:
+    for block in sheet.get("data", ()):
+        start = int(block.get("startRow", 0))
+        for offset, row in enumerate(block.get("rowData", ())):
+            yield start + offset, row.get("values", [])
+
+
+def _text(raw: Raw) -> str:
+    return raw.strip() if isinstance(raw, str) else ""
+
+
+def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tuple[str, ...]) -> RowRead | None:
+    count = len(cells)
+    values = tuple(parse_cell(cells[at]) if 0 <= at < count else "" for at in places)
+    notes = None
+    for name, at in zip(names, places, strict=True):
+        if 0 <= at < count and "note" in cells[at]:
+            notes = notes or {}
+            notes[name] = cells[at]["note"]
+    own: tuple[tuple[int, Raw], ...] = ()
+    if count > len(places) or max(places) >= len(places):
+        ours = set(places)
+        own = tuple(
+            (at, parse_cell(cell)) for at, cell in enumerate(cells) if at not in ours and cell.get("userEnteredValue")
+        )
+    if notes is None and not any(value != "" for value in values):
+        return None
+    return RowRead(index, values, own, notes)
+
+
+def parse_scratch(sheet: JSON) -> ScratchTab:
+    """A scratch tab: its header cell tells epoch and nonce; below stand the pre-images."""
+    sheet_id = int(sheet["properties"].get("sheetId", 0))
+    rows = {at: tuple(parse_cell(cell) for cell in cells) for at, cells in _grid_rows(sheet)}
+    pre = tuple(rows.get(at, ()) for at in range(1, max(rows, default=0) + 1))
+    try:
+        header = json.loads(str(rows[0][0]))
+        return ScratchTab(sheet_id, int(header["epoch"]), str(header["nonce"]), pre)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ScratchTab(sheet_id, 0, f"unreadable-{sheet_id}", pre, readable=False)

@@ -1,0 +1,441 @@
+"""One run of push, pull or sync: the checked protocol, step by step (design.md section 7, the fourteen rules).
+
+The decisions are pure and live in `sync`; here they are put in order, made durable and sent. Public use cases are in
+`syncing`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from sheetsync.domain.identifiers import new_draft_id
+from sheetsync.errors import StaleSnapshotError, TryLaterError, UnknownOutcomeError
+from sheetsync.services.sync_report import ReportedDraft, ReportedEdit, SyncReport
+from sheetsync.services.sync_state import (
+    FirstSeen,
+    baseline_record,
+    current_view,
+    load_asked,
+    load_state,
+    save_asked,
+    tables_at,
+)  # fmt: skip
+from sheetsync.services.workspace import Workspace
+from sheetsync.store import Lease, Transaction
+from sheetsync.sync.answers import DraftIds, answer_rows, numbered, status_rows
+from sheetsync.sync.baseline import Intended, SyncState, TabMark
+from sheetsync.sync.baseline_json import state_to_json
+from sheetsync.sync.compare import compare
+from sheetsync.sync.decide import Mode
+from sheetsync.sync.drafting import DraftChanges, Pulled, loosening_of, make_drafts
+from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
+from sheetsync.sync.gateway import (
+    AddRow,
+    Batch,
+    DeleteRow,
+    Landed,
+    Mark,
+    Operation,
+    SheetGateway,
+    SheetRead,
+    TouchRow,
+)  # fmt: skip
+from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.safety import (
+    Forces,
+    check_headers,
+    check_mark,
+    check_plan,
+    check_size,
+    check_unmarked,
+    version_stop,
+)
+from sheetsync.sync.settle import Settled, settle
+from sheetsync.sync.sync_tabs import compare_sync_tab
+from sheetsync.sync.tabs import COVERAGE, OWNER_ROLES, REGISTRY, ROLES, STATUS, Role, title_of
+from sheetsync.sync.view import View, fate_of
+
+COMPARISONS: Final = 20  # how often a run compares again because the store moved
+ATTEMPTS: Final = 2  # the batch, and one that heals
+RESTARTS: Final = 2  # how often a run reads again after a refused or unanswered batch
+MOVED: Final = "the spreadsheet kept changing under the write; nothing of it was applied"
+RACE_NOTE: Final = "people edited while it was being healed; the next run goes on"
+
+
+class VersionMovedError(TryLaterError):
+    """The batch was refused, or its answer is lost: read again."""
+
+    code = "version_moved"
+
+
+class SyncRun:
+    """One run against one spreadsheet, under one lease."""
+
+    def __init__(
+        self, ws: Workspace, gateway: SheetGateway, mode: Mode, forces: Forces, *, settle_s: float = 0.0,
+        dry_run: bool = False, random_hex: Callable[[int], str] = secrets.token_hex,
+    ) -> None:  # fmt: skip
+        self.ws = ws
+        self.gateway = gateway
+        self.mode = mode
+        self.forces = forces
+        self.dry_run = dry_run
+        self.random_hex = random_hex
+        self.report = SyncReport(dry_run=dry_run)
+        self.seen = FirstSeen(ws, gateway.spreadsheet_id, settle_s)
+        self.mark = Mark(ws.store.store_id, ws.ctx.tenant, gateway.spreadsheet_id)
+        self.read: SheetRead | None = None
+        self.plan: Plan | None = None
+        self.state = SyncState(gateway.spreadsheet_id)
+        self.unmarked: list[tuple[Role, int]] = []
+
+    # -- the run
+
+    def run(self, lease: Lease) -> SyncReport:
+        """Read, take in, write, check; once more from the read if the version moved under it."""
+        for attempt in range(RESTARTS + 1):
+            try:
+                self._run_once(lease)
+            except VersionMovedError as moved:
+                if attempt == RESTARTS:
+                    raise VersionMovedError(MOVED, hint="run the same command again") from moved.__cause__
+                continue
+            break
+        self.seen.save()
+        return self.report
+
+    def _run_once(self, lease: Lease) -> None:
+        self.state, _ = load_state(self.ws, self.gateway.spreadsheet_id)
+        view = current_view(self.ws)
+        self.state.tables = tables_at(self.ws, self.state.commit, view)
+        read = self._read()
+        self._settle_landed(lease, read, view)
+        self._check_version(lease, read)
+        self._check_headers(read)
+        if self.state.token is None and not self.dry_run and self.mode.writes:
+            read = self._open(lease, read)
+        for attempt in range(ATTEMPTS):
+            again = self._compare_and_write(lease, read, last=attempt == ATTEMPTS - 1)
+            if again is None:
+                return
+            read = again
+        if self.state.debts or self.state.lost_rows:
+            self._report_race()
+
+    # -- reading
+
+    def _read(self) -> SheetRead:
+        """One read of what is ours; the list of all tabs where the spreadsheet is not set up, or a tab is missing."""
+        sizes = {role: mark.rows for role, mark in self.state.tabs.items()}
+        if not self.state.known:
+            listing = self.gateway.list_tabs()
+            if not listing.tabs and listing.mark is None:
+                return self._with_unmarked(listing)
+            read = self.gateway.read(sizes)
+            return self._with_unmarked(replace(read, listed=listing.listed, foreign_cells=0))
+        read = self.gateway.read(sizes)
+        if any(role not in read.tabs for role in ROLES) and self.state.tabs:
+            listing = self.gateway.list_tabs()
+            return self._with_unmarked(replace(read, listed=listing.listed))
+        return read
+
+    def _with_unmarked(self, read: SheetRead) -> SheetRead:
+        """Tabs of our name without our mark are adopted, if a person says so."""
+        self.unmarked = check_unmarked(read, self.forces.answer)
+        tabs = dict(read.tabs)
+        for role, sheet_id in self.unmarked:
+            tabs |= self.gateway.read_unmarked(role, sheet_id).tabs
+        return replace(read, tabs=tabs)
+
+    # -- which version is this?
+
+    def _settle_landed(self, lease: Lease, read: SheetRead, view: View) -> None:
+        """An intended batch that landed without our knowing is checked exactly as its answer would have been."""
+        found = landed(self.state, read)
+        if found is None or self.dry_run:
+            return
+        batch, scratch = found
+        whole = self.gateway.whole_rows(scratch, len(batch.planned)) if batch.deletes else {}
+        tables = tables_at(self.ws, batch.commit, view) if batch.all_of else view.shown
+        counts = Counter(
+            (role, row.cells[:2]) for role in OWNER_ROLES if role in read.tabs for row in read.tabs[role].rows
+        )
+        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts)  # type: ignore[arg-type]
+        self._commit_settled(lease, done, "a batch had landed")
+
+    def _check_version(self, lease: Lease, read: SheetRead) -> None:
+        state, answer = self.state, self.forces.answer
+        asked = load_asked(self.ws, self.gateway.spreadsheet_id)
+        if state.accept is not None and state.asked == read.tokens:
+            answer = state.accept
+        elif answer is not None and asked is not None and asked != read.tokens and is_foreign(state, read):
+            answer = None  # the answer is for the version it was asked about
+        strange = is_foreign(state, read)
+        try:
+            check_mark(read, self.mark, answer)
+            if strange and answer is None:
+                raise version_stop(read, state)
+        except Exception:
+            save_asked(self.ws, read)
+            raise
+        copied = read.mark is not None and read.mark != self.mark
+        lost = state.token is None and bool(read.scratch)
+        self.mode = replace(self.mode, answer=answer if strange or copied or self.unmarked or state.accept else None)
+        if not (strange or lost or copied) or self.dry_run:
+            return
+        self.state, found = go_on_from(state, read)
+        self.state.accept, self.state.asked = self.mode.answer, read.tokens
+        self._commit_state(lease, "goes on from the version found", {"pre_images_found": found} if found else {})
+
+    def _check_headers(self, read: SheetRead) -> None:
+        self.headers = check_headers(read, self.state, self.forces)
+
+    # -- opening an epoch
+
+    def _open(self, lease: Lease, read: SheetRead) -> SheetRead:
+        """Without a scratch tab: first a batch that adds the tab and nothing else."""
+        token = next_token(self.state, read.scratch, self.random_hex(8), opening=True)
+        batch = Batch(token, read.scratch)
+        answer = self._send(
+            lease, batch, Intended(token, self.state.token, self.state.commit), read, why="opens an epoch"
+        )
+        if answer.read is not None and read.tabs:
+            return replace(answer.read, listed=read.listed, mark=read.mark)
+        scratch = self.gateway.read({}).scratch if answer.scratch is None else (answer.scratch,)
+        return replace(read, scratch=scratch)
+
+    # -- comparing and writing
+
+    def _compare_and_write(self, lease: Lease, read: SheetRead, *, last: bool) -> SheetRead | None:
+        """Compare, make drafts and baseline durable, send the batch, check it. What is to be compared again, if any."""
+        self.read = read
+        for _ in range(COMPARISONS):
+            view = current_view(self.ws)
+            plan, changes = self._compare(read, view)
+            batch, intended = self._batch(read, plan, view)
+            if self.dry_run:
+                self._note(plan, changes, batch)
+                return None
+            try:
+                self._take_in(lease, view, plan, changes, intended)
+            except StaleSnapshotError:
+                continue  # the store moved since the comparison: compare again
+            break
+        else:
+            raise TryLaterError("the store keeps changing", hint="run the same command again")
+        self._note(plan, changes, batch)
+        if batch is None or intended is None:
+            return None
+        answer = self._land(batch, read)
+        self._check(lease, batch, intended, answer, view)
+        if last or not (self.state.debts or self.state.lost_rows or self.state.put_back):
+            return None
+        return answer.read if answer.read is not None else self.gateway.read({})
+
+    def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
+        catalogue = self.ws.catalogue()
+        self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
+        plan = compare(
+            read, view, self.state, self.mode, firearms=self.ws.firearms.ids(), settled=self.seen.settled,
+            fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell),
+        )  # fmt: skip
+        check_plan(plan, read, self.state, self.forces)
+        pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)
+        changes = make_drafts(catalogue, plan.events, plan.marks, pulled)
+        for event in plan.events:
+            if event.edit is not None and event.connector_id in changes.ids:
+                plan.state.pending[event.cell] = changes.ids[event.connector_id]
+            elif event.edit is None:
+                plan.state.pending.pop(event.cell, None)
+        for cell in plan.state.pending:
+            if cell[1][0] in changes.ids:
+                plan.state.pending[cell] = changes.ids[cell[1][0]]
+        plan.operations = answer_rows(plan, changes.ids)
+        self._sync_tabs(read, view, plan, changes.ids)
+        check_size(plan, read)
+        return plan, changes
+
+    def _sync_tabs(self, read: SheetRead, view: View, plan: Plan, ids: DraftIds) -> None:
+        roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if self.mode.writes else ()
+        for role in roles:
+            operations, foreign = compare_sync_tab(
+                role, read.tabs.get(role), view.shown[role], dict(self.state.tables.get(role, {}))
+            )
+            plan.operations += operations
+            plan.overwritten += foreign
+        if STATUS not in read.tabs and not self.mode.writes:
+            return
+        if plan.operations or plan.events:
+            plan.state.shown_commit = view.commit + bool(plan.events)
+        wanted = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
+        operations, _ = compare_sync_tab(STATUS, read.tabs.get(STATUS), wanted, None)
+        plan.operations += operations
+
+    def _batch(self, read: SheetRead, plan: Plan, view: View) -> tuple[Batch | None, Intended | None]:
+        """The batch that the plan asks for; None if there is nothing to write."""
+        state = plan.state
+        create = tuple(role for role in ROLES if role not in read.tabs) if self.mode.writes else ()
+        adopt = tuple(role for role, _ in self.unmarked) if self.mode.writes else ()
+        repair = tuple(role for role in (self.headers if self.mode.writes else ()) if role not in adopt)
+        marks = self.mark if self.mode.writes and read.mark != self.mark else None
+        state.tabs = {
+            role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()
+        } or state.tabs
+        wanted = bool(plan.operations or create or adopt or repair or marks or read.staging)
+        if not wanted and not (state.accept and self.mode.writes):
+            return None, None
+        if not read.scratch:
+            return None, None  # never set up: a pull has nobody to tell
+        token = next_token(state, read.scratch, self.random_hex(8))
+        touches = tuple(one for one in plan.operations if isinstance(one, TouchRow))
+        deletes = tuple(one for one in plan.operations if isinstance(one, DeleteRow))
+        adds = tuple(one for one in plan.operations if isinstance(one, AddRow))
+        ordered = _in_order(touches), _in_order(deletes)
+        operations: tuple[Operation, ...] = (*ordered[0], *ordered[1], *adds)
+        columns = {role: dict(self.headers.get(role) or tab.columns) for role, tab in read.tabs.items()}
+        intended = Intended(
+            token, state.token, view.commit, ordered[0], ordered[1],
+            tuple(one for one in adds if one.role in OWNER_ROLES and one.role not in create),
+            tuple(role for role in create if role in OWNER_ROLES), columns,
+        )  # fmt: skip
+        return Batch(token, read.scratch, operations, create, adopt, repair, marks, headers=self.headers), intended
+
+    def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:
+        """Drafts, baseline and the intended batch, durable together before the sheet is told."""
+        state = plan.state
+        state.known = True
+        quiet = not plan.takes and state == self.state
+        if quiet and intended is None:
+            return
+        if intended is not None:
+            state.planned += 1
+            state.intended = (*state.intended, intended)
+        state.rebase(view.commit, view.shown)
+        catalogue = self.ws.catalogue()
+        with self.ws.store.transaction(self.ws.ctx, why=self._why(plan), fence=lease, expect_head=view.commit) as tx:
+            for draft, stored in changes.changed:
+                catalogue.save_draft(tx, draft, expected=stored.snapshot)
+            for draft in changes.new:
+                catalogue.save_draft(tx, draft, expected=None)
+            self._save(tx, state)
+            tx.details.update(_details(plan))
+        self.state = state
+        self.report.changed = True
+
+    def _why(self, plan: Plan) -> str:
+        return (
+            "pull: owners' edits" if plan.takes else "push: intended" if self.mode.writes else "pull: feedback intended"
+        )
+
+    # -- sending and checking
+
+    def _send(self, lease: Lease, batch: Batch, intended: Intended, read: SheetRead, *, why: str) -> Landed:
+        state = self.state.copy()
+        state.known = True
+        state.planned += 1
+        state.intended = (*state.intended, intended)
+        self.state = state
+        self._commit_state(lease, f"push: {why}")
+        answer = self._land(batch, read)
+        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={})
+        self._commit_settled(lease, done, f"push: {why}, landed")
+        return answer
+
+    def _land(self, batch: Batch, read: SheetRead) -> Landed:
+        try:
+            answer = self.gateway.land(batch, read)
+        except UnknownOutcomeError as lost:
+            raise VersionMovedError(MOVED) from lost  # never sent again: what is read tells what landed
+        if answer is None:
+            raise VersionMovedError(MOVED)
+        self.report.changed = True
+        return answer
+
+    def _check(self, lease: Lease, batch: Batch, intended: Intended, answer: Landed, view: View) -> None:
+        counts: Counter[tuple[Role, tuple[str, ...]]] = Counter()
+        if answer.read is not None:
+            for role in OWNER_ROLES:
+                tab = answer.read.tabs.get(role)
+                counts.update((role, row.cells[:2]) for row in (tab.rows if tab else ()))  # type: ignore[misc]
+        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables=view.shown, counts=counts)
+        done.state.rebase(view.commit, view.shown)
+        if answer.read is not None:
+            tabs = answer.read.tabs.items()
+            done.state.tabs = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in tabs}
+        elif batch.create:
+            done.state.tabs = {role: done.state.tabs.get(role, TabMark(0, {}, 0)) for role in ROLES}
+        self._count(batch)
+        self._commit_settled(lease, done, "push: landed" if self.mode.writes else "pull: feedback landed")
+
+    def _commit_settled(self, lease: Lease, done: Settled, why: str) -> None:
+        self.state = done.state
+        self._commit_state(lease, why, {"removed_rows": done.removed_rows} if done.removed_rows else {})
+
+    def _commit_state(self, lease: Lease, why: str, details: dict[str, object] | None = None) -> None:
+        with self.ws.store.transaction(self.ws.ctx, why=why, fence=lease) as tx:
+            self._save(tx, self.state)
+            tx.details.update(details or {})
+
+    def _save(self, tx: Transaction, state: SyncState) -> None:
+        tx.save(baseline_record(self.ws, self.gateway.spreadsheet_id), state_to_json(state))
+
+    # -- reporting
+
+    def _note(self, plan: Plan, changes: DraftChanges, batch: Batch | None) -> None:
+        self.plan = plan
+        report, catalogue = self.report, self.ws.catalogue()
+        for draft, events in changes.reported:
+            edits = tuple(
+                ReportedEdit(
+                    title_of(event.cell[0]), event.a1, event.cell[1], event.cell[2], event.edit.base, event.edit.value,
+                    loosening_of(catalogue, draft, event.cell),
+                ) for event in events if event.edit is not None
+            )  # fmt: skip
+            report.drafts.append(ReportedDraft(draft.id, draft.connector_id, edits))
+        report.pending = [*plan.pending, *(replace(one, note="not pulled yet") for one in plan.unpulled)]
+        report.settling = plan.settling
+        report.problems = plan.problems
+        report.conflicts = plan.conflicts
+        report.healed += [*plan.healed, *plan.overwritten]
+        if self.dry_run:
+            report.changed = bool(batch or plan.takes)
+            if batch is not None:
+                self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        for one in batch.operations:
+            counts = self.report.tabs[one.role]
+            if isinstance(one, TouchRow):
+                counts.cells_written += len(one.sets) + (one.status is not None)
+            elif isinstance(one, DeleteRow):
+                counts.rows_removed += 1
+            else:
+                counts.rows_added += 1
+                counts.cells_written += sum(value not in (None, "") for value in (*one.values, one.status))
+
+    def _report_race(self) -> None:
+        from sheetsync.domain.problems import Problem
+
+        for debt in self.state.debts:
+            role, key, column = debt.cell
+            self.report.problems = [
+                *self.report.problems,
+                Problem(
+                    code="race", tab=title_of(role), row_key=key, message=f"our write covered a value of {column}: {RACE_NOTE}",
+                    hint="run 'sheetsync sync' again",
+                ),
+            ]  # fmt: skip
+
+
+def _in_order(operations: tuple[TouchRow, ...] | tuple[DeleteRow, ...]) -> tuple:  # type: ignore[type-arg]
+    return tuple(sorted(operations, key=lambda one: (one.role, one.index)))
+
+
+def _details(plan: Plan) -> dict[str, object]:
+    """What the journal keeps of a run beyond its snapshots."""
+    found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten}
+    return {name: [one.to_json() for one in values] for name, values in found.items() if values}

@@ -1,0 +1,145 @@
+"""What a spreadsheet's runs remember, in the store: the baseline's record, and derived files beside it.
+
+What is in a baseline is `sync.baseline`. The derived files can be deleted at any time: when an unsettled edit was first
+seen, which version exit 7 asked about, and how the last run went.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sheetsync.domain.draft import format_utc
+from sheetsync.services.sync_report import SyncReport
+from sheetsync.services.workspace import Workspace
+from sheetsync.store import RecordId, Snapshot
+from sheetsync.sync.baseline import SyncState, Tables
+from sheetsync.sync.baseline_json import raw_to_json, state_from_json
+from sheetsync.sync.gateway import Raw, SheetRead, Token
+from sheetsync.sync.tabs import Cell
+from sheetsync.sync.view import View, build_view
+
+JSON = Any
+BASELINES: Final = "sync_baselines"
+SHOWN_FOLDERS: Final = ("components", "firearms", "kpis", "workbench_drafts")
+HEALTH: Final = ("health", "last_sync.json")
+
+
+def baseline_record(ws: Workspace, spreadsheet_id: str) -> RecordId:
+    """Where the baseline of a spreadsheet is kept."""
+    return RecordId(ws.ctx.tenant, (BASELINES, spreadsheet_id), spreadsheet_id)
+
+
+def load_state(ws: Workspace, spreadsheet_id: str) -> tuple[SyncState, Snapshot | None]:
+    """The newest baseline, and its snapshot; a new one where there is none."""
+    snapshot = ws.store.latest(baseline_record(ws, spreadsheet_id))
+    if snapshot is None:
+        return SyncState(spreadsheet_id), None
+    return state_from_json(snapshot.content), snapshot
+
+
+def current_view(ws: Workspace) -> View:
+    """What the store says now."""
+    head = ws.store.refresh()
+    return build_view(ws.catalogue(), ws.routes, commit=head)
+
+
+def tables_at(ws: Workspace, commit: int, view: View) -> Tables:
+    """The tables as the store had them right after a commit; the view's own, where nothing shown changed since."""
+    if commit == 0:
+        return {}
+    if commit >= view.commit or not _changed_since(ws, commit):
+        return view.shown
+    return build_view(ws.catalogue().at(commit), ws.routes, commit=commit).shown
+
+
+def _changed_since(ws: Workspace, commit: int) -> bool:
+    for entry in ws.store.log(since=commit):
+        if any(one.record.folder[0] in SHOWN_FOLDERS for one in entry.snapshots):
+            return True
+    return False
+
+
+class FirstSeen:
+    """When each edit that is not taken yet was first seen as it stands: the settle time's memory."""
+
+    def __init__(self, ws: Workspace, spreadsheet_id: str, settle_s: float) -> None:
+        self._ws = ws
+        self._path = ("sync", _safe(spreadsheet_id), "first_seen.json")
+        self._settle_s = settle_s
+        self._before: dict[str, list[JSON]] = self._load() if settle_s > 0 else {}
+        self._now: dict[str, list[JSON]] = {}
+
+    def settled(self, cell: Cell, raw: Raw) -> bool:
+        """Was this edit seen unchanged for long enough?"""
+        if self._settle_s <= 0:
+            return True
+        name, value = json.dumps(cell), raw_to_json(raw)
+        now = self._ws.clock.now()
+        known = self._before.get(name)
+        first = known[1] if known is not None and known[0] == value else format_utc(now)
+        self._now[name] = [value, first]
+        return (now - datetime.fromisoformat(first)).total_seconds() >= self._settle_s
+
+    def save(self) -> None:
+        """Keep what was seen; edits that are gone are forgotten."""
+        if self._settle_s > 0 and self._now != self._before:
+            self._ws.store.write_derived(self._ws.ctx.tenant, self._path, json.dumps(self._now).encode())
+
+    def _load(self) -> dict[str, list[JSON]]:
+        found = _read_json(self._ws, self._path)
+        return found if isinstance(found, dict) else {}
+
+
+def load_asked(ws: Workspace, spreadsheet_id: str) -> tuple[Token, ...] | None:
+    """The version that exit 7 last asked about; None if it never did."""
+    found = _read_json(ws, ("sync", _safe(spreadsheet_id), "asked.json"))
+    if not isinstance(found, list):
+        return None
+    return tuple(Token(int(epoch), str(nonce)) for epoch, nonce in found)
+
+
+def save_asked(ws: Workspace, read: SheetRead) -> None:
+    """Remember the version that exit 7 asks about."""
+    data = json.dumps([list(token) for token in read.tokens]).encode()
+    ws.store.write_derived(ws.ctx.tenant, ("sync", _safe(read.spreadsheet_id), "asked.json"), data)
+
+
+def load_complaints(ws: Workspace) -> set[str]:
+    """The problems and conflicts of the last run."""
+    found = _read_json(ws, HEALTH)
+    return set(found.get("complaints", [])) if isinstance(found, dict) else set()
+
+
+def save_health(ws: Workspace, report: SyncReport, read: SheetRead | None, url: str = "") -> None:
+    """How the run went, for `status` and the page: derived, not journaled."""
+    now = format_utc(ws.clock.now().astimezone(UTC))
+    tab_ids = {tab.title: tab.sheet_id for tab in read.tabs.values()} if read else {}
+    more: dict[str, JSON] = {
+        "at": now, "ok_at": now, "spreadsheet_id": read.spreadsheet_id if read else "", "tab_ids": tab_ids, "url": url,
+        "complaints": sorted(report.complaints()), "exit_code": report.exit_code,
+    }  # fmt: skip
+    ws.store.write_derived(ws.ctx.tenant, HEALTH, json.dumps(report.to_json() | more).encode())
+
+
+def save_failure(ws: Workspace, error: dict[str, object]) -> None:
+    """A run that failed: the time of the last good one stays."""
+    before = _read_json(ws, HEALTH)
+    record: dict[str, JSON] = before if isinstance(before, dict) else {}
+    record = {**record, **error, "ok": False, "at": format_utc(ws.clock.now().astimezone(UTC))}
+    ws.store.write_derived(ws.ctx.tenant, HEALTH, json.dumps(record).encode())
+
+
+def _read_json(ws: Workspace, path: tuple[str, ...]) -> JSON:
+    data = ws.store.read_derived(ws.ctx.tenant, path)
+    try:
+        return None if data is None else json.loads(data)
+    except ValueError:
+        return None  # a derived file: damaged is as good as deleted
+
+
+def _safe(spreadsheet_id: str) -> str:
+    from hashlib import sha256
+
+    return sha256(spreadsheet_id.encode()).hexdigest()[:16]

@@ -1,0 +1,107 @@
+"""Use cases of the spreadsheet: push, pull, sync. Each is one run under one lease; a second run exits 8.
+
+The steps of a run are in `sync_run`, what it remembers in `sync_state`, its report in `sync_report`; plans, undo and
+`why` are in `sync_plans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sheetsync.errors import SafetyStopError, SheetSyncError
+from sheetsync.services.sync_report import SyncReport
+from sheetsync.services.sync_run import SyncRun
+from sheetsync.services.sync_state import load_complaints, load_state, save_failure, save_health
+from sheetsync.services.workspace import Workspace
+from sheetsync.store import Lease
+from sheetsync.sync.decide import Mode
+from sheetsync.sync.gateway import SheetGateway
+from sheetsync.sync.safety import Forces
+
+__all__ = ["Forces", "SyncReport", "lease_name", "pull", "push", "run_once", "sync"]
+PUSH = Mode(takes=False, writes=True)
+PULL = Mode(takes=True, writes=False)
+SYNC = Mode(takes=True, writes=True)
+NO_FORCES = Forces()
+
+
+def push(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
+    """Write what the store says into the sheet; an owner's edit that is not in a draft stays, and is reported."""
+    return run_once(ws, gateway, PUSH, forces, dry_run=dry_run)
+
+
+def pull(
+    ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES,
+    settle_seconds: float | None = None,
+) -> SyncReport:  # fmt: skip
+    """Take owners' edits into new drafts, and answer them in the sheet."""
+    return run_once(ws, gateway, PULL, forces, dry_run=dry_run, settle_s=_settle(ws, settle_seconds))
+
+
+def sync(
+    ws: Workspace, gateway: SheetGateway, *, forces: Forces = NO_FORCES, quiet_known: bool = False,
+    settle_seconds: float | None = None, dry_run: bool = False,
+) -> SyncReport:  # fmt: skip
+    """Pull, then push, in one read and at most one write.
+
+    With `quiet_known` the exit code is 3 only for problems and conflicts that the last run did not have.
+    """
+    settle_s = _settle(ws, settle_seconds)
+    return run_once(ws, gateway, SYNC, forces, dry_run=dry_run, settle_s=settle_s, quiet_known=quiet_known)
+
+
+def lease_name(spreadsheet_id: str) -> str:
+    """The lease that excludes other runs on this spreadsheet."""
+    from hashlib import sha256
+
+    return f"sync-{sha256(spreadsheet_id.encode()).hexdigest()[:12]}"
+
+
+def run_once(
+    ws: Workspace, gateway: SheetGateway, mode: Mode, forces: Forces, *, dry_run: bool = False, settle_s: float = 0.0,
+    quiet_known: bool = False,
+) -> SyncReport:  # fmt: skip
+    """One run in one mode.
+
+    Raises:
+        LockHeldError: another run is at it.
+        SafetyStopError: a person must decide; nothing was written.
+    """
+    before = dict(gateway.counts())
+    run = SyncRun(ws, gateway, mode, forces, settle_s=settle_s, dry_run=dry_run)
+    try:
+        with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
+            _refuse_while_held(ws, gateway)
+            report = _run(run, lease)
+    except SheetSyncError as error:
+        if not dry_run and error.exit_code != 8:
+            save_failure(ws, error.to_json())
+        raise
+    report.calls = _since(before, gateway.counts())
+    report.commit = ws.store.head() or None
+    if quiet_known:
+        report.quiet = report.complaints() <= load_complaints(ws)
+    if not dry_run:
+        save_health(ws, report, run.read)
+    return report
+
+
+def _run(run: SyncRun, lease: Lease) -> SyncReport:
+    return run.run(lease)
+
+
+def _refuse_while_held(ws: Workspace, gateway: SheetGateway) -> None:
+    state, _ = load_state(ws, gateway.spreadsheet_id)
+    if state.held:
+        raise SafetyStopError(
+            f"an undo holds the spreadsheet since commit {state.held}; nothing was written",
+            hint="run 'sheetsync push --resume' to go on", code="undo_holds", flag="--resume",
+        )  # fmt: skip
+
+
+def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {name: after[name] - before.get(name, 0) for name in ("read", "write", "drive")}
+
+
+def _settle(ws: Workspace, settle_seconds: float | None) -> float:
+    return ws.rules.settle_seconds if settle_seconds is None else settle_seconds

@@ -1,0 +1,201 @@
+"""What the sheet is told: `sync_status` of each row, cell notes, and the `Sync Status` tab. Texts are a contract.
+
+Run after drafts have their ids. Which rows are concerned was found in `compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from sheetsync.domain.draft import CellValue
+from sheetsync.sync.decide import Nothing
+from sheetsync.sync.gateway import AddRow, Operation, TouchRow
+from sheetsync.sync.normalize import format_value
+from sheetsync.sync.outcome import LEVELS, FoundConflict, Plan, RowResult
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, RowKey, title_of
+
+DraftIds = Mapping[str, str]  # connector → the draft that now holds its pending edits
+NOTE_MARK: Final = "sheetsync: "
+ABSENT: Final = "no row"
+EMPTY_SHOWN: Final = "empty"
+StatusRow = tuple[CellValue, ...]
+
+
+def shown_value(value: CellValue | Nothing) -> str:
+    """A value as people read it in an answer."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, Nothing):
+        return "?"
+    return format_value(value) or EMPTY_SHOWN
+
+
+def conflict_text(one: FoundConflict) -> str:
+    """One conflict in a line: base / yours / theirs."""
+    column, base = one.cell[2], shown_value(one.base)
+    return f"{column}: base {base} / yours {shown_value(one.yours)} / theirs {shown_value(one.theirs)}"
+
+
+def row_status(result: RowResult, conflicts: Mapping[Cell, FoundConflict], ids: DraftIds) -> str:
+    """The text of `sync_status`: the gravest of what is to be said about the row's cells."""
+    said = sorted(result.says, key=lambda one: LEVELS.index(one[0]))
+    if not said:
+        return ""
+    level = said[0][0]
+    same = [one for one in said if one[0] == level]
+    if level == "problem":
+        return "problem: " + "; ".join(dict.fromkeys(text for _, _, text in same))
+    if level == "conflict":
+        cells = [(result.role, result.key, column) for _, column, _ in same]
+        return "conflict: " + "; ".join(conflict_text(conflicts[cell]) for cell in cells if cell in conflicts)
+    if level == "settling":
+        return "settling"
+    if level == "pending":
+        return f"pending in {ids.get(result.key[0]) or same[0][2]}"
+    return same[0][2]
+
+
+def answer_rows(plan: Plan, ids: DraftIds) -> list[Operation]:
+    """The operations on owners' tabs: cells, statuses and notes that differ from what stands there."""
+    conflicts = {one.cell: one for one in plan.conflicts}
+    added = {(one.role, one.key): at for at, one in enumerate(plan.operations) if isinstance(one, AddRow)}
+    operations = list(plan.operations)
+    for result in plan.rows:
+        status = row_status(result, conflicts, ids)
+        if result.index is None:
+            at = added.get((result.role, result.key))
+            if at is not None:
+                one = operations[at]
+                assert isinstance(one, AddRow)  # noqa: S101 - told apart above
+                operations[at] = _with_status(one, status)
+            continue
+        notes = _notes(plan, result, conflicts)
+        stands = result.planned[LAYOUTS[result.role].position(SYNC_STATUS)]
+        if result.sets or notes or stands != status:
+            operations.append(_touch(plan, result, status if stands != status else None, notes))
+    return merge_touches(operations)
+
+
+def _with_status(one: AddRow, status: str) -> AddRow:
+    return replace(one, status=status)
+
+
+def _touch(plan: Plan, result: RowResult, status: str | None, notes: dict[str, str | None]) -> TouchRow:
+    started: dict[str, CellValue] = {}
+    for column in result.sets:
+        value = plan.state.value((result.role, result.key, column))
+        started[column] = None if isinstance(value, Nothing) else value
+    return TouchRow(
+        result.role, int(result.index or 0), result.key, result.planned, dict(result.sets), started, status, notes
+    )
+
+
+def merge_touches(operations: list[Operation]) -> list[Operation]:
+    """One `TouchRow` a row: healing and answers of one row go together."""
+    found: list[Operation] = []
+    places: dict[tuple[str, int], int] = {}
+    for one in operations:
+        if isinstance(one, TouchRow):
+            at = places.get((one.role, one.index))
+            if at is not None:
+                first = found[at]
+                assert isinstance(first, TouchRow)  # noqa: S101 - only touches have places
+                found[at] = TouchRow(
+                    one.role, one.index, one.key, one.planned, first.sets | one.sets, first.started | one.started,
+                    one.status if one.status is not None else first.status, first.notes | one.notes,
+                )  # fmt: skip
+                continue
+            places[one.role, one.index] = len(found)
+        found.append(one)
+    return found
+
+
+def _notes(plan: Plan, result: RowResult, conflicts: Mapping[Cell, FoundConflict]) -> dict[str, str | None]:
+    """Notes to write or clear: only where there is none, or where ours still stands unchanged."""
+    wanted = dict(_wanted_notes(plan, result, conflicts))
+    changes: dict[str, str | None] = {}
+    for column in LAYOUTS[result.role].names:
+        cell = (result.role, result.key, column)
+        stands, ours = result.note_cells.get(column, ""), plan.state.notes.get(cell, "")
+        want = wanted.get(column, "")
+        if stands == want:
+            if want:
+                plan.state.notes[cell] = want
+            else:
+                plan.state.notes.pop(cell, None)
+        elif stands in ("", ours):
+            if not want and not stands:
+                plan.state.notes.pop(cell, None)
+                continue
+            changes[column] = want or None
+            if want:
+                plan.state.notes[cell] = want
+            else:
+                plan.state.notes.pop(cell, None)
+        else:
+            plan.state.notes.pop(cell, None)  # an owner's own note stands there: it is theirs
+    return changes
+
+
+def _wanted_notes(plan: Plan, result: RowResult, conflicts: Mapping[Cell, FoundConflict]) -> list[tuple[str, str]]:
+    title, found = title_of(result.role), []
+    for one in plan.problems:
+        if one.tab == title and one.row_key == result.key and any(say[0] == "problem" for say in result.says):
+            columns = [say[1] for say in result.says if say[0] == "problem"]
+            column = next((c for c in columns if one.message in [s[2] for s in result.says if s[1] == c]), columns[0])
+            found.append((column, f"{NOTE_MARK}{one.message}. What to do: {one.hint}."))
+    for cell, conflict in conflicts.items():
+        if cell[:2] == (result.role, result.key):
+            text = f"{NOTE_MARK}conflict. {conflict_text(conflict)}. It is not published until somebody decides."
+            found.append((cell[2], text))
+    return found
+
+
+def status_rows(plan: Plan, ids: DraftIds, *, commit: int) -> list[StatusRow]:
+    """The rows of `Sync Status`, without their numbers."""
+    rows: list[StatusRow] = [("commit", "", "", "", "", "", "", str(commit))]
+    drafts: dict[str, int] = {}
+    deletions = []
+    by_cell = {one.cell: one for one in plan.pending}
+    for cell, found in by_cell.items():
+        role, key, column = cell
+        if role not in OWNER_ROLES:
+            continue
+        draft = ids.get(key[0]) or plan.state.pending.get(cell, "")
+        drafts[draft] = drafts.get(draft, 0) + 1
+        if column == PRESENCE and found.value is None:
+            deletions.append((title_of(role), key, draft))
+    rows += [("pending draft", "", _count(number), "", "", "", "", draft) for draft, number in drafts.items() if number]
+    rows += [
+        ("deletion proposed", tab, _key(key), PRESENCE, "", "", "", f"pending in {draft}")
+        for tab, key, draft in deletions
+    ]
+    rows += [
+        ("problem", one.tab, _key(one.row_key), "", "", "", "", f"{one.message}: {one.hint}") for one in plan.problems
+    ]
+    for one in plan.conflicts:
+        role, key, column = one.cell
+        values = (shown_value(one.base), shown_value(one.yours), shown_value(one.theirs))
+        rows.append(
+            ("conflict", title_of(role), _key(key), column, *values, "resolve it with 'sheetsync draft resolve'")
+        )
+    for cell, text in sorted(plan.state.answers.items()):
+        role, key, column = cell
+        if text.startswith("rejected"):
+            rows.append(("rejected", title_of(role), _key(key), column, "", "", "", text))
+    return rows
+
+
+def _count(number: int) -> str:
+    return "1 edit" if number == 1 else f"{number} edits"
+
+
+def _key(key: RowKey) -> str:
+    return " / ".join(key)
+
+
+def numbered(rows: list[StatusRow]) -> dict[RowKey, StatusRow]:
+    """The rows with their numbers, as a table of the role `status`."""
+    return {(str(at),): (at, *row) for at, row in enumerate(rows, 1)}

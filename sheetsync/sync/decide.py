@@ -1,0 +1,149 @@
+"""The decision table: one cell, three values, one outcome. Pure; one branch a row of the table (design.md section 7).
+
+What the cells are and where they stand is in `compare`; how values are read is in `normalize`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, Literal
+
+from sheetsync.domain.draft import CellValue
+
+
+class Nothing(Enum):
+    """Marks the absence of a value where None is one."""
+
+    UNKNOWN = "unknown"  # a base that was lost
+    NO_CONFLICT = "no conflict"
+
+
+UNKNOWN: Final = Nothing.UNKNOWN
+NO_CONFLICT: Final = Nothing.NO_CONFLICT
+Answer = Literal["adopt", "store"]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEdit:
+    """An owner's edit that is not published: the published value it started from, the owner's value, its draft.
+
+    `theirs`: the third value that published moved to, where the edit is an open conflict. `resolved`: a third value that a
+    person has already decided about.
+    """
+
+    base: CellValue
+    value: CellValue
+    draft_id: str = ""
+    theirs: CellValue | Nothing = NO_CONFLICT
+
+    @property
+    def conflicted(self) -> bool:
+        """Is it an open conflict?"""
+        return not isinstance(self.theirs, Nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """All that decides about one cell.
+
+    Attributes:
+        base: what both sides last agreed on; UNKNOWN if the baseline was lost.
+        remote: what the sheet says, typed.
+        published: the published value (never published: the newest open draft's, without pending edits).
+        edit: the pending edit that lies over it.
+        withdrawn: an overlay that was shown here was discarded or rejected, not published.
+    """
+
+    base: CellValue | Nothing
+    remote: CellValue
+    published: CellValue
+    edit: PendingEdit | None = None
+    withdrawn: bool = False
+
+    @property
+    def local(self) -> CellValue:
+        """What the store says should be shown: published, overlaid with the pending edit."""
+        return self.edit.value if self.edit else self.published
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What a run may do: `takes` owners' edits into drafts, `writes` the store's values into the sheet."""
+
+    takes: bool
+    writes: bool
+    answer: Answer | None = None
+
+
+Event = Literal["", "edit", "withdraw", "agreed", "unpulled", "overwritten"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome: what the cell is to show, what becomes of the edit, and where the base stands before any write."""
+
+    target: CellValue
+    base: CellValue | Nothing
+    edit: PendingEdit | None
+    event: Event = ""
+    marked: bool = False  # the conflict mark of an edit that did not change is to be moved
+
+
+def same(one: CellValue | Nothing, other: CellValue | Nothing) -> bool:
+    """Equal, and of one kind: TRUE is not 1; 3 is 3.0."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def decide_cell(cell: CellState, mode: Mode) -> Decision:
+    """The decision for one readable cell."""
+    if mode.answer == "store" and not same(cell.remote, cell.base) and not same(cell.remote, cell.local):
+        # a person said that the store wins: the sheet's value is reported, then overwritten
+        return _marked(cell, replace(_as_local(cell, mode), event="overwritten"))
+    if same(cell.remote, cell.base):
+        # base→remote same: whatever the store says is shown; push writes the cell if that changed
+        return _marked(cell, _as_local(cell, mode))
+    if same(cell.remote, cell.local):
+        # both changed, equally: agreed, only the baseline moves
+        return _marked(cell, Decision(cell.local, cell.remote, cell.edit, "agreed"))
+    if not mode.takes:
+        # push never overwrites an edit that is not in a draft
+        return Decision(cell.remote, cell.base, cell.edit, "unpulled")
+    if cell.edit and same(cell.remote, cell.published):
+        # set back to published: the pending edit is withdrawn
+        return Decision(cell.remote, cell.remote, None, "withdraw")
+    # base→remote changed: an edit; a conflict if published is neither where it started nor where it goes
+    return Decision(cell.remote, cell.remote, new_edit(cell), "edit")
+
+
+def new_edit(cell: CellState) -> PendingEdit:
+    """The edit that the remote value is."""
+    start = _start(cell)
+    known = None if isinstance(start, Nothing) else start
+    fine = same(cell.published, start) or same(cell.published, cell.remote)
+    return PendingEdit(known, cell.remote, "", NO_CONFLICT if fine else cell.published)
+
+
+def _start(cell: CellState) -> CellValue | Nothing:
+    if cell.edit:
+        return cell.edit.base
+    # an overlay that was withdrawn is no local change: a later edit is compared with published
+    return cell.published if cell.withdrawn else cell.base
+
+
+def _as_local(cell: CellState, mode: Mode) -> Decision:
+    if mode.writes or same(cell.local, cell.remote):
+        return Decision(cell.local, cell.base, cell.edit)
+    return Decision(cell.remote, cell.base, cell.edit)
+
+
+def _marked(cell: CellState, decision: Decision) -> Decision:
+    """Published moving to a third value under a pending edit is a conflict though the cell did not change."""
+    edit = decision.edit
+    if edit is None or edit is not cell.edit:
+        return decision
+    fine = same(cell.published, edit.base) or same(cell.published, edit.value)
+    theirs: CellValue | Nothing = NO_CONFLICT if fine else cell.published
+    if theirs == edit.theirs:
+        return decision
+    return replace(decision, edit=replace(edit, theirs=theirs), marked=True)

@@ -1,0 +1,271 @@
+"""Events into drafts: what the pull transaction saves. Pure; the transaction itself is in `services.syncing`.
+
+A new sheet draft starts from the connector's open sheet draft, with all that operators did to it; else from published;
+else (never published) from its newest open draft. It carries all pending edits and supersedes what it started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sheetsync.domain.cells import KPI_COLUMNS, KPI_NAME, PolicyCell, cell_at, policy_cells, read_cell, with_cells
+from sheetsync.domain.draft import CellValue, Conflict, DraftBase, SheetEdit, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.policy import PolicySnapshot
+from sheetsync.domain.wording import cell_loosening
+from sheetsync.errors import DefectError, InvalidContentError
+from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.sync.decide import Nothing, PendingEdit
+from sheetsync.sync.outcome import ConflictMark, EditEvent
+from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, RowKey, role_of, title_of
+
+UNSET_CELLS: dict[str, CellValue] = {"firearm_id": "", "strategy_lock": False}  # what an undecided scope shows
+
+
+@dataclass
+class DraftChanges:
+    """The drafts to save: new ones, and those that change (superseded, or marked), with what they were read from."""
+
+    new: list[WorkbenchDraft] = field(default_factory=list)
+    changed: list[tuple[WorkbenchDraft, StoredDraft]] = field(default_factory=list)
+    ids: dict[str, str] = field(default_factory=dict)  # connector → its draft after this
+    reported: list[tuple[WorkbenchDraft, list[EditEvent]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Who pulled what, when."""
+
+    spreadsheet_id: str
+    user: str
+    at: datetime
+    new_id: Callable[[], str]
+
+
+def make_drafts(
+    catalogue: Catalogue, events: list[EditEvent], marks: list[ConflictMark], pulled: Pulled
+) -> DraftChanges:
+    """The drafts that these events make, one a connector; conflict marks go into them, or into the standing drafts."""
+    changes = DraftChanges()
+    for connector in sorted({event.connector_id for event in events}):
+        own = [event for event in events if event.connector_id == connector]
+        mine = [mark for mark in marks if mark.cell[1][0] == connector]
+        _make_draft(catalogue, connector, own, mine, pulled, changes)
+    rest: dict[str, list[ConflictMark]] = {}
+    for mark in marks:
+        if mark.cell[1][0] not in changes.ids:
+            rest.setdefault(mark.draft_id, []).append(mark)
+    for draft_id, own_marks in sorted(rest.items()):
+        stored = catalogue.draft(draft_id)
+        draft = stored.draft.model_copy(update={"conflicts": _marked(stored.draft.conflicts, own_marks)})
+        changes.changed.append((draft, stored))
+    return changes
+
+
+def _make_draft(
+    catalogue: Catalogue,
+    connector: str,
+    events: list[EditEvent],
+    marks: list[ConflictMark],
+    pulled: Pulled,
+    changes: DraftChanges,
+) -> None:
+    live = catalogue.published(connector)
+    live_policy = live.policy() if live is not None and not live.retired else None
+    old = catalogue.newest_open(connector, sheet=True)
+    if live_policy is None:
+        old = catalogue.newest_open(connector) or old
+    policy, base = _start(old, live_policy, catalogue.base_of(connector))
+    edits = _carried(old, events)
+    policy, base_policy = _apply(policy, base.policy or PolicySnapshot(), events, live_policy)
+    for event in events:
+        if event.edit is not None:
+            edits[event.cell] = _sheet_edit(event, event.edit)
+    spec = (
+        old.draft.spec_snapshot
+        if old and _spec_is_own(old.draft, live_policy is None)
+        else (live.spec if live else None)
+    )
+    if spec is None:
+        raise DefectError(f"an edit belongs to {connector!r}, which has neither a draft nor a published state")
+    conflicts = _conflicts(old, events, marks)
+    keep = (
+        live_policy is None or bool(edits) or policy_cells(policy) != policy_cells(base_policy)
+        or (live is not None and spec != live.spec)
+    )  # fmt: skip
+    new = None
+    if keep:
+        origin = SheetOrigin(spreadsheet_id=pulled.spreadsheet_id, edits=tuple(edits.values()), pulled_at=pulled.at)
+        new = WorkbenchDraft(
+            id=pulled.new_id(), connector_id=connector, stage="policy", spec_snapshot=spec, policy_snapshot=policy,
+            origin=origin, base=base.model_copy(update={"policy": base_policy}), conflicts=conflicts,
+            supersedes=old.draft.id if old else None, created_by=pulled.user, created_at=pulled.at,
+        )  # fmt: skip
+        changes.new.append(new)
+        changes.ids[connector] = new.id
+        changes.reported.append((new, [event for event in events if event.edit is not None]))
+    if old is not None:
+        closed = {"status": "superseded", "superseded_by": new.id if new else None}
+        reason = {} if new else {"closed_reason": "the owners took back all their edits"}
+        changes.changed.append((old.draft.model_copy(update=closed | reason), old))
+
+
+def _start(old: StoredDraft | None, live: PolicySnapshot | None, base: DraftBase) -> tuple[PolicySnapshot, DraftBase]:
+    """The policy to start from and its base: published, with every cell that the old draft changed as it has it."""
+    if old is None:
+        return live or PolicySnapshot(), base
+    under = old.draft.base.policy or PolicySnapshot()
+    if live is None:
+        start = under if isinstance(old.draft.origin, SheetOrigin) else old.draft.policy_snapshot
+        return old.draft.policy_snapshot, base.model_copy(update={"policy": start})
+    mine, before = policy_cells(old.draft.policy_snapshot), policy_cells(under)
+    names = dict.fromkeys((*mine, *before))
+    changed = [cell for cell in names if _at(mine, cell) != _at(before, cell)]
+    rows = dict.fromkeys((cell.tab, cell.name) for cell in changed)
+    policy = _with_rows(live, old.draft.policy_snapshot, changed, rows)
+    return policy, base.model_copy(update={"policy": _with_rows(live, under, changed, rows)})
+
+
+def _at(cells: dict[PolicyCell, CellValue], cell: PolicyCell) -> CellValue:
+    if cell in cells:
+        return cells[cell]
+    return UNSET_CELLS.get(cell.column)
+
+
+def _with_rows(
+    live: PolicySnapshot, source: PolicySnapshot, changed: list[PolicyCell], rows: dict[tuple[str, str], None]
+) -> PolicySnapshot:
+    """`live` with these cells as `source` has them; where that alone is not valid, the whole row of `source`."""
+    policy = live
+    for tab, name in rows:
+        own = [cell for cell in changed if (cell.tab, cell.name) == (tab, name)]
+        if any(cell.column == KPI_NAME for cell in own) or (tab == title_of(KPIS) and name not in live.kpis):
+            policy = _row_of(policy, source, tab, name)
+            continue
+        try:
+            policy = with_cells(policy, {cell: read_cell(source, cell) for cell in own})
+        except InvalidContentError:
+            policy = _row_of(policy, source, tab, name)
+    return policy
+
+
+def _row_of(policy: PolicySnapshot, source: PolicySnapshot, tab: str, name: str) -> PolicySnapshot:
+    if tab == title_of(KPIS):
+        kpis = {key: value for key, value in policy.kpis.items() if key != name}
+        return PolicySnapshot(
+            firearms=policy.firearms, kpis=kpis | ({name: source.kpis[name]} if name in source.kpis else {})
+        )
+    firearms = {key: value for key, value in policy.firearms.items() if key != name}
+    own = {name: source.firearms[name]} if name in source.firearms else {}
+    return PolicySnapshot(firearms=firearms | own, kpis=policy.kpis)
+
+
+def _carried(old: StoredDraft | None, events: list[EditEvent]) -> dict[Cell, SheetEdit]:
+    """The pending edits of the superseded draft, without those that the owners took back."""
+    if old is None or not isinstance(old.draft.origin, SheetOrigin):
+        return {}
+    gone = {event.cell for event in events if event.edit is None}
+    cells = {_cell_of(edit.tab, edit.row_key, edit.column): edit for edit in old.draft.origin.edits}
+    return {cell: edit for cell, edit in cells.items() if cell not in gone}
+
+
+def _cell_of(tab: str, row_key: RowKey, column: str) -> Cell:
+    return role_of(tab) or tab, row_key, column
+
+
+def _sheet_edit(event: EditEvent, edit: PendingEdit) -> SheetEdit:
+    role, key, column = event.cell
+    return SheetEdit(tab=title_of(role), cell=event.a1, row_key=key, column=column, base=edit.base, value=edit.value)
+
+
+def _apply(
+    policy: PolicySnapshot, base: PolicySnapshot, events: list[EditEvent], live: PolicySnapshot | None
+) -> tuple[PolicySnapshot, PolicySnapshot]:
+    """Policy and base with the events in them: an edit's cell in the base is what the edit started from."""
+    never = live is None
+    values: dict[PolicyCell, CellValue] = {}
+    starts: dict[PolicyCell, CellValue] = {}
+    for event in events:
+        cell = cell_at(event.cell[1], event.cell[2])
+        if event.edit is None:
+            back = read_cell(base if live is None else live, cell)
+            values[cell], starts[cell] = back, back
+            continue
+        values[cell] = event.value
+        start = event.edit.base
+        starts[cell] = (
+            (read_cell(base, cell) if live is None else read_cell(live, cell)) if never or start is None else start
+        )
+        for column, value in zip(
+            KPI_COLUMNS, event.start_row, strict=False
+        ):  # a deletion: the whole row it started from
+            starts[cell._replace(column=column)] = value
+    return _with_events(policy, values, live or base), _with_events(base, starts, live or base, strict=False)
+
+
+def _with_events(
+    policy: PolicySnapshot, values: dict[PolicyCell, CellValue], live: PolicySnapshot, *, strict: bool = True
+) -> PolicySnapshot:
+    rows: dict[tuple[str, str], dict[PolicyCell, CellValue]] = {}
+    for cell, value in values.items():
+        rows.setdefault((cell.tab, cell.name), {})[cell] = value
+    for (tab, name), row in rows.items():
+        presence = next((value for cell, value in row.items() if cell.column == PRESENCE), "")
+        if tab == title_of(KPIS) and presence not in (None, ""):  # the row is there: a deletion that was taken back
+            policy = _row_of(policy, live, tab, name)
+        cells = {cell: value for cell, value in row.items() if cell.column != PRESENCE}
+        if presence is None or (tab == title_of(KPIS) and cells and all(value is None for value in cells.values())):
+            policy = _row_of(policy, PolicySnapshot(), tab, name)
+            continue
+        try:
+            policy = with_cells(policy, {cell: value for cell, value in cells.items() if value is not None})
+        except InvalidContentError:
+            if strict:
+                raise
+            policy = _row_of(policy, live, tab, name)
+    return policy
+
+
+def _spec_is_own(draft: WorkbenchDraft, never: bool) -> bool:
+    """Did operators change the draft's spec, or is there no other?"""
+    return never or draft.spec_snapshot != draft.base.spec
+
+
+def _conflicts(old: StoredDraft | None, events: list[EditEvent], marks: list[ConflictMark]) -> tuple[Conflict, ...]:
+    """Conflicts carried over (decided ones too, so that their answers last), without those of cells edited since."""
+    edited = {event.cell for event in events}
+    kept = tuple(
+        one for one in (old.draft.conflicts if old else ()) if _cell_of(one.tab, one.row_key, one.column) not in edited
+    )
+    kept = _marked(kept, [mark for mark in marks if mark.cell not in edited])
+    fresh = []
+    for event in events:
+        if event.edit is not None and not isinstance(event.edit.theirs, Nothing):
+            fresh.append(_conflict(event.cell, replace(event.edit, value=event.value)))
+    return (*kept, *fresh)
+
+
+def _marked(conflicts: tuple[Conflict, ...], marks: list[ConflictMark]) -> tuple[Conflict, ...]:
+    for mark in marks:
+        role, key, column = mark.cell
+        conflicts = tuple(
+            one for one in conflicts
+            if one.resolution is not None or (one.tab, one.row_key, one.column) != (title_of(role), key, column)
+        )  # fmt: skip
+        if not isinstance(mark.theirs, Nothing):
+            conflicts = (*conflicts, _conflict(mark.cell, mark.edit))
+    return conflicts
+
+
+def _conflict(cell: Cell, edit: PendingEdit) -> Conflict:
+    role, key, column = cell
+    theirs = None if isinstance(edit.theirs, Nothing) else edit.theirs
+    return Conflict(tab=title_of(role), row_key=key, column=column, base=edit.base, yours=edit.value, theirs=theirs)
+
+
+def loosening_of(catalogue: Catalogue, draft: WorkbenchDraft, cell: Cell) -> bool:
+    """Does this edit loosen what is published?"""
+    live = catalogue.published(draft.connector_id)
+    published = None if live is None else live.policy()
+    return cell_loosening(published, draft.policy_snapshot, cell_at(cell[1], cell[2])) is not None

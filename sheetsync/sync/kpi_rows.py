@@ -1,0 +1,215 @@
+"""KPI rows, which owners add, change, delete and add again: each row is a whole, its cells are merged one by one.
+
+That a row is there at all is the value of its `kpi_name` cell: None is "no such cell". Added rows start from None in every
+column; a deleted one is a single edit, `kpi_name` → None.
+"""
+
+from __future__ import annotations
+
+from sheetsync.domain.cells import EMPTY
+from sheetsync.domain.draft import CellValue
+from sheetsync.domain.firearms import closest
+from sheetsync.domain.identifiers import KPI_FORM
+from sheetsync.sync.cells import CellOutcome, Comparison, compare_cell
+from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Decision, Nothing, PendingEdit
+from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
+from sheetsync.sync.normalize import Bad
+from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
+from sheetsync.sync.policy_rows import finish_row, hold_back, row_problem
+from sheetsync.sync.tabs import KPIS, LAYOUTS, PRESENCE, RowKey
+from sheetsync.sync.view import Row, describe_kpi
+
+LAYOUT = LAYOUTS[KPIS]
+INCOMPLETE = Bad("incomplete_kpi", "a KPI needs an impact_type and a formula", "fill in impact_type and formula")
+
+
+def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
+    """A KPI row that stands in the sheet."""
+    published = c.view.tables[KPIS].get(key)
+    edits = c.view.edited_rows.get((KPIS, key), {})
+    base = c.state.row(KPIS, key)
+    deletion = edits.get(PRESENCE)
+    if published is None and not edits:
+        if base is not None:
+            _dropped(c, tab, row, key, base)
+            return
+        bad = check_new_key(c, key)
+        if bad is not None:
+            row_problem(c, tab, row, key, *bad)
+            return
+    outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
+    _check_whole(c, outcomes, new=published is None and not edits)
+    if deletion is not None and deletion.value is None and c.mode.takes:
+        _added_again(c, tab, row, key, outcomes)
+    finish_row(c, tab, row, key, outcomes)
+    _know_whole_row(c, key, row, outcomes)
+
+
+def _cell(
+    c: Comparison, tab: TabRead, row: RowRead, key: RowKey, name: str, base: Row | None, published: Row | None,
+    edits: dict[str, PendingEdit],
+) -> CellOutcome:  # fmt: skip
+    at = LAYOUT.position(name)
+    value: CellValue = None if published is None else published[at]
+    edit = edits.get(name)
+    if published is None and edit is None and edits:
+        value = EMPTY  # an empty cell of a row that is only proposed
+    start: CellValue | Nothing
+    if base is not None and base[at] is not None:
+        start = base[at]
+    elif published is not None and PRESENCE in edits:
+        start = value  # added again after a proposed deletion: compared with what is published
+    else:
+        start = UNKNOWN if not c.state.known or base is not None or published is not None else None
+    return compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
+
+
+def _check_whole(c: Comparison, outcomes: list[CellOutcome], *, new: bool) -> None:
+    """A row that is proposed must be complete; a new row with a bad cell is held back as a whole."""
+    values = {one.column.name: one.decision.target for one in outcomes}
+    if new:
+        for one in outcomes:  # an empty cell of a new row is nothing that anybody typed
+            if one.remote == EMPTY and one.bad is None:
+                one.decision = Decision(EMPTY, EMPTY, None)
+    news = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
+    missing = [one for one in outcomes if one.column.name in ("impact_type", "formula") and one.bad is None
+               and values[one.column.name] in (EMPTY, None)]  # fmt: skip
+    if missing and (news or new):
+        missing[0].bad = INCOMPLETE
+    if missing or (new and any(one.bad for one in outcomes)):
+        for one in news:
+            hold_back(one)
+
+
+def _know_whole_row(c: Comparison, key: RowKey, row: RowRead, outcomes: list[CellOutcome]) -> None:
+    """The base of a row that was just proposed, or added again, is known in all its cells."""
+    base = c.state.row(KPIS, key)
+    if base is None and any(one.decision.event in ("edit", "withdraw", "agreed") for one in outcomes):
+        c.state.set_row(KPIS, key, (*key, *([None] * len(outcomes))))
+        base = c.state.row(KPIS, key)
+    if base is None:
+        return
+    whole = list(base)
+    for one in outcomes:
+        at = LAYOUT.position(one.column.name)
+        if whole[at] is None and one.bad is None and one.decision.event != "unpulled":
+            whole[at] = one.remote
+    c.state.set_row(KPIS, key, tuple(whole))
+
+
+def _added_again(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> None:
+    """The row stands again: its proposed deletion is withdrawn; what differs from published is an edit."""
+    cell = (KPIS, key, PRESENCE)
+    name = row.cells[LAYOUT.position(PRESENCE)]
+    c.plan.events.append(EditEvent(cell, "", None, str(name)))
+    c.state.answers.pop(cell, None)
+    c.state.pending.pop(cell, None)
+    c.state.set_row(KPIS, key, (*key, *(one.published for one in outcomes)))
+
+
+def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) -> None:
+    """Published dropped the KPI: the row goes, unless its owner changed it meanwhile (a conflict)."""
+    changed = []
+    outcomes = []
+    for column in LAYOUT.owned:
+        at = LAYOUT.position(column.name)
+        one = compare_cell(c, tab, row, key, column, base=base[at], published=None, edit=None)
+        outcomes.append(one)
+        if one.bad or one.decision.event in ("edit", "unpulled"):
+            changed.append(one)
+    withdrawn = any(cell[:2] == (KPIS, key) for cell in c.fates)
+    if not changed or withdrawn or c.mode.answer == "store":
+        if c.mode.writes:
+            c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
+        return
+    if c.mode.takes and not any(one.bad or one.settling for one in changed):
+        for one in outcomes:
+            edit = PendingEdit(one.base if not isinstance(one.base, Nothing) else None, one.remote, "", None)
+            one.decision = Decision(one.remote, one.remote, edit, "edit")
+    finish_row(c, tab, row, key, outcomes)
+
+
+def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
+    """A KPI row that should stand in the sheet, or once did, and does not. Returns whether push is to add it.
+
+    `lost`: a batch of ours deleted it by mistake; then nobody proposed anything.
+    """
+    published, base = c.view.tables[KPIS].get(key), c.state.row(KPIS, key)
+    edits = c.view.edited_rows.get((KPIS, key), {})
+    deletion = edits.get(PRESENCE)
+    cell = (KPIS, key, PRESENCE)
+    if deletion is not None and deletion.value is None:
+        _standing_deletion(c, key, deletion, published)
+        return False
+    shown_now = published is not None or bool(edits)
+    if not shown_now:
+        c.state.set_row(KPIS, key, None)
+        return False
+    if base is None or lost or c.mode.answer == "store":
+        return True
+    found = Found(cell, "", None, "the row was deleted")
+    if not c.mode.takes:
+        c.plan.unpulled.append(found)
+        return False
+    if not c.settled(cell, ""):
+        c.plan.settling.append(found)
+        return False
+    c.plan.lost_keys.setdefault(KPIS, []).append(key)
+    for column in edits:
+        c.plan.events.append(EditEvent((KPIS, key, column), "", None, None))
+        c.state.pending.pop((KPIS, key, column), None)
+    for column in LAYOUT.names:
+        c.state.answers.pop((KPIS, key, column), None)
+    if published is not None:
+        _propose_deletion(c, key, base, published, edits)
+    c.state.set_row(KPIS, key, None)
+    return False
+
+
+def _propose_deletion(c: Comparison, key: RowKey, base: Row, published: Row, edits: dict[str, PendingEdit]) -> None:
+    start = list(base)
+    for column, edit in edits.items():
+        start[LAYOUT.position(column)] = EMPTY if edit.base is None else edit.base
+    moved = any(one is not None and one != now for one, now in zip(start, published, strict=True))
+    theirs: CellValue | Nothing = describe_kpi(published) if moved else NO_CONFLICT
+    edit = PendingEdit(key[1], None, "", theirs)
+    cell = (KPIS, key, PRESENCE)
+    c.plan.events.append(EditEvent(cell, "", edit, None, tuple(start[LAYOUT.key_width :])))
+    _report_deletion(c, key, edit)
+
+
+def _report_deletion(c: Comparison, key: RowKey, edit: PendingEdit) -> None:
+    cell = (KPIS, key, PRESENCE)
+    c.plan.pending.append(Found(cell, "", None))
+    if not isinstance(edit.theirs, Nothing):
+        c.plan.conflicts.append(FoundConflict(cell, "", edit.base, None, edit.theirs))
+
+
+def _standing_deletion(c: Comparison, key: RowKey, edit: PendingEdit, published: Row | None) -> None:
+    """A proposed deletion whose row is still away; published changing under it is a conflict."""
+    cell = (KPIS, key, PRESENCE)
+    c.state.pending[cell] = edit.draft_id
+    c.state.set_row(KPIS, key, None)
+    now = describe_kpi(published)
+    fine = published is None or now in (edit.base, c.view.deleted_from.get(cell, now))
+    theirs: CellValue | Nothing = NO_CONFLICT if fine else now
+    if theirs != edit.theirs:
+        edit = PendingEdit(edit.base, edit.value, edit.draft_id, theirs)
+        c.plan.marks.append(ConflictMark(edit.draft_id, cell, edit, theirs))
+    _report_deletion(c, key, edit)
+
+
+def check_new_key(c: Comparison, key: RowKey) -> tuple[Bad, str] | None:
+    """What is wrong with the key of a row that an owner added, and in which column."""
+    connector, name = key
+    if connector not in c.view.connectors():
+        guess = closest(connector, c.view.connectors())
+        did = f" (did you mean {guess})" if guess else ""
+        text = f"unknown connector '{connector}'{did}"
+        return Bad(
+            "unknown_connector", text, f"type {guess}" if guess else "type the id of a connector"
+        ), "connector_id"
+    if not KPI_FORM.fullmatch(name):
+        text = f"'{name}' is not a KPI name" if name else "the KPI has no name"
+        return Bad("bad_kpi_name", text, "use lower-case letters, digits and _, like cost_per_call"), PRESENCE
+    return None

@@ -1,0 +1,153 @@
+"""Rows of the owners' tabs that the store knows: from their cells' outcomes to one row's result.
+
+Here is what both tabs share, and `Policy Matrix`; KPI rows, which owners add and delete, are in `kpi_rows`.
+"""
+
+from __future__ import annotations
+
+from sheetsync.domain.cells import UNDECIDED
+from sheetsync.domain.firearms import NO_FIREARM
+from sheetsync.domain.problems import Problem
+from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
+from sheetsync.sync.decide import Decision, Nothing
+from sheetsync.sync.gateway import RowRead, TabRead
+from sheetsync.sync.normalize import Bad
+from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
+from sheetsync.sync.tabs import FIREARM, LAYOUTS, LOCK, POLICY, Role, RowKey, title_of
+
+NO_FIREARM_TO_LOCK = Bad(
+    "lock_without_firearm", "a lock with no firearm locks nothing", "choose a firearm, or untick strategy_lock"
+)
+
+NOT_PUBLISHED = "not published yet"
+
+
+def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
+    """One row of `Policy Matrix` that the store knows."""
+    published = c.view.tables[POLICY][key]
+    edits = c.view.edited_rows.get((POLICY, key), {})
+    outcomes = []
+    for column in LAYOUTS[POLICY].owned:
+        at = LAYOUTS[POLICY].position(column.name)
+        outcomes.append(
+            compare_cell(
+                c, tab, row, key, column, base=base_of(c, (POLICY, key, column.name)), published=published[at],
+                edit=edits.get(column.name),
+            )
+        )  # fmt: skip
+    _check_lock(outcomes)
+    finish_row(c, tab, row, key, outcomes)
+
+
+def _check_lock(outcomes: list[CellOutcome]) -> None:
+    """A lock with NONE, or with no firearm, is a problem; the row's new edits are held back, not guessed at."""
+    firearm, lock = outcomes
+    values = {one.column.name: one.decision.target for one in outcomes}
+    new = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
+    if not new or values[LOCK] is not True or values[FIREARM] not in (UNDECIDED, NO_FIREARM):
+        return
+    for one in new:
+        hold_back(one)
+    (lock if lock in new else firearm).bad = NO_FIREARM_TO_LOCK
+
+
+def hold_back(one: CellOutcome) -> None:
+    """Leave an edit in its cell: it is not taken, and nothing is written over it."""
+    one.decision = Decision(one.remote, one.base, one.before, "unpulled")
+
+
+def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> RowResult:
+    """Take the outcomes into the plan: events, problems, reports, the base, and what the row is to show."""
+    result = RowResult(tab.role, key, row.index, row.cells, note_cells=dict(row.notes or {}))
+    for one in outcomes:
+        _take(c, result, one)
+        if one.bad is None or one.decision.event == "overwritten":
+            _write(c, result, one)
+    _say_rest(c, tab.role, key, result)
+    c.plan.rows.append(result)
+    return result
+
+
+def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
+    plan, state, decision, cell = c.plan, c.state, one.decision, one.cell
+    edit = decision.edit
+    if one.bad is not None and decision.event != "overwritten":
+        plan.problems.append(problem(cell, one.a1, one.bad))
+        result.says.append(("problem", cell[2], one.bad.message))
+        plan.changed_cells[cell[0]] = plan.changed_cells.get(cell[0], 0) + (one.bad is not NO_FIREARM_TO_LOCK)
+        return
+    if decision.event in ("edit", "withdraw"):
+        plan.events.append(EditEvent(cell, one.a1, edit, one.remote))
+    elif decision.event == "unpulled":
+        found = Found(cell, one.a1, one.remote)
+        (plan.settling if one.settling else plan.unpulled).append(found)
+        if one.settling:
+            result.says.append(("settling", cell[2], ""))
+    elif decision.event == "overwritten":
+        plan.overwritten.append(Found(cell, one.a1, one.remote, "the store's value was restored over it"))
+    if decision.event in ("edit", "withdraw", "unpulled") and base_of(c, cell) != "":
+        plan.changed_cells[cell[0]] = plan.changed_cells.get(cell[0], 0) + 1
+    if decision.event in ("edit", "withdraw", "agreed"):
+        state.set_value(cell, one.remote)
+        state.answers.pop(cell, None)
+    if decision.marked and edit is not None:
+        plan.marks.append(ConflictMark(edit.draft_id, cell, edit, edit.theirs))
+    if edit is None:
+        if decision.event != "unpulled":
+            state.pending.pop(cell, None)
+        return
+    if decision.event != "edit":
+        state.pending[cell] = edit.draft_id
+    _say_edit(c, result, one)
+
+
+def _say_edit(c: Comparison, result: RowResult, one: CellOutcome) -> None:
+    edit = one.decision.edit
+    if edit is None:
+        return
+    value = one.remote if one.decision.event == "edit" else edit.value
+    c.plan.pending.append(Found(one.cell, one.a1, value))
+    if not isinstance(edit.theirs, Nothing):
+        c.plan.conflicts.append(FoundConflict(one.cell, one.a1, edit.base, value, edit.theirs))
+        result.says.append(("conflict", one.cell[2], ""))
+    else:
+        result.says.append(("pending", one.cell[2], edit.draft_id))
+
+
+def _write(c: Comparison, result: RowResult, one: CellOutcome) -> None:
+    target = one.decision.target
+    if matches(one.actual, target, one.column.kind):
+        return
+    if c.mode.writes or one.healed:
+        result.sets[one.cell[2]] = target
+
+
+def _say_rest(c: Comparison, role: Role, key: RowKey, result: RowResult) -> None:
+    """Answers that stand: `rejected` until the owner's next edit, `published` until the row changes again."""
+    changed = bool(result.sets) or any(
+        event.cell[:2] == (role, key) for event in c.plan.events[-len(LAYOUTS[role].columns) :]
+    )
+    for column in LAYOUTS[role].names:
+        answer = c.state.answers.get((role, key, column))
+        if answer is None:
+            continue
+        if answer == "published" and changed:
+            del c.state.answers[role, key, column]
+        else:
+            result.says.append(("published" if answer == "published" else "rejected", column, answer))
+    if key[0] in c.view.unpublished:
+        result.says.append(("note", "", NOT_PUBLISHED))
+
+
+def problem(cell: tuple[str, RowKey, str], name: str, bad: Bad) -> Problem:
+    """A bad cell, as it is reported."""
+    return Problem(code=bad.code, tab=title_of(cell[0]), cell=name, row_key=cell[1], message=bad.message, hint=bad.hint)
+
+
+def row_problem(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, bad: Bad, column: str) -> RowResult:
+    """A row that cannot be taken: it stands, with its problem."""
+    c.plan.problems.append(problem((tab.role, key, column), cell_name(tab, row, column), bad))
+    result = RowResult(tab.role, key, row.index, row.cells, note_cells=dict(row.notes or {}))
+    result.says.append(("problem", column, bad.message))
+    c.plan.rows.append(result)
+    return result

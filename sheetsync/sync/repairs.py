@@ -1,0 +1,97 @@
+"""What our own batches damaged or doubled, undone: debts in frozen and unknown rows, lost rows, rows put back twice.
+
+How damage is found is in `settle`; cells of known rows are healed in `cells`.
+"""
+
+from __future__ import annotations
+
+from sheetsync.sync.baseline import Debt
+from sheetsync.sync.cells import Comparison, cell_name, plain, raw_same
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, TabRead, TouchRow
+from sheetsync.sync.outcome import Found
+from sheetsync.sync.tabs import LAYOUTS, Role, RowKey
+
+Where = dict[RowKey, list[RowRead]]
+
+
+def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: int) -> tuple[list[RowRead], Where]:
+    """The rows by key; a row that we put back beside the one its owner brought back goes again (ours: told by content)."""
+    where: Where = {}
+    for row in rows:
+        where.setdefault(row.cells[:width], []).append(row)  # type: ignore[arg-type]
+    gone: set[int] = set()
+    data = LAYOUTS[tab.role].width
+    for back in [one for one in c.state.put_back if one.role == tab.role]:
+        here = where.get(back.key, [])
+        own = [
+            row for row in here if row.cells[:data] == back.cells[:data] and tuple(v for _, v in row.own) == back.own
+        ]
+        pending = not back.lost_id and any(one.role == tab.role and one.key == back.key for one in c.state.lost_rows)
+        if own and len(here) + pending == 2:
+            row = own[-1]
+            c.plan.operations.append(DeleteRow(tab.role, row.index, back.key, row.cells))
+            here.remove(row)
+            gone.add(row.index)
+        elif len(here) == 1:
+            c.state.put_back = tuple(one for one in c.state.put_back if one != back)
+    return ([row for row in rows if row.index not in gone] if gone else rows), where
+
+
+def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:
+    """A doubled key is frozen, but what we damaged in it is put back."""
+    _heal(c, tab, row, twins[0].cells, twins)
+
+
+def heal_unknown(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
+    """Of a row the store does not know, only our own damage is undone."""
+    width = LAYOUTS[tab.role].key_width
+    _heal(c, tab, row, key, [one for one in tab.rows if one.cells[:width] == row.cells[:width]])
+
+
+def _heal(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], twins: list[RowRead]) -> None:
+    layout = LAYOUTS[tab.role]
+    owed = [debt for debt in c.state.debts if debt.cell[0] == tab.role and debt.cell[1] == key[: layout.key_width]]
+    sets = {}
+    for column in layout.owned:
+        at = layout.position(column.name)
+        here = [debt for debt in owed if debt.cell[2] == column.name and raw_same(debt.left, row.cells[at])]
+        same = [one for one in twins if raw_same(one.cells[at], row.cells[at])]
+        for debt in here:  # which of the rows it was is not always known: reported either way
+            c.plan.healed.append(
+                Found(debt.cell, cell_name(tab, row, column.name), plain(debt.covered), "our write had covered it")
+            )
+        if len(same) <= len(here):
+            covered = here[same.index(row)].covered
+            if isinstance(covered, str | bool | int | float):
+                sets[column.name] = covered
+    if sets:
+        key_text = tuple(str(part) for part in row.cells[: layout.key_width])
+        c.plan.operations.append(TouchRow(tab.role, row.index, key_text, row.cells, dict(sets)))
+
+
+def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
+    """Lost rows of ours: those simply missing are added by their key; others are put back beside what stands there."""
+    missing: set[RowKey] = set()
+    for lost in [one for one in c.state.lost_rows if one.role == role]:
+        here = where.get(lost.key, [])
+        if lost.key in c.view.shown[role] and not here:
+            missing.add(lost.key)
+            continue
+        data = LAYOUTS[role].width
+        if any(row.cells[:data] == lost.cells[:data] for row in here):
+            c.state.lost_rows = tuple(one for one in c.state.lost_rows if one.id != lost.id)
+            continue
+        tab = c.read.tabs[role]
+        at = max((row.index for row in tab.rows), default=0) + 1
+        values = tuple(plain(raw) for raw in lost.cells[:data])
+        c.plan.operations.append(AddRow(role, lost.key, values, at, lost_id=lost.id, whole=lost.whole))
+    return missing
+
+
+def drop_debts(debts: tuple[Debt, ...], gone: list[Debt]) -> tuple[Debt, ...]:
+    """The debts without those that are paid; each pays one."""
+    left = list(debts)
+    for debt in gone:
+        if debt in left:
+            left.remove(debt)
+    return tuple(left)

@@ -1,0 +1,192 @@
+"""Safety stops: states in which a run writes nothing and a person must decide (exit 7). Pure checks.
+
+Which version of the spreadsheet is known is `epoch`; here is everything else of design.md section 7, "Safety stops".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sheetsync.errors import SafetyStopError
+from sheetsync.sync.baseline import SyncState
+from sheetsync.sync.decide import Answer
+from sheetsync.sync.gateway import AddRow, Mark, SheetRead
+from sheetsync.sync.outcome import Plan
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
+
+LOST_SHARE: Final = 0.2
+LOST_LEAST: Final = 10
+EDIT_SHARE: Final = 0.5
+EDIT_LEAST: Final = 20
+MAX_CELLS: Final = 10_000_000
+MAX_CHARACTERS: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Forces:
+    """What a person said with `--force-…`, `--adopt` or `--restore-from-store`. Tabs by their titles."""
+
+    lost_rows: frozenset[str] = field(default_factory=frozenset)
+    mass_edit: frozenset[str] = field(default_factory=frozenset)
+    headers: frozenset[str] = field(default_factory=frozenset)
+    adopt: bool = False
+    restore_from_store: bool = False
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer to exit 7 over the spreadsheet's version."""
+        if self.restore_from_store:
+            return "store"
+        return "adopt" if self.adopt else None
+
+
+def forced(tabs: frozenset[str], role: Role) -> bool:
+    """Was this tab named?"""
+    return any(role_of(title) == role for title in tabs)
+
+
+def check_mark(read: SheetRead, expected: Mark, answer: Answer | None) -> None:
+    """Does the spreadsheet belong to this store, tenant and id?
+
+    Raises:
+        SafetyStopError: it is a copy, or another store's or tenant's, and nobody answered for it.
+    """
+    if read.mark is None or read.mark == expected or answer is not None:
+        return
+    if read.mark.spreadsheet != expected.spreadsheet and read.mark.store == expected.store:
+        what, code = "this spreadsheet is a copy of another one that sheetsync keeps", "copied_spreadsheet"
+    elif read.mark.store != expected.store:
+        what, code = "this spreadsheet belongs to another store", "foreign_spreadsheet"
+    else:
+        what, code = f"this spreadsheet belongs to the tenant '{read.mark.tenant}'", "foreign_spreadsheet"
+    raise _version_stop(what, code)
+
+
+def version_stop(read: SheetRead, state: SyncState) -> SafetyStopError:
+    """The stop for a version that the baseline does not know."""
+    if not read.scratch:
+        return _version_stop("the hidden tab that says which write was the last one is gone", "epoch_missing")
+    if any(not tab.readable for tab in read.scratch):
+        return _version_stop("the hidden tab of sheetsync was changed by hand", "epoch_changed")
+    found = max(tab.epoch for tab in read.scratch)
+    known = state.token.epoch if state.token else 0
+    if found < known:
+        return _version_stop("the spreadsheet was restored to an older version", "epoch_older")
+    return _version_stop("the spreadsheet is at a version that this store did not write", "epoch_unknown")
+
+
+def _version_stop(what: str, code: str) -> SafetyStopError:
+    hint = (
+        "look at it, then run 'sheetsync push --adopt' (what differs is read as owners' edits) "
+        "or 'sheetsync push --restore-from-store' (what differs is reported, then overwritten)"
+    )
+    return SafetyStopError(f"{what}; nothing was written", hint=hint, code=code, flag="--adopt")
+
+
+def check_unmarked(read: SheetRead, answer: Answer | None) -> list[tuple[Role, int]]:
+    """Unmarked tabs that have a name of ours: (role, sheetId), to be adopted.
+
+    Raises:
+        SafetyStopError: there are some, and nobody answered for them.
+    """
+    found = []
+    for sheet_id, title in read.listed or ():
+        role = role_of(title)
+        if role is not None and role not in read.tabs and all(tab.sheet_id != sheet_id for tab in read.tabs.values()):
+            found.append((role, sheet_id))
+    if found and answer is None:
+        names = ", ".join(f"'{title_of(role)}'" for role, _ in found)
+        raise _version_stop(
+            f"the spreadsheet already has a tab named {names} that sheetsync did not make", "unmarked_tab"
+        )
+    return found
+
+
+def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Role, dict[str, int]]:
+    """Columns to be written again where a header is gone or renamed: role → column → index.
+
+    Raises:
+        SafetyStopError: a required header is gone, and nobody forced it.
+    """
+    repairs: dict[Role, dict[str, int]] = {}
+    for role, tab in read.tabs.items():
+        missing = [name for name in LAYOUTS[role].names if name not in tab.columns]
+        if not missing:
+            continue
+        if role in OWNER_ROLES and not forced(forces.headers, role):
+            names = ", ".join(missing)
+            raise SafetyStopError(
+                f"'{title_of(role)}' lacks the header {names}: it was renamed or removed; nothing was written",
+                hint=f"put it back, or run 'sheetsync push --force-headers \"{title_of(role)}\"' to write it again",
+                code="header_missing", flag="--force-headers",
+            )  # fmt: skip
+        known = state.tabs[role].columns if role in state.tabs else {n: at for at, n in enumerate(LAYOUTS[role].names)}
+        repairs[role] = _places(tab.columns, missing, known, len(tab.headers))
+    return repairs
+
+
+def _places(columns: dict[str, int], missing: list[str], known: dict[str, int], width: int) -> dict[str, int]:
+    places, taken = dict(columns), set(columns.values())
+    for name in missing:
+        at = known.get(name, -1)
+        if at < 0 or at in taken:
+            at = max([width - 1, *taken]) + 1
+        places[name] = at
+        taken.add(at)
+    return places
+
+
+def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) -> None:
+    """Did a tab lose too many rows, or change too much at once?
+
+    Raises:
+        SafetyStopError: it did, and nobody forced it.
+    """
+    for role in OWNER_ROLES:
+        title = title_of(role)
+        before = len(state.keys(role)) if state.known else 0
+        lost = len(plan.lost_keys.get(role, ()))
+        empty = role in read.tabs and not read.tabs[role].rows and lost > 0 and before > 1
+        if (empty or (lost > before * LOST_SHARE and lost >= LOST_LEAST)) and not forced(forces.lost_rows, role):
+            what = "came back empty" if empty else f"lost {lost} of its {before} rows"
+            raise SafetyStopError(
+                f"'{title}' {what}; nothing was written",
+                hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title}\"'",
+                code="lost_rows", flag="--force-lost-rows",
+            )  # fmt: skip
+        cells = before * len(LAYOUTS[role].owned)
+        changed = plan.changed_cells.get(role, 0)
+        if changed > cells * EDIT_SHARE and changed >= EDIT_LEAST and not forced(forces.mass_edit, role):
+            raise SafetyStopError(
+                f"{changed} of the {cells} editable cells of '{title}' changed at once; nothing was written",
+                hint=f"undo it in the sheet, or run again with '--force-mass-edit \"{title}\"'",
+                code="mass_edit", flag="--force-mass-edit",
+            )  # fmt: skip
+
+
+def check_size(plan: Plan, read: SheetRead) -> None:
+    """Google's limits: cells of a spreadsheet, characters of a cell.
+
+    Raises:
+        SafetyStopError: names the table or the cell that is too large.
+    """
+    rows = dict.fromkeys((*OWNER_ROLES, *SYNC_ROLES), 0)
+    for one in plan.operations:
+        if isinstance(one, AddRow):
+            rows[one.role] += 1
+            long = next((value for value in one.values if isinstance(value, str) and len(value) > MAX_CHARACTERS), None)
+            if long is not None:
+                raise SafetyStopError(
+                    f"a cell of the row {'/'.join(one.key)} of '{title_of(one.role)}' has {len(long)} characters; "
+                    f"a cell holds {MAX_CHARACTERS}", hint="shorten it", code="cell_too_long",
+                )  # fmt: skip
+    total = read.foreign_cells + sum(tab.row_count * tab.column_count for tab in read.tabs.values())
+    widths = {role: read.tabs[role].column_count if role in read.tabs else len(LAYOUTS[role].columns) for role in rows}
+    total += sum(count * widths[role] for role, count in rows.items())
+    if total > MAX_CELLS:
+        largest = max(rows, key=lambda role: rows[role])
+        raise SafetyStopError(
+            f"'{title_of(largest)}' would bring the spreadsheet to {total} cells; Google allows {MAX_CELLS}",
+            hint="remove unused tabs or columns, or split the connectors over several spreadsheets", code="too_many_cells",
+        )  # fmt: skip

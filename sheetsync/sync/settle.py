@@ -1,0 +1,163 @@
+"""Settling: a batch landed, and its pre-images say which of its writes fell on what was planned. Pure.
+
+Rules 6 to 10 of design.md section 7: the baseline moves cell by cell; everything else becomes a debt, or a lost row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, Tables
+from sheetsync.sync.baseline_json import raw_to_json
+from sheetsync.sync.cells import raw_same
+from sheetsync.sync.decide import Nothing
+from sheetsync.sync.epoch import OPEN, seal_of
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, TouchRow
+from sheetsync.sync.normalize import shown
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Role, RowKey
+
+Pre = tuple[tuple[Raw, ...], ...]
+Whole = Mapping[int, tuple[JSONValue, ...]]
+
+
+@dataclass
+class Settled:
+    """The state after a batch landed, and what goes into the journal."""
+
+    state: SyncState
+    removed_rows: list[JSONValue] = field(default_factory=list)
+    damaged: int = 0
+
+
+def settle(
+    state: SyncState,
+    batch: Intended,
+    pre: Pre,
+    *,
+    whole: Whole,
+    tables: Tables,
+    counts: Mapping[tuple[Role, RowKey], int],
+) -> Settled:
+    """The state after `batch` landed with these pre-images.
+
+    `tables`: what the store shows now. `counts`: how often each added key stands after the batch, where that was read
+    back.
+    """
+    new = state.copy()
+    new.token, new.seal, new.top = batch.token, seal_of(pre), max(state.top, batch.token.epoch)
+    done = Settled(new)
+    for at, one in enumerate(batch.planned):
+        row = pre[at] if at < len(pre) else ()
+        if isinstance(one, TouchRow):
+            _settle_touch(done, state, batch, one, _cells(batch, one, row))
+        else:
+            _settle_delete(done, batch, one, _cells(batch, one, row), whole.get(at, ()), tables, at)
+    for role in batch.all_of:
+        for key, values in tables.get(role, {}).items():
+            new.set_row(role, key, values)
+    for add in batch.adds:
+        _settle_add(done, state, add, counts)
+    new.intended = ()
+    if not batch.token.nonce.startswith(OPEN):
+        new.accept, new.asked = None, ()
+    return done
+
+
+def _cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
+    """A pre-image in the layout's order. Touched rows were copied from our first column on, deleted ones whole."""
+    columns = batch.columns.get(one.role, {})
+    start = min(columns.values(), default=0) if isinstance(one, TouchRow) else 0
+    places = [columns[name] - start if name in columns else -1 for name in LAYOUTS[one.role].names]
+    return tuple(row[at] if 0 <= at < len(row) else "" for at in places)
+
+
+def _key(role: Role, cells: tuple[Raw, ...]) -> RowKey:
+    return tuple(raw if isinstance(raw, str) else shown(raw) for raw in cells[: LAYOUTS[role].key_width])
+
+
+def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow, got: tuple[Raw, ...]) -> None:
+    new, layout = done.state, LAYOUTS[one.role]
+    width = layout.key_width
+    same_row = all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True))
+    if one.role not in OWNER_ROLES:
+        return
+    for column, value in one.sets.items():
+        at = layout.position(column)
+        cell = (one.role, one.key, column)
+        left: Raw = "" if value is None else value
+        base = old.value(cell)
+        started = one.started.get(column)
+        still = column not in one.started or (started is None and isinstance(base, Nothing)) or base == started
+        if same_row and raw_same(got[at], one.planned[at]) and still:
+            new.debts = tuple(debt for debt in new.debts if not (debt.cell == cell and raw_same(debt.left, got[at])))
+            if column in one.started:
+                new.set_value(cell, value)
+            continue
+        covered = _chain(new, (one.role, _key(one.role, got), column), got[at])
+        if not raw_same(covered, left):
+            new.debts = (*new.debts, Debt((one.role, _key(one.role, got), column), left, covered))
+            done.damaged += 1
+        elif same_row and column in one.started:
+            new.set_value(cell, value)  # the same edit as ours: agreed
+
+
+def _chain(new: SyncState, cell: tuple[Role, RowKey, str], was: Raw) -> Raw:
+    """A second damage of one cell keeps the first covered value."""
+    for debt in [one for one in new.debts if one.cell == cell and raw_same(one.left, was)]:
+        if any(cell[1]):
+            new.debts = tuple(one for one in new.debts if one is not debt)
+        was = debt.covered
+    return was
+
+
+def _settle_delete(
+    done: Settled,
+    batch: Intended,
+    one: DeleteRow,
+    got: tuple[Raw, ...],
+    whole: tuple[JSONValue, ...],
+    tables: Tables,
+    at: int,
+) -> None:
+    new, width = done.state, LAYOUTS[one.role].key_width
+    if all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True)):
+        row = [raw_to_json(raw) for raw in got]
+        done.removed_rows.append(
+            {"tab": LAYOUTS[one.role].title, "row_key": list(one.key), "cells": row, "whole": list(whole)}
+        )
+        owed = [debt for debt in new.debts if debt.cell[:2] == (one.role, one.key)]
+        done.removed_rows += [
+            {"row_key": list(one.key), "column": d.cell[2], "covered": raw_to_json(d.covered)} for d in owed
+        ]
+        new.debts = tuple(debt for debt in new.debts if debt not in owed)
+        new.put_back = tuple(back for back in new.put_back if (back.role, back.key) != (one.role, one.key))
+        if one.key not in tables.get(one.role, {}) and one.role in OWNER_ROLES:
+            new.set_row(one.role, one.key, None)
+        return
+    if one.role not in OWNER_ROLES or not (any(raw != "" for raw in got) or any(whole)):
+        return
+    key = _key(one.role, got)
+    values = list(got)
+    for column in LAYOUTS[one.role].owned_names:
+        place = LAYOUTS[one.role].position(column)
+        owed_one = [d for d in new.debts if d.cell == (one.role, key, column) and raw_same(d.left, got[place])]
+        if owed_one:
+            values[place] = owed_one[0].covered
+    lost = LostRow(f"{batch.token.epoch}.{at}", one.role, key, tuple(values), whole)
+    new.lost_rows = (*new.lost_rows, lost)
+    done.damaged += 1
+
+
+def _settle_add(done: Settled, old: SyncState, add: AddRow, counts: Mapping[tuple[Role, RowKey], int]) -> None:
+    new = done.state
+    if add.role not in OWNER_ROLES:
+        return
+    if old.row(add.role, add.key) == add.started and add.known:
+        new.set_row(add.role, add.key, add.values)
+    new.lost_rows = tuple(row for row in new.lost_rows if row.id != add.lost_id or not add.lost_id)
+    if counts.get((add.role, add.key)) == 1:
+        return
+    cells = tuple("" if value is None else value for value in (*add.values, add.status))
+    new.put_back = (*new.put_back, PutBack(add.role, add.key, cells, (), add.lost_id))

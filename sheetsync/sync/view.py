@@ -1,0 +1,214 @@
+"""What the store says should be shown: published, overlaid with the pending edits of the open sheet drafts.
+
+For a connector never published, "published" is its newest open draft with each pending cell at the value its edit started
+from. Built from the catalogue; what the sheet says is in `gateway`, the comparison in `compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sheetsync.domain.cells import (
+    EMPTY,
+    FIREARM_COLUMNS,
+    KPI_COLUMNS,
+    cell_at,
+    is_kpi_column,
+    read_cell,
+    with_cells,
+)
+from sheetsync.domain.connector import EngineRoute
+from sheetsync.domain.draft import CellValue, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.policy import PolicySnapshot
+from sheetsync.errors import InvalidContentError
+from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
+from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.registry.live import LiveConnector
+from sheetsync.sync.decide import NO_CONFLICT, Nothing, PendingEdit
+from sheetsync.sync.normalize import format_value
+from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
+
+Row = tuple[CellValue, ...]
+KPI_ROW = (PRESENCE, *KPI_COLUMNS)
+
+
+@dataclass
+class View:
+    """One state of the store, as tables.
+
+    Attributes:
+        commit: the store's head it was read at.
+        tables: role → row key → row, without pending edits, in the order rows are added.
+        edits: the pending edits over them, by cell.
+        drafts: connector → its open sheet draft (never published: its newest open draft), where there is one.
+        unpublished: the connectors shown although they were never published.
+        deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
+    """
+
+    commit: int
+    tables: dict[Role, dict[RowKey, Row]]
+    edits: dict[Cell, PendingEdit] = field(default_factory=dict)
+    drafts: dict[str, StoredDraft] = field(default_factory=dict)
+    unpublished: frozenset[str] = frozenset()
+    live: Mapping[str, LiveConnector] = field(default_factory=dict)
+    deleted_from: dict[Cell, CellValue] = field(default_factory=dict)
+
+    @cached_property
+    def edited_rows(self) -> dict[tuple[Role, RowKey], dict[str, PendingEdit]]:
+        """The pending edits, by row."""
+        found: dict[tuple[Role, RowKey], dict[str, PendingEdit]] = {}
+        for (role, key, column), edit in self.edits.items():
+            found.setdefault((role, key), {})[column] = edit
+        return found
+
+    @cached_property
+    def shown(self) -> dict[Role, dict[RowKey, Row]]:
+        """The tables with the pending edits laid over them: what the sheet should show."""
+        tables = dict(self.tables)
+        for role in (POLICY, KPIS):
+            edited = [(key, edits) for (its, key), edits in self.edited_rows.items() if its == role]
+            if edited:
+                tables[role] = _overlaid(role, self.tables[role], edited)
+        return tables
+
+    def connectors(self) -> set[str]:
+        """The connectors that are shown."""
+        return set(self.live) | set(self.unpublished)
+
+
+def _overlaid(
+    role: Role, table: dict[RowKey, Row], edited: Iterable[tuple[RowKey, dict[str, PendingEdit]]]
+) -> dict[RowKey, Row]:
+    rows = dict(table)
+    for key, edits in edited:
+        row = overlay_row(role, key, table.get(key), edits)
+        if row is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = row
+    return rows
+
+
+def overlay_row(role: Role, key: RowKey, row: Row | None, edits: dict[str, PendingEdit]) -> Row | None:
+    """A row with its pending edits; None if there is no such row then."""
+    if PRESENCE in edits and edits[PRESENCE].value is None:
+        return None
+    if row is None and role == POLICY:
+        return None
+    layout = LAYOUTS[role]
+    cells: list[CellValue] = list(row) if row is not None else [*key, *([EMPTY] * (layout.width - len(key)))]
+    for column, edit in edits.items():
+        if column != PRESENCE:
+            cells[layout.position(column)] = EMPTY if edit.value is None else edit.value
+    return tuple(cells)
+
+
+def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: int) -> View:
+    """Read the store: published tables, and the open drafts that matter."""
+    published = catalogue.live_all()
+    proposals = catalogue.proposals()
+    unpublished = catalogue.unpublished_proposals()
+    drafts = {}
+    for line in catalogue.lines("open"):
+        name = line.connector_id
+        if name in unpublished or (line.origin == "sheet" and name in published):
+            drafts[name] = line  # newest last: the last one stands
+    stored = {name: catalogue.draft(line.id) for name, line in drafts.items() if line.origin == "sheet"}
+    under = {
+        name: _without_edits(one, stored[name].draft) if name in stored else one for name, one in unpublished.items()
+    }
+    tables: dict[Role, dict[RowKey, Row]] = {
+        POLICY: dict(policy_matrix(published, unpublished_drafts=under.values()).rows),
+        KPIS: dict(kpi_matrix(published, unpublished_drafts=under.values()).rows),
+        REGISTRY: dict(connector_registry(published).rows),
+        COVERAGE: dict(coverage_report(published, proposals.values(), routes).rows),
+    }
+    view = View(commit, tables, {}, stored, frozenset(unpublished), published)
+    for one in stored.values():
+        view.edits.update(edits_of(one.draft, tables))
+        view.deleted_from.update(deletions_of(one.draft))
+    return view
+
+
+def _without_edits(live: LiveConnector, draft: WorkbenchDraft) -> LiveConnector:
+    """The newest open draft of a connector never published, with each pending cell where its edit started."""
+    policy = base_policy(draft)
+    firearms = {scope: (binding.firearm_id, binding.strategy_lock) for scope, binding in policy.firearms.items()}
+    return live._replace(firearms=firearms, kpis={name: kpi.to_json() for name, kpi in policy.kpis.items()})
+
+
+def base_policy(draft: WorkbenchDraft) -> PolicySnapshot:
+    """A draft's policy without its pending edits: each of their cells at the value in the draft's base."""
+    if not isinstance(draft.origin, SheetOrigin):
+        return draft.policy_snapshot
+    under = draft.base.policy or PolicySnapshot()
+    policy = draft.policy_snapshot
+    for row_key in dict.fromkeys(edit.row_key for edit in draft.origin.edits):
+        columns = [edit.column for edit in draft.origin.edits if edit.row_key == row_key]
+        policy = _row_without_edits(policy, under, row_key, columns)
+    return policy
+
+
+def _row_without_edits(
+    policy: PolicySnapshot, under: PolicySnapshot, row_key: RowKey, columns: list[str]
+) -> PolicySnapshot:
+    """One row of a policy with these columns as they are in `under`; the whole row, where only that is valid."""
+    group = KPI_ROW if is_kpi_column(columns[0]) else FIREARM_COLUMNS
+    whole = {cell: read_cell(under, cell) for cell in (cell_at(row_key, column) for column in group)}
+    if PRESENCE in columns or (group is KPI_ROW and whole[cell_at(row_key, PRESENCE)] is None):
+        return with_cells(policy, whole)
+    try:
+        return with_cells(policy, {cell_at(row_key, column): whole[cell_at(row_key, column)] for column in columns})
+    except InvalidContentError:
+        return with_cells(policy, whole)
+
+
+def edits_of(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]) -> dict[Cell, PendingEdit]:
+    """The pending edits of a sheet draft, by cell; those on rows that are gone are left out."""
+    if not isinstance(draft.origin, SheetOrigin):
+        return {}
+    theirs = {(one.tab, one.row_key, one.column): one.theirs for one in draft.open_conflicts()}
+    found: dict[Cell, PendingEdit] = {}
+    for edit in draft.origin.edits:
+        role = role_of(edit.tab)
+        if role is None or (role == POLICY and edit.row_key not in tables[POLICY]):
+            continue
+        mark: CellValue | Nothing = theirs.get((edit.tab, edit.row_key, edit.column), NO_CONFLICT)
+        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark)
+    return found
+
+
+def describe_kpi(row: Row | None) -> CellValue:
+    """A KPI row in one cell, for a conflict over its deletion; None where there is no row."""
+    if row is None:
+        return None
+    return " | ".join(format_value(value) for value in row[LAYOUTS[KPIS].key_width :] if value not in (EMPTY, None))
+
+
+def deletions_of(draft: WorkbenchDraft) -> dict[Cell, CellValue]:
+    """For each proposed deletion of a draft: the published KPI row it started from."""
+    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+    under = draft.base.policy or PolicySnapshot()
+    found: dict[Cell, CellValue] = {}
+    for edit in edits:
+        if edit.column == PRESENCE and edit.value is None:
+            values = [read_cell(under, cell_at(edit.row_key, column)) for column in KPI_COLUMNS]
+            found[KPIS, edit.row_key, PRESENCE] = describe_kpi((*edit.row_key, *values))
+    return found
+
+
+def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
+    """What became of an overlay that is no longer shown: `published`, or `rejected: …` with the reason."""
+    end = catalogue.successor(draft_id).draft
+    role, key, column = cell
+    title = LAYOUTS[role].title
+    if end.status == "published":
+        edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
+        if any((one.tab, one.row_key, one.column) == (title, key, column) for one in edits):
+            return "published"
+    for one in reversed(end.conflicts):
+        if (one.tab, one.row_key, one.column) == (title, key, column) and one.resolution == "theirs":
+            return "rejected: the published value was kept"
+    return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
