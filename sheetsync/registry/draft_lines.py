@@ -72,7 +72,7 @@ def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
         if row is None:
             snapshot = state.latest(record)
             row = fresh[filename] = _row(content(cast("Snapshot", snapshot)))
-        lines.append(DraftLine(*row, record, filename, state))
+        lines.append(_line(row, record, filename, state))
     if len(fresh) >= WORTH_KEEPING:
         kept = {filename: known.get(filename) or fresh[filename] for _, filename in names}
         _write_cache(store, DRAFTS_FILE, kept)
@@ -95,6 +95,11 @@ def live_ids(store: Store, state: StateReader) -> list[str]:
         kept = {filename: known.get(filename, fresh.get(filename)) for _, filename in names}
         _write_cache(store, RETIRED_FILE, kept)
     return sorted(found)
+
+
+def _line(row: list[Any], record: RecordId, filename: str, state: StateReader) -> DraftLine:
+    draft_id, connector_id, stage, status, origin, created_at, edits = row
+    return DraftLine(draft_id, connector_id, stage, status, origin, created_at, edits, record, filename, state)
 
 
 def _row(draft: dict[str, Any]) -> list[Any]:

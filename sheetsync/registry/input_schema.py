@@ -25,7 +25,7 @@ PLAIN_COUNTS: Final = frozenset({"minLength", "maxLength", "minItems", "maxItems
 
 
 def input_schema_of(tool: JSONValue) -> JSONValue:
-    """The schema of a tool's input, or None where the tool says nothing about it.
+    """The schema of a tool's input; the empty one, which allows anything, where the tool says nothing about it.
 
     Raises:
         ValueError: its FlowMCP parameters cannot be understood.
@@ -37,7 +37,7 @@ def input_schema_of(tool: JSONValue) -> JSONValue:
             return tool[key]
     parameters = tool.get("parameters")
     if parameters is None:
-        return None
+        return {}
     if isinstance(parameters, Mapping):  # MCP-like hosts put a schema here
         return parameters
     if not isinstance(parameters, list):

@@ -82,6 +82,8 @@ def _merge_spec(
     moved = [" ".join(key) for key in clashes if key != ("version",)]
     if ("version",) in clashes:  # both rose it: the higher one; whether it rises above the live one is publish's rule
         merged[("version",)] = live.version if version_rises(ours.version, live.version) else ours.version
+    if moved:
+        return ours, tuple(moved)
     names = [key[1] for key in merged if key[0] == "scope"]
     order = _merge_order(base.scope_names(), live.scope_names(), ours.scope_names(), set(names))
     plain = {field: merged[(field,)] for field in ("version", "name", "description", "engine_routes")}
@@ -93,8 +95,8 @@ def _merge_spec(
             **plain,
         )
     except ValidationError:  # a tool was added to a scope that the other side removed
-        return ours, (*moved, "scopes")
-    return spec, tuple(moved)
+        return ours, ("scopes",)
+    return spec, ()
 
 
 def _spec_fields(spec: ConnectorSpec) -> dict[tuple[str, ...], JSONValue]:

@@ -87,7 +87,7 @@ def _schema_faults(draft: WorkbenchDraft) -> Iterator[str]:
         except ValueError as exc:
             yield f"scope {scope}: {exc}"
             continue
-        error = schema_error(schema) if schema is not None else None
+        error = schema_error(schema)
         if error:
             yield f"scope {scope}: its input schema is not a valid JSON Schema: {error}"
 

@@ -165,7 +165,7 @@ def test_a_closed_draft_cannot_be_changed(ws: Workspace, github: dict[str, Any])
     assert discard_draft(ws, draft_id, "not now").draft.closed_reason == "not now"
     for change in (edit_draft, advance_draft, approve_draft, discard_draft):
         with pytest.raises(NotOpenError):
-            change(ws, draft_id)  # type: ignore[operator]
+            change(ws, draft_id)
 
 
 def test_stages_guide_forward_and_back(ws: Workspace, github: dict[str, Any]) -> None:
@@ -252,7 +252,9 @@ def test_restoring_a_connector_makes_a_draft_of_an_earlier_state(ws: Workspace, 
     verify_drafts(ws, [draft_id])
     publish_drafts(ws, [draft_id])
     assert before is not None
-    for when in (at, None, (ws.catalogue().at(at).records_of("github") or ())[0].filename):
+    records = ws.catalogue().at(at).records_of("github")
+    assert records is not None
+    for when in (at, None, records[0].filename):
         draft = restore_draft(ws, "github", when).draft
         assert draft.policy_snapshot == before.policy()
         assert draft.spec_snapshot == before.spec

@@ -141,7 +141,7 @@ def test_a_dropped_kpi_against_a_published_change_is_decided_as_a_row(
     found = conflict(SPEND, "kpi_name", "spend", None, "spend")
     for side in ("yours", "theirs"):
         draft = pulled(ws, [(SPEND, "kpi_name", "spend", None)], gone, conflicts=(found,))
-        done = resolve_conflict(ws, draft.id, SPEND, "kpi_name", side).draft  # type: ignore[arg-type]
+        done = resolve_conflict(ws, draft.id, SPEND, "kpi_name", side).draft
         assert set(done.policy_snapshot.kpis) == (set() if side == "yours" else {"spend"})
         assert done.base.policy is not None
         assert set(done.base.policy.kpis) == {"spend"}
