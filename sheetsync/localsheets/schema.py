@@ -7,6 +7,7 @@ and `tidy`, which drops what proto3 JSON drops.  Field masks are in `fields.py`.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from functools import cache
@@ -103,6 +104,11 @@ def float32(number: float) -> float:
         if struct.unpack("f", struct.pack("f", shorter))[0] == exact:
             return shorter
     return float(exact)
+
+
+def channel(number: float) -> float:
+    """A colour's channel as Google keeps it: in 256 steps, rounded down (0.5 reads back as 127/255)."""
+    return math.floor(min(max(number, 0), 1) * 255 + 1e-6) / 255
 
 
 class BodyCheck:
@@ -284,7 +290,7 @@ def tidy(name: str, value: dict[str, Any]) -> dict[str, Any]:
             if item:
                 result[key] = [tidy(kind[2:], one) for one in item] if kind[1] == "M" else item
         elif first == "f":
-            number = float32(item)
+            number = float32(channel(item) if name == "Color" and key != "alpha" else item)
             if number or f"{name}.{key}" in KEEPS_ZERO:
                 result[key] = int(number) if number == int(number) else number
         elif first == "E":

@@ -6,6 +6,8 @@ The file around it (owner, times, permissions) is a `files.FileRecord`; both are
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from sheetsync.localsheets import errors
@@ -29,7 +31,7 @@ class Spreadsheet:
     """A spreadsheet with its tabs.
 
     Attributes:
-        owner: who owns the file; set by the workspace.
+        owner: who owns the file; set by the workspace, as is `now_ms`, the clock that formulas see.
         version: rises with every change, so that calculated values know when they are stale.
         has_formulas: False proves that there is none; True may be left over.
     """
@@ -43,6 +45,7 @@ class Spreadsheet:
         self.metadata: dict[int, Json] = {}
         self.comments: dict[str, Json] = {}
         self.owner = ""
+        self.now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
         self.version = 0
         self.has_formulas = False
         self._calculator: Calculator | None = None

@@ -108,6 +108,7 @@ class Workspace:
         file_id = spreadsheet.spreadsheet_id if spreadsheet else self.new_file_id()
         content = spreadsheet or new_spreadsheet(file_id, title, rng=self.rng)
         content.owner = user
+        content.now_ms = self.now_ms
         record = self._new_record(file_id, title, SPREADSHEET, user, more)
         if self.storage.keeps:
             snap = Entry("snap", file_id, record.created_ms, user, dump(content.to_json()))
@@ -202,6 +203,7 @@ class Workspace:
         if any(b'"="' in entry.data for entry in entries[1:]):
             content.has_formulas = True
         content.owner = self.files[file_id].owner
+        content.now_ms = self.now_ms
         self._loaded[file_id] = content
         return content
 
