@@ -84,16 +84,23 @@ def diff_lines(diff: Json, output: Output) -> Iterator[str]:
     """What a draft changes of published: cells, spec, and in which ways it is looser."""
     yield f"{output.style(diff['draft'], bold=True)}  {diff['connector_id']}"
     for change in diff["changes"]:
-        mark = output.style(f"  (loosening: {change['loosening']})", "yellow") if change["loosening"] else ""
+        mark = output.style(f"  ({change['loosening']})", "yellow") if change["loosening"] else ""
         yield f"  {change['text']}{mark}"
         if change.get("owner") is not None and change["owner"] != change["draft"]:
             yield f"    the owner's pending value is {shown(change['owner']) or '(empty)'}"
-    for field in diff["spec"]:
-        yield f"  spec {field['field']}: {arrow(field['published'], field['draft'])}"
+    yield from (f"  {_spec_change(field)}" for field in diff["spec"])
     for moved in diff["moved"]:
         yield output.style(f"  moved since the draft was made: {moved}", "yellow")
     if not (diff["changes"] or diff["spec"]):
         yield "  no difference from published"
+
+
+def _spec_change(field: Json) -> str:
+    """A field of the spec: small values as they are, scopes and tools as added, changed or removed."""
+    old, new = field["published"], field["draft"]
+    if isinstance(old, dict) or isinstance(new, dict):
+        return f"{field['field']} {'added' if old is None else 'removed' if new is None else 'changed'}"
+    return f"{field['field']}: {arrow(old, new)}"
 
 
 def gate_lines(gate: Sequence[Json], output: Output) -> list[str]:

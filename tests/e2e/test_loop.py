@@ -107,7 +107,7 @@ def test_a_doubled_key_is_frozen_and_every_row_says_so(pushed: Any) -> None:
     worksheet = pushed.sheet().worksheet(MATRIX)
     values = worksheet.get_values()
     number = next(i for i, line in enumerate(values, start=1) if tuple(line[:2]) == READ)
-    worksheet.insert_row(["github", "read_public", "firearm.payment", False], number + 1)
+    worksheet.insert_row(["github", "read_public", "firearm.payment", False], number)
     report = pushed.ok("pull", code=3)
     assert report["drafts"] == []
     rows = [problem for problem in report["problems"] if problem["row_key"] == list(READ)]
