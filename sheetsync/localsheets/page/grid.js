@@ -322,21 +322,25 @@ function move(rows, columns, extend) {
 
 // ---- acting: one request at a time, then what the server has now
 
+async function send(body) {
+  try {
+    return await call(`/page/api/${encodeURIComponent(id)}`, body);
+  } catch (error) {
+    if (error.details.status !== "WARNING" || body.confirmed) throw error;
+    if (await confirmed(error.message)) return send({...body, confirmed: true});
+    return {message: "Not changed."};
+  }
+}
+
 function act(body) {
   state.busy = state.busy.then(async () => {
-    let answer = null;
     try {
-      answer = await call(`/page/api/${encodeURIComponent(id)}`, body);
-      say(answer.message ?? "Saved.");
+      say((await send(body)).message ?? "Saved.");
     } catch (error) {
-      if (error.details.status === "WARNING" && await confirmed(error.message)) {
-        return act({...body, confirmed: true});
-      }
-      say(error.message, error.details.status !== "WARNING");
+      say(error.message, true);
     }
     await refresh(true);
     showSelection();
-    return answer;
   });
   return state.busy;
 }
@@ -362,7 +366,10 @@ const confirmed = (text) => ask(text);
 function startEdit(text = null) {
   const [row, column] = state.at, cell = cellAt(row, column), holder = box(row, column);
   if (!holder || state.editing) return;
-  if (isLocked(row, column)) return say(`${cellName(row, column)} is protected: sheetsync writes it.`, true);
+  if (isLocked(row, column)) {
+    const why = protection(row, column).description;
+    return say(`${cellName(row, column)} is protected${why ? `: ${why}` : "."}`, true);
+  }
   if (isCheckbox(cell) && text === null) return toggle(row, column);
   const options = choices(cell);
   const input = document.createElement(options && text === null ? "select" : "input");
