@@ -58,7 +58,7 @@ def set_up() -> list[dict[str, Any]]:
         {
             "setDataValidation": {
                 "range": block((1, 3), (2, 3)),
-                "rule": {"condition": {"type": "BOOLEAN"}, "strict": True},
+                "rule": checkbox,
             }
         },
         {"addProtectedRange": {"protectedRange": header}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -89,7 +89,7 @@ def test_a_hard_protection_refuses_and_a_warning_asks_first(book: Book) -> None:
 
 
 def test_undo_and_redo_of_every_act_give_the_same_cells(book: Book) -> None:
-    acts = [
+    acts: list[Callable[[], str]] = [
         lambda: book.person.type_rows(0, 1, 1, [["9", "new"]]),
         lambda: book.person.sort(0, 0),
         lambda: book.person.insert_rows(0, 2, 2),
