@@ -157,7 +157,7 @@ def _text(raw: Raw) -> str:
 def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tuple[str, ...]) -> RowRead | None:
     count = len(cells)
     values = tuple(parse_cell(cells[at]) if 0 <= at < count else "" for at in places)
-    notes = None
+    notes: dict[str, str] | None = None
     for name, at in zip(names, places, strict=True):
         if 0 <= at < count and "note" in cells[at]:
             notes = notes or {}

@@ -13,16 +13,16 @@ from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.services.sync_state import load_complaints, load_state, save_failure, save_health
 from sheetsync.services.workspace import Workspace
-from sheetsync.store import Lease
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.gateway import SheetGateway
 from sheetsync.sync.safety import Forces
 
-__all__ = ["Forces", "SyncReport", "lease_name", "pull", "push", "run_once", "sync"]
+__all__ = ["Forces", "SyncReport", "execute", "lease_name", "pull", "push", "run_once", "sync"]
 PUSH = Mode(takes=False, writes=True)
 PULL = Mode(takes=True, writes=False)
 SYNC = Mode(takes=True, writes=True)
 NO_FORCES = Forces()
+LOCK_EXIT = 8  # another run is at work: nothing failed
 
 
 def push(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
@@ -67,27 +67,28 @@ def run_once(
         LockHeldError: another run is at it.
         SafetyStopError: a person must decide; nothing was written.
     """
+    return execute(SyncRun(ws, gateway, mode, forces, settle_s=settle_s, dry_run=dry_run), quiet_known=quiet_known)
+
+
+def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
+    """Take the lease, run, and note how it went."""
+    ws, gateway = run.ws, run.gateway
     before = dict(gateway.counts())
-    run = SyncRun(ws, gateway, mode, forces, settle_s=settle_s, dry_run=dry_run)
     try:
         with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
             _refuse_while_held(ws, gateway)
-            report = _run(run, lease)
+            report = run.run(lease)
     except SheetSyncError as error:
-        if not dry_run and error.exit_code != 8:
+        if not run.dry_run and error.exit_code != LOCK_EXIT:
             save_failure(ws, error.to_json())
         raise
     report.calls = _since(before, gateway.counts())
     report.commit = ws.store.head() or None
     if quiet_known:
         report.quiet = report.complaints() <= load_complaints(ws)
-    if not dry_run:
+    if not run.dry_run:
         save_health(ws, report, run.read)
     return report
-
-
-def _run(run: SyncRun, lease: Lease) -> SyncReport:
-    return run.run(lease)
 
 
 def _refuse_while_held(ws: Workspace, gateway: SheetGateway) -> None:

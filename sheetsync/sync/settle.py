@@ -51,9 +51,9 @@ def settle(
     for at, one in enumerate(batch.planned):
         row = pre[at] if at < len(pre) else ()
         if isinstance(one, TouchRow):
-            _settle_touch(done, state, batch, one, _cells(batch, one, row))
+            _settle_touch(done, state, one, pre_image_cells(batch, one, row))
         else:
-            _settle_delete(done, batch, one, _cells(batch, one, row), whole.get(at, ()), tables, at)
+            _settle_delete(done, batch, one, pre_image_cells(batch, one, row), whole.get(at, ()), tables, at)
     for role in batch.all_of:
         for key, values in tables.get(role, {}).items():
             new.set_row(role, key, values)
@@ -65,7 +65,7 @@ def settle(
     return done
 
 
-def _cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
+def pre_image_cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
     """A pre-image in the layout's order. Touched rows were copied from our first column on, deleted ones whole."""
     columns = batch.columns.get(one.role, {})
     start = min(columns.values(), default=0) if isinstance(one, TouchRow) else 0
@@ -77,7 +77,7 @@ def _key(role: Role, cells: tuple[Raw, ...]) -> RowKey:
     return tuple(raw if isinstance(raw, str) else shown(raw) for raw in cells[: LAYOUTS[role].key_width])
 
 
-def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow, got: tuple[Raw, ...]) -> None:
+def _settle_touch(done: Settled, old: SyncState, one: TouchRow, got: tuple[Raw, ...]) -> None:
     new, layout = done.state, LAYOUTS[one.role]
     width = layout.key_width
     same_row = all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True))

@@ -1,0 +1,299 @@
+"""Around a sync: a plan made now and applied later, undoing the last push, and why a cell shows what it shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sheetsync.domain.draft import CellValue
+from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.errors import NotFoundError, PlanMovedError, UsageError
+from sheetsync.services.sync_report import SyncReport
+from sheetsync.services.sync_run import SyncRun
+from sheetsync.services.sync_state import baseline_record, current_view, load_state, tables_at
+from sheetsync.services.syncing import NO_FORCES, PUSH, SYNC, execute, lease_name, push
+from sheetsync.services.workspace import Workspace
+from sheetsync.sync.baseline import Intended, SyncState
+from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_json
+from sheetsync.sync.cells import matches, plain
+from sheetsync.sync.decide import Nothing
+from sheetsync.sync.drafting import DraftChanges
+from sheetsync.sync.gateway import AddRow, DeleteRow, RowRead, SheetGateway, SheetRead, TabRead, TouchRow
+from sheetsync.sync.normalize import format_value, shown
+from sheetsync.sync.outcome import Plan
+from sheetsync.sync.safety import Forces
+from sheetsync.sync.settle import pre_image_cells
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of
+from sheetsync.sync.view import View
+
+PLAN_FORMAT: Final = 1
+NOTHING_TO_UNDO: Final = "there is no push to undo"
+
+
+# -- plan and apply
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What a sync would do now; bound to the store's commit and to what the sheet holds."""
+
+    spreadsheet_id: str
+    commit: int
+    sheet: str
+    report: SyncReport
+
+    @property
+    def changed(self) -> bool:
+        """Would it do anything?"""
+        return self.report.changed
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """The plan's file."""
+        head = {
+            "format": PLAN_FORMAT,
+            "spreadsheet_id": self.spreadsheet_id,
+            "commit": self.commit,
+            "sheet": self.sheet,
+        }
+        return head | {"would": self.report.to_json()}
+
+
+def sheet_digest(read: SheetRead) -> str:
+    """A hash over everything of ours that a read brought, and over the version it stands for."""
+    tabs = {
+        role: [[row.index, [raw_to_json(raw) for raw in row.cells], row.notes or {}] for row in tab.rows]
+        for role, tab in read.tabs.items()
+    }
+    tokens = [list(token) for token in read.tokens]
+    return hashlib.sha256(canonical_json([tokens, tabs])).hexdigest()
+
+
+class PlannedRun(SyncRun):
+    """A run that goes on only where store and sheet are as the plan saw them."""
+
+    expected_commit = 0
+    expected_sheet = ""
+
+    def _read(self) -> SheetRead:
+        read = super()._read()
+        if self.expected_sheet and sheet_digest(read) != self.expected_sheet:
+            raise PlanMovedError(
+                "the sheet moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
+            )
+        if self.expected_sheet and self.ws.store.head() != self.expected_commit:
+            raise PlanMovedError(
+                "the store moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
+            )
+        self.expected_sheet = ""  # once the run writes, it moves them itself
+        return read
+
+
+def make_plan(ws: Workspace, gateway: SheetGateway) -> SyncPlan:
+    """What a sync would do now; nothing is written."""
+    run = PlannedRun(ws, gateway, SYNC, NO_FORCES, dry_run=True)
+    report = execute(run)
+    if run.read is None:
+        raise NotFoundError("the spreadsheet could not be read")
+    return SyncPlan(gateway.spreadsheet_id, ws.store.head(), sheet_digest(run.read), report)
+
+
+def apply_plan(ws: Workspace, gateway: SheetGateway, plan: Any) -> SyncReport:
+    """Do what the plan says, or nothing.
+
+    Raises:
+        PlanMovedError: the store or the sheet moved since.
+        UsageError: it is no plan, or one of another spreadsheet.
+    """
+    wanted = {"format": int, "spreadsheet_id": str, "commit": int, "sheet": str}
+    if not isinstance(plan, dict) or any(not isinstance(plan.get(name), kind) for name, kind in wanted.items()):
+        raise UsageError("the file is not a plan", hint="make one with 'sheetsync plan --out FILE'")
+    if plan["format"] != PLAN_FORMAT or plan["spreadsheet_id"] != gateway.spreadsheet_id:
+        raise UsageError("the plan is of another spreadsheet, or of another version", hint="make a new one")
+    run = PlannedRun(ws, gateway, SYNC, NO_FORCES)
+    run.expected_commit, run.expected_sheet = plan["commit"], plan["sheet"]
+    return execute(run)
+
+
+# -- undo and resume
+
+
+class UndoRun(SyncRun):
+    """A run whose batch puts back what the last one wrote over, and then holds the spreadsheet."""
+
+    def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
+        last = last_batch(self.ws, self.state)
+        scratch = next((tab for tab in read.scratch if (tab.epoch, tab.nonce) == self.state.token), None)
+        if last is None or scratch is None or last.all_of or not (last.touches or last.deletes or last.adds):
+            raise UsageError(NOTHING_TO_UNDO, hint="'sheetsync log' shows what happened")
+        plan = Plan(self.state.copy(), view.commit)
+        plan.state.held = str(view.commit + 1)
+        whole = self.gateway.whole_rows(scratch, len(last.planned)) if last.deletes else {}
+        for at, one in enumerate(last.planned):
+            pre = pre_image_cells(last, one, scratch.pre[at] if at < len(scratch.pre) else ())
+            tab = read.tabs.get(one.role)
+            if tab is None or one.role not in OWNER_ROLES:
+                continue
+            if isinstance(one, TouchRow):
+                self._undo_touch(plan, tab, one, pre)
+            else:
+                end = max((row.index for row in tab.rows), default=0) + 1
+                values = tuple(plain(raw) for raw in pre[: LAYOUTS[one.role].width])
+                plan.operations.append(
+                    AddRow(one.role, one.key, values, end, str(plain(pre[-1])), whole=whole.get(at, ()))
+                )
+        for add in last.adds:
+            tab = read.tabs.get(add.role)
+            row = _row_of(tab, add.key) if tab else None
+            if row is not None:
+                plan.operations.append(DeleteRow(add.role, row.index, add.key, row.cells))
+        return plan, DraftChanges()
+
+    def _undo_touch(self, plan: Plan, tab: TabRead, one: TouchRow, pre: tuple[Any, ...]) -> None:
+        row, layout = _row_of(tab, one.key), LAYOUTS[one.role]
+        if row is None:
+            return
+        sets: dict[str, CellValue] = {}
+        started: dict[str, CellValue] = {}
+        for column, value in one.sets.items():
+            at = layout.position(column)
+            if matches(row.cells[at], value, layout.columns[at].kind):  # else somebody edited it since: theirs
+                sets[column] = plain(pre[at])
+                base = plan.state.value((one.role, one.key, column))
+                started[column] = None if isinstance(base, Nothing) else base
+        status = None
+        if one.status is not None and row.cells[layout.position(SYNC_STATUS)] == one.status:
+            status = format_value(plain(pre[layout.position(SYNC_STATUS)]))
+        if sets or status is not None:
+            plan.operations.append(TouchRow(one.role, row.index, one.key, row.cells, sets, started, status))
+
+
+def _row_of(tab: TabRead | None, key: RowKey) -> RowRead | None:
+    if tab is None:
+        return None
+    width = LAYOUTS[tab.role].key_width
+    return next((row for row in tab.rows if row.cells[:width] == key), None)
+
+
+def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
+    """The batch that made the version which the baseline stands for, from the baseline's history."""
+    found = None
+    for snapshot in ws.store.history(baseline_record(ws, state.spreadsheet_id)):
+        for one in state_from_json(snapshot.content).intended:
+            if one.token == state.token:
+                found = one
+    return found
+
+
+def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
+    """Put back what the last push wrote over, from its pre-images; runs then stop until `resume`."""
+    return execute(UndoRun(ws, gateway, PUSH, NO_FORCES))
+
+
+def resume(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
+    """Let go of a spreadsheet that an undo holds, and push."""
+    state, _ = load_state(ws, gateway.spreadsheet_id)
+    if state.held and not dry_run:
+        with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
+            state, _ = load_state(ws, gateway.spreadsheet_id)
+            state.held = ""
+            with ws.store.transaction(ws.ctx, why="push: goes on after an undo", fence=lease) as tx:
+                tx.save(baseline_record(ws, gateway.spreadsheet_id), state_to_json(state))
+    return push(ws, gateway, dry_run=dry_run, forces=forces)
+
+
+# -- why
+
+
+@dataclass(frozen=True)
+class WhyReport:
+    """Where the value of one cell comes from."""
+
+    tab: str
+    cell: str
+    row_key: tuple[str, ...]
+    column: str
+    facts: dict[str, JSONValue] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """The cell, and what is known about it."""
+        head = {"tab": self.tab, "cell": self.cell, "row_key": list(self.row_key), "column": self.column}
+        return head | self.facts
+
+    def lines(self) -> Iterator[str]:
+        """The same for people."""
+        yield f"{self.tab}!{self.cell}  {' / '.join(self.row_key)}  {self.column}"
+        for name, value in self.facts.items():
+            if value not in (None, "", {}):
+                yield f"  {name}: {format_value(value) if not isinstance(value, dict) else _pairs(value)}"
+
+
+def _pairs(value: dict[str, JSONValue]) -> str:
+    return ", ".join(f"{name} {format_value(one) or '(empty)'}" for name, one in value.items())
+
+
+def why(ws: Workspace, gateway: SheetGateway, tab: str, cell: str) -> WhyReport:
+    """Why a cell shows what it shows: what the sheet holds, published, pending edit, conflict, last agreed.
+
+    Raises:
+        NotFoundError: there is no such tab of ours.
+    """
+    read = gateway.read({})
+    role = role_of(tab) or next((role for role, one in read.tabs.items() if one.title == tab), None)
+    if role is None or role not in read.tabs:
+        known = ", ".join(one.title for one in read.tabs.values()) or "none; 'sheetsync push' sets them up"
+        raise NotFoundError(f"there is no tab {tab!r} of sheetsync", hint=f"tabs are: {known}")
+    found = read.tabs[role]
+    place = _place(found, cell)
+    if place is None:
+        return WhyReport(found.title, cell, (), "", {"owner": "not sheetsync's: nothing of ours stands there"})
+    row, column = place
+    key = tuple(shown(raw) for raw in row.cells[: LAYOUTS[role].key_width])
+    return WhyReport(found.title, cell, key, column, _facts(ws, gateway, role, row, key, column))
+
+
+def _place(tab: TabRead, cell: str) -> tuple[RowRead, str] | None:
+    wanted = cell.replace("$", "").upper()
+    for row in tab.rows:
+        for column, at in tab.columns.items():
+            if a1(row.index, at) == wanted:
+                return row, column
+    return None
+
+
+def _facts(
+    ws: Workspace, gateway: SheetGateway, role: Role, row: RowRead, key: RowKey, column: str
+) -> dict[str, JSONValue]:
+    layout = LAYOUTS[role]
+    at = layout.position(column)
+    facts: dict[str, JSONValue] = {"sheet": plain(row.cells[at])}
+    owned = column in layout.owned_names
+    facts["owner"] = "policy owners" if owned else "sheetsync"
+    if role not in OWNER_ROLES:
+        return facts
+    view = current_view(ws)
+    state, _ = load_state(ws, gateway.spreadsheet_id)
+    state.tables = tables_at(ws, state.commit, view)
+    published = view.tables[role].get(key)
+    if not owned or column == SYNC_STATUS:
+        return facts
+    source = "published" if key[0] in view.live else "newest_draft"
+    facts[source] = None if published is None else published[at]
+    base = state.value((role, key, column))
+    facts["last_agreed"] = None if isinstance(base, Nothing) else base
+    edit = view.edits.get((role, key, column))
+    if edit is not None:
+        facts["pending"] = {"draft": edit.draft_id, "base": edit.base, "value": edit.value}
+        if not isinstance(edit.theirs, Nothing):
+            facts["conflict"] = {"base": edit.base, "yours": edit.value, "theirs": edit.theirs}
+    answer = state.answers.get((role, key, column))
+    if answer:
+        facts["answer"] = answer
+    live = ws.catalogue().published(key[0]) if key[0] in view.live else None
+    if live is not None:
+        facts["published_by"] = {"draft": live.component.draft_id, "user": live.component.published_by}
+    return facts
+
+
+__all__ = ["SyncPlan", "WhyReport", "apply_plan", "make_plan", "resume", "undo", "why"]
