@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ from sheetsync.errors import ConfigError, DestinationError, LockHeldError
 if TYPE_CHECKING:
     from sheetsync.gsheets.api import SheetsApi
     from sheetsync.gsheets.quota import Limiter
+    from sheetsync.services.doctor import DoctorReport, Line
     from sheetsync.services.workspace import Workspace
     from sheetsync.settings import Settings
     from sheetsync.sync.gateway import SheetGateway
@@ -250,3 +251,75 @@ def _write_ids(descriptor: int, known: dict[str, str]) -> None:
     os.pwrite(descriptor, data, 0)
     os.ftruncate(descriptor, len(data))
     os.fsync(descriptor)
+
+
+def run_doctor_from(
+    config: Path | None,
+    overrides: Mapping[str, str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    interactive: bool = False,
+) -> DoctorReport:
+    """All checks, from the configuration on; errors become lines. `interactive`: a browser may be opened to sign in."""
+    from sheetsync import settings
+    from sheetsync.services.doctor import DoctorReport, Line
+
+    try:
+        found = settings.load(config=config, overrides=overrides, environ=environ, cwd=cwd)
+    except ConfigError as error:
+        mistakes = error.mistakes or (error.message,)
+        return DoctorReport(tuple(Line("fail", "configuration", text, error.hint, 2) for text in mistakes))
+    return run_doctor(found, interactive=interactive)
+
+
+def run_doctor(found: Settings, *, interactive: bool = False) -> DoctorReport:
+    """All checks of credentials, store and spreadsheet; what cannot be checked after a failure is left out."""
+    from sheetsync.services.doctor import DoctorReport, Line, check_store, checked
+
+    lines = [Line("ok", "configuration", str(found.config_file or "no file: defaults and environment"))]
+    lines += [Line("warn", "configuration", text) for text in found.warnings]
+    lines += checked("credentials", lambda: _check_credentials(found, interactive=interactive))
+    lines += checked("store", lambda: check_store(found.store))
+    if not any(line.status == "fail" for line in lines):
+        lines += checked("workspace", lambda: _check_open(found))
+    return DoctorReport(tuple(lines))
+
+
+def _check_credentials(found: Settings, *, interactive: bool) -> Iterator[Line]:
+    from sheetsync.gsheets.auth import open_identity
+    from sheetsync.services.doctor import Line
+
+    source = found.credentials
+    if found.is_local and found.sheets.endpoint is None:
+        yield Line("ok", "credentials", "none are needed: the spreadsheet is on the workspace's own server")
+        return
+    identity = open_identity(source, endpoint=found.sheets.endpoint, interactive=interactive)
+    if identity.credentials is None:
+        yield Line("ok", "credentials", f"none: calls to {found.sheets.endpoint or 'Google'} go anonymous")
+    else:
+        yield Line("ok", "credentials", f"{source.resolved}: {identity.label}")
+
+
+def _check_open(found: Settings) -> Iterator[Line]:
+    from sheetsync.services.doctor import check_drift, check_spreadsheet, check_workspace, checked
+
+    ws = open_workspace(found)
+    try:
+        yield from check_workspace(ws)
+        if found.is_local and found.sheets.endpoint is None and not found.local_data_file.exists():
+            yield from _nothing_pushed_yet()
+            return
+        with open_gateway(found, ws) as gateway:
+            lines = list(checked("spreadsheet", lambda: check_spreadsheet(ws, gateway)))
+            yield from lines
+            if lines[-1].name != "tabs" and not any(line.status == "fail" for line in lines):
+                yield from checked("drift", lambda: check_drift(ws, gateway))
+    finally:
+        ws.store.close()
+
+
+def _nothing_pushed_yet() -> Iterator[Line]:
+    from sheetsync.services.doctor import Line
+
+    yield Line("warn", "spreadsheet", "the workspace's own spreadsheet is not there yet", "sheetsync push")

@@ -1,0 +1,170 @@
+"""The doctor: what is well, what is odd and what is broken, a line each, with what to do about it.
+
+Here are the checks of store and spreadsheet, through their ports; those of configuration and credentials, and the order
+of all of them, are in `bootstrap`. Nothing is changed by a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from sheetsync.domain.model import JSONValue
+from sheetsync.errors import NotFoundError, SheetSyncError
+from sheetsync.services.health import read_health
+from sheetsync.services.syncing import sync
+from sheetsync.services.workspace import Workspace
+from sheetsync.sync.gateway import SheetGateway, SheetRead
+from sheetsync.sync.tabs import LAYOUTS
+
+State = Literal["ok", "warn", "fail"]
+STALE: Final = timedelta(hours=24)  # cron runs every few minutes; a day without a good run is worth a line
+CELL_LIMIT: Final = 10_000_000
+CELLS_WARNED: Final = 8_000_000
+FINDINGS_SHOWN: Final = 5
+PROBLEMS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding. `exit_code` is that of the error behind a failure."""
+
+    status: State
+    name: str
+    message: str
+    hint: str = ""
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"status", "name", "message", "hint"}`."""
+        return {"status": self.status, "name": self.name, "message": self.message, "hint": self.hint}
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """All findings, in the order in which they were made."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first failure; 0 where there is none, warnings or not."""
+        return next((line.exit_code or 1 for line in self.lines if line.status == "fail"), 0)
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """`{"ok", "checks": [{"status", "name", "message", "hint"}]}`."""
+        return {"ok": self.exit_code == 0, "checks": [line.to_json() for line in self.lines]}
+
+
+def failed(name: str, error: SheetSyncError) -> Line:
+    """A check that ended in an error."""
+    return Line("fail", name, error.message, error.hint, error.exit_code)
+
+
+def checked(name: str, check: Callable[[], Iterator[Line]]) -> Iterator[Line]:
+    """The lines of a check; an error ends it with a line of its own."""
+    try:
+        yield from check()
+    except SheetSyncError as error:
+        yield failed(name, error)
+
+
+def check_store(url: str) -> Iterator[Line]:
+    """Prove every hash of the store, before recovery touches anything."""
+    from sheetsync.store import fsck
+
+    try:
+        report = fsck(url)
+    except NotFoundError:
+        yield Line("warn", "store", f"there is no store at {url} yet", "the first command that writes makes it")
+        return
+    for finding in report.findings[:FINDINGS_SHOWN]:
+        state: State = "fail" if finding.damage else "warn"
+        yield Line(state, "store", f"{finding.path}: {finding.message}", finding.hint, 9 if finding.damage else 0)
+    if not report.findings:
+        yield Line(
+            "ok", "store", f"{report.commits} commits and {report.snapshots} snapshots at {url}, all hashes right"
+        )
+
+
+def check_workspace(ws: Workspace) -> Iterator[Line]:
+    """What runs now, and how the last run ended."""
+    for lease in ws.store.held():
+        held = f"'{lease.name}' is held by {lease.who} on {lease.host} (pid {lease.pid}) since {lease.since:%H:%M} UTC"
+        yield Line("warn", "lock", held, "wait for it; 'sheetsync lock break' only if that process is gone")
+    record = read_health(ws)
+    if record is None:
+        yield Line("ok", "last sync", "there was none yet")
+    elif record.error is not None:
+        error = record.error
+        yield Line("warn", "last sync", f"failed at {record.at:%Y-%m-%d %H:%M} UTC: {error.get('message', '')}",
+                   str(error.get("hint", "")))  # fmt: skip
+    elif record.age(ws.clock.now()) > STALE:
+        yield Line("warn", "last sync", f"the last good one was at {record.ok_at or record.at:%Y-%m-%d %H:%M} UTC",
+                   "is the cron job still running?")  # fmt: skip
+    else:
+        yield Line("ok", "last sync", f"ended well at {record.at:%Y-%m-%d %H:%M} UTC")
+
+
+def check_spreadsheet(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
+    """Can it be reached, is it ours, are our tabs and protections there."""
+    listed = gateway.list_tabs()
+    yield Line("ok", "spreadsheet", f"'{listed.title}' can be read: {len(listed.listed or ())} tabs")
+    if listed.foreign_cells > CELLS_WARNED:
+        yield Line("warn", "spreadsheet", f"{listed.foreign_cells:,} of at most {CELL_LIMIT:,} cells are used",
+                   "delete empty rows and columns of other tabs")  # fmt: skip
+    if listed.mark is None:
+        yield Line("warn", "tabs", "no push has set it up yet", "sheetsync push")
+        return
+    yield from _check_mark(ws, listed)
+    missing = [layout.title for role, layout in LAYOUTS.items() if role not in listed.tabs]
+    if missing:
+        yield Line("fail", "tabs", f"missing: {', '.join(missing)}", "sheetsync push makes them again", PROBLEMS)
+        return
+    read = gateway.read({role: tab.row_count for role, tab in listed.tabs.items()})
+    yield Line("ok", "tabs", ", ".join(tab.title for tab in read.tabs.values()))
+    yield from _check_tabs(read)
+
+
+def _check_mark(ws: Workspace, listed: SheetRead) -> Iterator[Line]:
+    mark = listed.mark
+    ours = (ws.store.store_id, ws.ctx.tenant, listed.spreadsheet_id)
+    if mark is not None and (mark.store, mark.tenant, mark.spreadsheet) != ours:
+        yield Line("fail", "owner", "the spreadsheet belongs to another store or tenant, or is a copy",
+                   "sheetsync push --adopt takes it over, --restore-from-store overwrites it", 7)  # fmt: skip
+    else:
+        yield Line("ok", "owner", "the spreadsheet belongs to this store and tenant")
+
+
+def _check_tabs(read: SheetRead) -> Iterator[Line]:
+    for role, title in read.doubled:
+        yield Line("fail", "tabs", f"there are two tabs that count as '{role}', one of them is '{title}'",
+                   "delete the copy", PROBLEMS)  # fmt: skip
+    bare = [tab.title for tab in read.tabs.values() if tab.protected == 0]
+    if bare:
+        yield Line("warn", "protection", f"nothing is protected in {', '.join(bare)}", "sheetsync push sets it again")
+    else:
+        yield Line("ok", "protection", "all tabs are protected")
+    lost = [tab.title for tab in read.tabs.values() if not tab.validated]
+    if lost:
+        yield Line("warn", "validation", f"checkboxes or dropdowns are gone in {', '.join(lost)}",
+                   "sheetsync push sets them again")  # fmt: skip
+    merged = [tab.title for tab in read.tabs.values() if tab.merges]
+    if merged:
+        yield Line("warn", "merged cells", f"in {', '.join(merged)}: edits there cannot be read", "unmerge them")
+
+
+def check_drift(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
+    """What a sync would do now."""
+    report = sync(ws, gateway, dry_run=True)
+    cells = sum(counts.cells_written for counts in report.tabs.values())
+    edits = sum(len(draft.edits) for draft in report.drafts)
+    if report.changed or cells or edits:
+        yield Line("ok", "drift", f"a sync would write {cells} cells and take {edits} edits", "sheetsync sync")
+    else:
+        yield Line("ok", "drift", "store and sheet agree")
+    if report.problems or report.conflicts:
+        found = f"{len(report.problems)} problems and {len(report.conflicts)} conflicts in the rows"
+        yield Line("warn", "sheet", found, "sheetsync pull lists them")
