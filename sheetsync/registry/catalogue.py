@@ -221,7 +221,7 @@ class Catalogue:
         return self._index
 
     def _read_drafts(self, head: int) -> _Index:
-        lines = sorted(read_lines(self.store, self._state), key=made)
+        lines = sorted(read_lines(self.store, self._state), key=lambda line: (made(line), line.connector_id))
         index = _Index(head)
         for line in self._settle_ties(lines):
             index.lines[line.id] = line
@@ -239,7 +239,7 @@ class Catalogue:
         tied = {
             line.id: self._first_commit(line) if seen[line.connector_id, line.created_at] > 1 else 0 for line in lines
         }
-        return sorted(lines, key=lambda line: (made(line), tied[line.id]))
+        return sorted(lines, key=lambda line: (made(line), line.connector_id, tied[line.id]))
 
     def _first_commit(self, line: DraftLine) -> int:
         return next(iter(self.store.history(line.record))).commit

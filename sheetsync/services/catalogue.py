@@ -1,56 +1,32 @@
-"""Use cases of looking: status, card, log, and what all open drafts change."""
+"""Use cases of looking: card, log, and what all open drafts change; `status` is in its own, light module."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
-from sheetsync.domain.draft import format_utc
 from sheetsync.domain.firearms import closest
 from sheetsync.domain.identifiers import check_connector_id, check_draft_id, parse_id
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NotFoundError
-from sheetsync.services.differences import DraftDiff, diff_of
-from sheetsync.services.workspace import Workspace
-from sheetsync.store import Commit
+from sheetsync.services.status import StatusReport, status
 
-HEALTH = ("health", "last_sync.json")  # written after each run of sync
+if TYPE_CHECKING:  # heavy to import; `status` does without them
+    from sheetsync.domain.card import Card
+    from sheetsync.domain.model import JSONValue
+    from sheetsync.services.differences import DraftDiff
+    from sheetsync.services.workspace import Workspace
+    from sheetsync.store import Commit, RecordId
 
-
-@dataclass(frozen=True)
-class StatusReport:
-    """The state at a glance. `last_sync` is a time in JSON form, or None."""
-
-    connectors: int
-    open_drafts: int
-    pending_edits: int
-    last_sync: str | None
-    healthy: bool
-
-    @property
-    def exit_code(self) -> int:
-        """Looking is always fine."""
-        return 0
-
-    def to_json(self) -> dict[str, JSONValue]:
-        """`{"connectors", "open_drafts", "pending_edits", "last_sync", "healthy"}`."""
-        return {
-            "connectors": self.connectors,
-            "open_drafts": self.open_drafts,
-            "pending_edits": self.pending_edits,
-            "last_sync": self.last_sync,
-            "healthy": self.healthy,
-        }
+__all__ = ["CardReport", "DiffReport", "LogReport", "StatusReport", "card", "diff", "log", "status"]
 
 
 @dataclass(frozen=True)
 class CardReport:
     """The card of one connector, as JSON values."""
 
-    card: Any
+    card: Card
 
     @property
     def exit_code(self) -> int:
@@ -94,36 +70,6 @@ class DiffReport:
         return {"drafts": [one.to_json() for one in self.drafts]}
 
 
-def status(ws: Workspace) -> StatusReport:
-    """Counts of published connectors, open drafts and pending edits, and how the last sync went.
-
-    Healthy: the last sync, if there was one, ended well. Nothing is validated here: it must be fast for 1,000s.
-    """
-    catalogue = ws.catalogue()
-    lines = catalogue.lines("open")
-    last_sync, healthy = _last_sync(ws)
-    return StatusReport(
-        connectors=len(catalogue.published_ids()),
-        open_drafts=len(lines),
-        pending_edits=sum(line.pending_edits for line in lines),
-        last_sync=last_sync,
-        healthy=healthy,
-    )
-
-
-def _last_sync(ws: Workspace) -> tuple[str | None, bool]:
-    data = ws.store.read_derived(ws.ctx.tenant, HEALTH)
-    if data is None:
-        return None, True
-    try:
-        record = json.loads(data)
-        at = record.get("at")
-        good = record.get("ok_at")
-    except (ValueError, AttributeError):
-        return None, True  # a derived file: damaged is as good as deleted
-    return (at if isinstance(at, str) else None), at is None or at == good
-
-
 def card(ws: Workspace, connector_id: str) -> CardReport:
     """The card of a connector: published, retired, or (never published) of its newest open draft.
 
@@ -158,7 +104,7 @@ def _newest(commits: Iterable[Commit], limit: int | None) -> tuple[Commit, ...]:
     return tuple(islice(reversed(list(commits)), limit))
 
 
-def _records_named(ws: Workspace, name: str) -> list[Any]:
+def _records_named(ws: Workspace, name: str) -> list[RecordId]:
     from sheetsync.registry.records import REGISTRIES, registry_record
 
     catalogue = ws.catalogue()
@@ -172,6 +118,8 @@ def _records_named(ws: Workspace, name: str) -> list[Any]:
 
 def diff(ws: Workspace, connector_id: str | None = None) -> DiffReport:
     """What the open drafts (of one connector) change against what is published."""
+    from sheetsync.services.differences import diff_of
+
     catalogue = ws.catalogue()
     return DiffReport(tuple(diff_of(catalogue, one.draft) for one in catalogue.drafts("open", connector_id)))
 
@@ -183,6 +131,8 @@ def _suggest(ws: Workspace, name: str) -> str:
 
 
 def _commit_json(commit: Commit) -> dict[str, JSONValue]:
+    from sheetsync.domain.draft import format_utc
+
     return {
         "commit": commit.number,
         "at": format_utc(commit.at),

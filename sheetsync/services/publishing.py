@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sheetsync.domain.draft import Validation, WorkbenchDraft, format_utc
 from sheetsync.domain.identifiers import check_connector_id, new_draft_id, parse_id
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import NotFoundError, NotOpenError, RefusedError
+from sheetsync.errors import NotFoundError, NotOpenError, RefusedError, StaleSnapshotError
 from sheetsync.registry.catalogue import StoredDraft
 from sheetsync.registry.publish import Publication, apply_publication, plan_publication
 from sheetsync.registry.retire import retirement_of
@@ -109,8 +109,15 @@ def verify_drafts(ws: Workspace, draft_ids: Sequence[str]) -> VerifyReport:
     return VerifyReport(tuple(results))
 
 
-def publish_drafts(ws: Workspace, draft_ids: Sequence[str]) -> PublishReport:
+def publish_drafts(
+    ws: Workspace, draft_ids: Sequence[str], *, expected: Mapping[str, str] | None = None
+) -> PublishReport:
     """Publish drafts: one transaction over all registries, or nothing.
+
+    Args:
+        ws: the workspace.
+        draft_ids: the drafts.
+        expected: draft id → file name of the snapshot that the person saw; what changed since is not published.
 
     Raises:
         RefusedError, NotAllowedError: one of their kinds, see `registry.publish.plan_publication`.
@@ -121,6 +128,8 @@ def publish_drafts(ws: Workspace, draft_ids: Sequence[str]) -> PublishReport:
     publication = plan_publication(
         catalogue, draft_ids, firearms=ws.firearms, rules=ws.rules.of_publishing(), clock=ws.clock
     )
+    for one in publication.planned:
+        _check_seen(one.stored, (expected or {}).get(one.draft.id))
     if not publication.planned:
         return PublishReport(publication, None)
     names = ", ".join(one.draft.connector_id for one in publication.planned[:3])
@@ -130,6 +139,11 @@ def publish_drafts(ws: Workspace, draft_ids: Sequence[str]) -> PublishReport:
     with ws.store.transaction(ws.ctx, why=why, expect_head=head if retires else None) as tx:
         apply_publication(catalogue, publication, tx)
     return PublishReport(publication, tx.commit.number if tx.commit else None)
+
+
+def _check_seen(stored: StoredDraft, filename: str | None) -> None:
+    if filename is not None and filename != stored.snapshot.filename:
+        raise StaleSnapshotError(filename, stored.snapshot, None, name=stored.draft.id)
 
 
 def retire_connector(ws: Workspace, connector_id: str) -> StoredDraft:

@@ -6,14 +6,17 @@ Opening the store and reading the configuration is in `bootstrap` and `settings`
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sheetsync.domain.clock import Clock, SystemClock
-from sheetsync.domain.connector import EngineRoute
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.firearms import FirearmCatalogue
-from sheetsync.registry.catalogue import Catalogue
-from sheetsync.registry.publish import PublishRules
 from sheetsync.store import Store
+
+if TYPE_CHECKING:  # drafts and their models are heavy to import; `status` does without them
+    from sheetsync.domain.connector import EngineRoute
+    from sheetsync.registry.catalogue import Catalogue
+    from sheetsync.registry.publish import PublishRules
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Rules:
 
     def of_publishing(self) -> PublishRules:
         """Those that publish follows."""
+        from sheetsync.registry.publish import PublishRules
+
         return PublishRules(self.loosening_needs_second_person, self.unattended_users)
 
 
@@ -42,6 +47,8 @@ class Workspace:
 
     def catalogue(self) -> Catalogue:
         """Everything of the tenant, as it is now."""
+        from sheetsync.registry.catalogue import Catalogue
+
         return Catalogue(self.store, self.ctx)
 
     def acting(self, user: str) -> Workspace:
