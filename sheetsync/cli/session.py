@@ -47,8 +47,13 @@ class Session:
     def settings(self) -> Settings:
         """Configuration file, environment and global options as one value."""
         from sheetsync import settings
+        from sheetsync.observability import logs
 
-        return settings.load(config=self.config_path, overrides=self.overrides, environ=self.environ)
+        logs.configure(self.verbose, quiet=self.quiet)
+        loaded = settings.load(config=self.config_path, overrides=self.overrides, environ=self.environ)
+        for warning in loaded.warnings:
+            self.output.say(f"warning: {warning}")
+        return loaded
 
     @property
     def config_path(self) -> Path | None:

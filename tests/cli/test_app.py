@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from sheetsync.cli.app import SECTIONS, cli
 from sheetsync.cli.options import HOME
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran
 
 HEAVY = ("pydantic", "gspread", "requests", "google.auth", "rich", "orjson", "starlette", "tree_sitter", "jsonschema")
 NAMES = [(name, home) for _, commands in SECTIONS for name, (home, _) in commands.items()]
@@ -73,7 +76,7 @@ print([name for name in sys.modules if name.startswith("sheetsync.cli.") and nam
     assert found.stderr.split("\n")[:2] == ["[]", "[]"]
 
 
-def test_every_command_has_its_help(sheetsync: Callable[..., Any]) -> None:
+def test_every_command_has_its_help(sheetsync: Callable[..., Ran]) -> None:
     for name, _ in NAMES:
         ran = sheetsync(name, "--help")
         assert ran.code == 0

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -18,8 +18,10 @@ from sheetsync.errors import ConfigError, LockHeldError, SheetSyncError, StoreDa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.cli.conftest import Ran
 
-def test_a_mistyped_command_is_a_usage_error_with_a_guess(sheetsync: Callable[..., Any]) -> None:
+
+def test_a_mistyped_command_is_a_usage_error_with_a_guess(sheetsync: Callable[..., Ran]) -> None:
     ran = sheetsync("pusch")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.splitlines() == [
@@ -39,7 +41,7 @@ def test_a_mistyped_command_is_a_usage_error_with_a_guess(sheetsync: Callable[..
         ("draft", "pull", "--json"),
     ],
 )
-def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., Any], words: tuple[str, ...]) -> None:
+def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., Ran], words: tuple[str, ...]) -> None:
     ran = sheetsync(*words)
     assert ran.code == 2
     error = ran.json()["error"]
@@ -49,7 +51,7 @@ def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., An
 
 
 def test_without_a_workspace_the_error_names_the_next_command(
-    sheetsync: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sheetsync: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ran = sheetsync("status")
@@ -58,7 +60,7 @@ def test_without_a_workspace_the_error_names_the_next_command(
     assert "Traceback" not in ran.err
 
 
-def test_all_mistakes_of_a_configuration_are_told_at_once(sheetsync: Callable[..., Any], tmp_path: Path) -> None:
+def test_all_mistakes_of_a_configuration_are_told_at_once(sheetsync: Callable[..., Ran], tmp_path: Path) -> None:
     config = tmp_path / "config" / "sheetsync.toml"
     config.parent.mkdir()
     config.write_text('tenannt = "x"\n[pull]\nsettle_seconds = "soon"\n')

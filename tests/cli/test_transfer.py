@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sheetsync.cli.demo import DATA
 
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran
+
 
 @pytest.fixture
-def workspace(tmp_path: Path, sheetsync: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, sheetsync: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh workspace, and the working directory in it."""
     folder = tmp_path / "work"
     assert sheetsync("init", str(folder)).code == 0
@@ -20,7 +23,7 @@ def workspace(tmp_path: Path, sheetsync: Callable[..., Any], monkeypatch: pytest
     return folder
 
 
-def test_import_names_what_it_created_and_what_it_skipped(workspace: Path, sheetsync: Callable[..., Any]) -> None:
+def test_import_names_what_it_created_and_what_it_skipped(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     first = sheetsync("--json", "import", str(DATA / "providers"))
     assert first.code == 0
     value = first.json()
@@ -30,13 +33,13 @@ def test_import_names_what_it_created_and_what_it_skipped(workspace: Path, sheet
     assert (second["created"], second["skipped"], second["drafts"]) == ([], value["created"], [])
 
 
-def test_check_changes_nothing(workspace: Path, sheetsync: Callable[..., Any]) -> None:
+def test_check_changes_nothing(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     before = sorted(path for path in workspace.rglob("*") if path.is_file())
     assert len(sheetsync("--json", "import", "--check", str(DATA / "providers")).json()["created"]) == 7
     assert sorted(path for path in workspace.rglob("*") if path.is_file()) == before
 
 
-def test_export_with_sources_gives_the_sources_to_the_byte(workspace: Path, sheetsync: Callable[..., Any]) -> None:
+def test_export_with_sources_gives_the_sources_to_the_byte(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     sheetsync("import", str(DATA / "providers"))
     out = workspace / "out"
     ran = sheetsync("--json", "export", "github", "--sources", "--out", str(out))
@@ -48,11 +51,11 @@ def test_export_with_sources_gives_the_sources_to_the_byte(workspace: Path, shee
     assert (again.code, again.json()["error"]["code"]) == (2, "destination")
 
 
-def test_tsv_and_a_namespace_exclude_each_other(workspace: Path, sheetsync: Callable[..., Any]) -> None:
+def test_tsv_and_a_namespace_exclude_each_other(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     assert sheetsync("export", "github", "--tsv", "--out", "out").code == 2
 
 
-def test_the_commands_of_drafts_work_on_what_was_imported(workspace: Path, sheetsync: Callable[..., Any]) -> None:
+def test_the_commands_of_drafts_work_on_what_was_imported(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     sheetsync("import", str(DATA / "providers"))
     line = sheetsync("draft", "list", "--connector", "github", "--json").json()["drafts"][0]
     assert set(line) == {"id", "connector_id", "stage", "status", "origin", "created_at"}
@@ -83,7 +86,7 @@ def test_the_commands_of_drafts_work_on_what_was_imported(workspace: Path, sheet
     ],
 )  # fmt: skip
 def test_every_reading_command_answers_people_and_machines(
-    workspace: Path, sheetsync: Callable[..., Any], words: tuple[str, ...]
+    workspace: Path, sheetsync: Callable[..., Ran], words: tuple[str, ...]
 ) -> None:
     sheetsync("import", str(DATA / "providers"))
     for_people = sheetsync(*words)
@@ -92,7 +95,7 @@ def test_every_reading_command_answers_people_and_machines(
     assert isinstance(sheetsync("--json", *words).json(), dict)
 
 
-def test_a_store_is_copied_and_sound(workspace: Path, sheetsync: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_store_is_copied_and_sound(workspace: Path, sheetsync: Callable[..., Ran], tmp_path: Path) -> None:
     sheetsync("import", str(DATA / "providers"))
     copy = tmp_path / "copy"
     assert sheetsync("store", "copy", str(copy), "--json").json()["ok"] is True

@@ -137,7 +137,7 @@ def work(
     tmp_path: Path, server: LocalSheets, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Work:
     """A workspace whose spreadsheet is a fresh one on the server."""
-    for name in [name for name in os.environ if name.startswith("SHEETSYNC_")]:  # noqa: TID251  # the test's own
+    for name in [name for name in os.environ if name.startswith("SHEETSYNC_")]:  # the test's own
         monkeypatch.delenv(name)
     folder = tmp_path / "work"
     assert run(["init", str(folder), "--quiet"]) == 0

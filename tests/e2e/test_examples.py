@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Work
 
 ROUTES = """
 [[route]]
@@ -16,7 +19,7 @@ pattern = "/video/*"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-def test_the_three_tsvs_are_the_contract_s_examples(work: Any, github: Callable[[], str]) -> None:
+def test_the_three_tsvs_are_the_contract_s_examples(work: Work, github: Callable[[], str]) -> None:
     (work.folder / "config" / "engine_routes.toml").write_text(ROUTES)
     github()
     out = work.folder / "out"
@@ -38,14 +41,14 @@ def test_the_three_tsvs_are_the_contract_s_examples(work: Any, github: Callable[
     assert found == {}
 
 
-def test_an_existing_folder_is_refused(work: Any, github: Callable[[], str]) -> None:
+def test_an_existing_folder_is_refused(work: Work, github: Callable[[], str]) -> None:
     github()
     out = work.folder / "out"
     out.mkdir()
     assert work.ok("export", "--tsv", "--out", str(out), code=2)["error"]["code"] == "destination"
 
 
-def test_the_sheet_shows_the_same_typed(work: Any, github: Callable[[], str]) -> None:
+def test_the_sheet_shows_the_same_typed(work: Work, github: Callable[[], str]) -> None:
     (work.folder / "config" / "engine_routes.toml").write_text(ROUTES)
     github()
     report = work.ok("push")

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Work
 
 FORBIDDEN = {"error": {"code": 403, "message": "The caller does not have permission", "status": "PERMISSION_DENIED"}}
 
@@ -43,7 +46,7 @@ def forbidding() -> Iterator[str]:
     thread.join(10)
 
 
-def configure(work: Any, *lines: str, endpoint: str | None = None) -> None:
+def configure(work: Work, *lines: str, endpoint: str | None = None) -> None:
     config = work.folder / "config" / "sheetsync.toml"
     text = config.read_text()
     if endpoint is not None:
@@ -51,7 +54,7 @@ def configure(work: Any, *lines: str, endpoint: str | None = None) -> None:
     config.write_text(text.replace("[credentials]\n", "\n".join(["[credentials]", *lines, ""])))
 
 
-def check(work: Any, code: int, *words: str) -> dict[str, str]:
+def check(work: Work, code: int, *words: str) -> dict[str, str]:
     """The command fails so, for people and as JSON."""
     ran = work.run(*words)
     assert (ran.code, ran.out) == (code, ""), ran
@@ -65,20 +68,20 @@ def check(work: Any, code: int, *words: str) -> dict[str, str]:
     return error
 
 
-def test_a_spreadsheet_that_is_not_shared(work: Any, github: Callable[[], str], forbidding: str) -> None:
+def test_a_spreadsheet_that_is_not_shared(work: Work, github: Callable[[], str], forbidding: str) -> None:
     github()
     configure(work, endpoint=forbidding)
     assert check(work, 5, "push")["code"] == "not_shared"
 
 
-def test_a_spreadsheet_that_does_not_exist(work: Any, github: Callable[[], str]) -> None:
+def test_a_spreadsheet_that_does_not_exist(work: Work, github: Callable[[], str]) -> None:
     github()
     config = work.folder / "config" / "sheetsync.toml"
     config.write_text(config.read_text().replace(work.spreadsheet_id, "1" * 44))
     assert check(work, 2, "push")["code"] == "spreadsheet_not_found"
 
 
-def test_no_server(work: Any, github: Callable[[], str]) -> None:
+def test_no_server(work: Work, github: Callable[[], str]) -> None:
     github()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -89,13 +92,13 @@ def test_no_server(work: Any, github: Callable[[], str]) -> None:
     assert check(work, 75, "pull")["code"] == "network"
 
 
-def test_missing_credentials(work: Any, github: Callable[[], str]) -> None:
+def test_missing_credentials(work: Work, github: Callable[[], str]) -> None:
     github()
     configure(work, 'kind = "service_account"', 'file = "/nowhere/key.json"', endpoint="")
     assert "/nowhere/key.json" in check(work, 5, "push")["message"]
 
 
-def test_a_key_that_others_can_read_is_refused_and_not_shown(work: Any, github: Callable[[], str]) -> None:
+def test_a_key_that_others_can_read_is_refused_and_not_shown(work: Work, github: Callable[[], str]) -> None:
     github()
     key = work.folder / "key.json"
     secret = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
@@ -108,7 +111,7 @@ def test_a_key_that_others_can_read_is_refused_and_not_shown(work: Any, github: 
     assert "c2VjcmV0" not in json.dumps(error)
 
 
-def test_a_wrong_configuration_names_all_mistakes_with_their_lines(work: Any) -> None:
+def test_a_wrong_configuration_names_all_mistakes_with_their_lines(work: Work) -> None:
     config = work.folder / "config" / "sheetsync.toml"
     config.write_text('tennant = "x"\n\n[pull]\nsettle_seconds = "soon"\n')
     ran = work.run("status")
@@ -133,20 +136,20 @@ def test_a_wrong_configuration_names_all_mistakes_with_their_lines(work: Any) ->
         ("log", "nobody"),
     ],
 )
-def test_unknown_names_are_usage_errors(work: Any, words: tuple[str, ...]) -> None:
+def test_unknown_names_are_usage_errors(work: Work, words: tuple[str, ...]) -> None:
     ran = work.run("--json", *words)
     assert ran.code == 2, ran
     assert ran.json()["error"]["exit_code"] == 2
 
 
-def test_publish_without_verify_is_refused(work: Any, tmp_path: Path) -> None:
+def test_publish_without_verify_is_refused(work: Work, tmp_path: Path) -> None:
     spec = tmp_path / "one.json"
     spec.write_text('{"id": "one", "version": "1.0.0", "scopes": [{"name": "go"}]}')
     draft = work.ok("draft", "new", "one", "--spec", str(spec))["draft"]["id"]
     assert check(work, 4, "publish", draft)["code"] == "not_verified"
 
 
-def test_a_damaged_store_is_exit_9_and_fsck_works_without_a_configuration(work: Any, github: Callable[[], str]) -> None:
+def test_a_damaged_store_is_exit_9_and_fsck_needs_no_configuration(work: Work, github: Callable[[], str]) -> None:
     github()
     (journal,) = (work.folder / "store" / "default" / "journal").glob("*.jsonl")
     data = bytearray(journal.read_bytes())

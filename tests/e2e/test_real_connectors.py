@@ -6,10 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gspread
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Work
 
 pytestmark = pytest.mark.shared
 TITLES = {
@@ -50,7 +53,7 @@ def tsv_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.timeout(240)
-def test_all_real_connectors_stand_in_the_sheet_as_in_the_tsvs(work: Any, shared: Path, tmp_path: Path) -> None:
+def test_all_real_connectors_stand_in_the_sheet_as_in_the_tsvs(work: Work, shared: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     imported = work.ok("import", str(shared / "connectors"))
     assert (len(imported["created"]), imported["problems"], len(imported["drafts"])) == (192, [], 192)

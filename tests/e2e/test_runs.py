@@ -7,10 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Work
 
 
 class Gate:
@@ -54,7 +57,7 @@ class Gate:
 
 
 @pytest.fixture
-def gate(work: Any) -> Iterator[Gate]:
+def gate(work: Work) -> Iterator[Gate]:
     """A gate in front of the workspace's server; the configuration is turned to it."""
     made = Gate(work.server.url)
     config = work.folder / "config" / "sheetsync.toml"
@@ -63,7 +66,7 @@ def gate(work: Any) -> Iterator[Gate]:
     made.close()
 
 
-def test_two_syncs_at_once_one_works_the_other_exits_8(work: Any, github: Callable[[], str], gate: Gate) -> None:
+def test_two_syncs_at_once_one_works_the_other_exits_8(work: Work, github: Callable[[], str], gate: Gate) -> None:
     github()
     first = work.start("--json", "sync")
     assert gate.reached.wait(30)
@@ -77,7 +80,7 @@ def test_two_syncs_at_once_one_works_the_other_exits_8(work: Any, github: Callab
     assert json.loads(out)["changed"] is True
 
 
-def test_a_cron_like_loop_settles_to_silence(work: Any, github: Callable[[], str]) -> None:
+def test_a_cron_like_loop_settles_to_silence(work: Work, github: Callable[[], str]) -> None:
     github()
     outputs = []
     for _ in range(3):
@@ -94,7 +97,7 @@ def test_a_cron_like_loop_settles_to_silence(work: Any, github: Callable[[], str
     assert (*second.communicate(timeout=60), second.returncode) == ("", "", 0)
 
 
-def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Any, github: Callable[[], str]) -> None:
+def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Work, github: Callable[[], str]) -> None:
     github()
     run = work.start("--json", "sync", "--every", "1")
     assert run.stdout is not None
@@ -105,7 +108,7 @@ def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Any, github: 
     assert [found["changed"] for found in rounds] == [True, False]
 
 
-def test_all_goes_through_every_target(work: Any, github: Callable[[], str]) -> None:
+def test_all_goes_through_every_target(work: Work, github: Callable[[], str]) -> None:
     github()
     config = work.folder / "config" / "sheetsync.toml"
     config.write_text(
