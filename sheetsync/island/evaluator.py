@@ -6,8 +6,7 @@ looked up through a function, so this module knows nothing of scopes: those are 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from tree_sitter import Node
@@ -24,11 +23,14 @@ from sheetsync.island.js_values import (
     type_name,
 )
 from sheetsync.island.literals import LiteralError, escape_value, number_value, template_piece
+from sheetsync.island.operators import ARITHMETIC, compare, int32
 
 MAX_DEPTH: Final = 200  # of nesting; real schemas reach about 20
 MAX_TEXT: Final = 8_000_000  # characters that all the results of one file may take together
 WRAPPERS: Final = frozenset({"parenthesized_expression"})
 SIMPLE: Final[dict[str, JSValue]] = {"true": True, "false": False, "null": None, "undefined": UNDEFINED}
+_NAME_SIGNS: Final = dict.fromkeys(map(ord, "$\u200c\u200d"), "_")  # allowed in names beyond what Unicode says
+_MIXED: Final = {"??": frozenset({"&&", "||"}), "&&": frozenset({"??"}), "||": frozenset({"??"})}
 REASONS: Final = {
     "call_expression": "a call is not constant, and nothing is run",
     "new_expression": "'new' is not constant, and nothing is run",
@@ -112,7 +114,7 @@ class Evaluator:
             raise NotConstantError(node, "the constants of this file grow too large", "too_large")
 
     def _name(self, node: Node, depth: int) -> JSValue:
-        return self._lookup(node, node_text(node), depth)
+        return self._lookup(node, identifier_text(node), depth)
 
     def _number(self, node: Node, _depth: int) -> JSValue:
         try:
@@ -122,9 +124,13 @@ class Evaluator:
 
     def _string(self, node: Node, _depth: int) -> JSValue:
         parts = []
-        for child in node.children[1:-1]:
-            text = node_text(child)
-            parts.append(self._escape(child, text) if child.type == "escape_sequence" else text)
+        for child, text in _pieces(node):
+            if child is not None and child.type == "escape_sequence":
+                parts.append(self._escape(child, text))
+            elif "\r" in text or "\n" in text:
+                raise NotConstantError(node, "a string does not end on its line", "syntax")
+            else:
+                parts.append(text)
         self._spend(node, sum(map(len, parts)))
         return "".join(parts)
 
@@ -136,13 +142,13 @@ class Evaluator:
 
     def _template(self, node: Node, depth: int) -> JSValue:
         parts = []
-        for child in node.children[1:-1]:
-            if child.type == "template_substitution":
+        for child, text in _pieces(node):
+            if child is not None and child.type == "template_substitution":
                 parts.append(self._text(child, self.value(self._only(child), depth)))
-            elif child.type == "escape_sequence":
-                parts.append(self._escape(child, template_piece(node_text(child))))
+            elif child is not None and child.type == "escape_sequence":
+                parts.append(self._escape(child, template_piece(text)))
             else:
-                parts.append(template_piece(node_text(child)))
+                parts.append(template_piece(text))
         self._spend(node, sum(map(len, parts)))
         return "".join(parts)
 
@@ -185,8 +191,14 @@ class Evaluator:
     def _object(self, node: Node, depth: int) -> JSValue:
         result: dict[str, JSValue] = {}
         own: set[str] = set()  # keys written in this literal itself: a second one is surely a mistake
-        for child in node.named_children:
+        after_comma = True
+        for child in node.children[1:-1]:
             if child.type == "comment":
+                continue
+            if child.type == "," and after_comma:
+                raise NotConstantError(child, "a comma without an entry before it", "syntax")
+            after_comma = child.type == ","
+            if after_comma:
                 continue
             if child.type == "spread_element":
                 result.update(self._spread_entries(child, depth))
@@ -201,7 +213,7 @@ class Evaluator:
 
     def _entry(self, node: Node, depth: int) -> tuple[str, JSValue]:
         if node.type == "shorthand_property_identifier":
-            return self._allowed(node, node_text(node)), self._name(node, depth)
+            return self._allowed(node, identifier_text(node)), self._name(node, depth)
         if node.type == "method_definition":
             words = {child.type for child in node.children}
             what = "a getter" if "get" in words else "a setter" if "set" in words else "a method"
@@ -264,17 +276,20 @@ class Evaluator:
         if operator is None or right_node is None:
             raise NotConstantError(node, "cannot be read")
         sign = operator.type
+        if _MIXED.get(sign, frozenset()) & {_sign_of(right_node), _sign_of(node.child_by_field_name("left"))}:
+            raise NotConstantError(node, "'??' needs parentheses beside '&&' and '||'", "syntax")
         if sign in ("&&", "||", "??"):
             keep = {"&&": not is_truthy(left), "||": is_truthy(left), "??": left is not None and left is not UNDEFINED}
             return left if keep[sign] else self.value(right_node, depth)
         right = self.value(right_node, depth)
         if sign == "+":
             return self._add(node, left, right)
-        if sign in ("===", "!=="):
-            return _same(left, right) == (sign == "===")
-        if sign in _ARITHMETIC:
+        compared = compare(sign, left, right)
+        if compared is not None:
+            return compared
+        if sign in ARITHMETIC:
             self._text(node, left), self._text(node, right)
-            return _ARITHMETIC[sign](to_number(left), to_number(right))
+            return ARITHMETIC[sign](to_number(left), to_number(right))
         raise NotConstantError(node, f"the operator {sign} is not evaluated")
 
     def _add(self, node: Node, left: JSValue, right: JSValue) -> JSValue:
@@ -292,7 +307,7 @@ class Evaluator:
         if operator.type in ("-", "+", "~"):
             self._text(node, value)
             number = to_number(value)
-            return -number if operator.type == "-" else number if operator.type == "+" else float(~_int32(number))
+            return -number if operator.type == "-" else number if operator.type == "+" else float(~int32(number))
         if operator.type == "typeof":
             return type_name(value)
         return UNDEFINED if operator.type == "void" else not is_truthy(value)
@@ -336,60 +351,23 @@ def identifier_text(node: Node) -> str:
     text = node_text(node)
     if "\\" in text:
         raise NotConstantError(node, "an escape in a name is not read: write the name itself")
+    if not text.translate(_NAME_SIGNS).isidentifier():
+        raise NotConstantError(node, f"{text[:40]!r} is not a name", "syntax")
     return text
 
 
-def _same(left: JSValue, right: JSValue) -> bool:
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, (list, dict)):
-        return left is right
-    return left == right
+def _pieces(node: Node) -> Iterator[tuple[Node | None, str]]:
+    """What stands between the quotes, whole: the parts, and (None, text) for what the grammar takes for white space."""
+    source, offset = node.text or b"", node.start_byte
+    end = node.start_byte + 1
+    for child in node.children[1:]:
+        if child.start_byte > end:
+            yield None, source[end - offset : child.start_byte - offset].decode("utf-8")
+        if child.end_byte < node.end_byte:
+            yield child, node_text(child)
+        end = child.end_byte
 
 
-def _int32(number: float) -> int:
-    if not math.isfinite(number):
-        return 0
-    return ((int(number) + 2**31) % 2**32) - 2**31
-
-
-def _divide(left: float, right: float) -> float:
-    if right != 0:
-        return left / right
-    if left == 0 or math.isnan(left):
-        return math.nan
-    return math.copysign(math.inf, left) * math.copysign(1.0, right)
-
-
-def _remainder(left: float, right: float) -> float:
-    if math.isinf(left) or right == 0:
-        return math.nan
-    return math.fmod(left, right)
-
-
-def _power(left: float, right: float) -> float:
-    if right == 0:
-        return 1.0
-    if math.isnan(right) or (abs(left) == 1 and math.isinf(right)):
-        return math.nan
-    try:
-        return math.pow(left, right)
-    except OverflowError:
-        return -math.inf if left < 0 and right % 2 == 1 else math.inf
-    except ValueError:  # a negative base with a fraction, or zero to a negative power
-        return math.inf if left == 0 else math.nan
-
-
-_ARITHMETIC: Final[dict[str, Callable[[float, float], float]]] = {
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": _divide,
-    "%": _remainder,
-    "**": _power,
-    "|": lambda a, b: float(_int32(a) | _int32(b)),
-    "&": lambda a, b: float(_int32(a) & _int32(b)),
-    "^": lambda a, b: float(_int32(a) ^ _int32(b)),
-    "<<": lambda a, b: float(_int32(float(_int32(a) << (_int32(b) & 31)))),
-    ">>": lambda a, b: float(_int32(a) >> (_int32(b) & 31)),
-    ">>>": lambda a, b: float((_int32(a) % 2**32) >> (_int32(b) & 31)),
-}
+def _sign_of(node: Node | None) -> str:
+    operator = node.child_by_field_name("operator") if node is not None and node.type == "binary_expression" else None
+    return operator.type if operator is not None else ""

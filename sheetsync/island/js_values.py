@@ -26,7 +26,7 @@ JSValue: TypeAlias = "float | str | bool | Undefined | list[JSValue] | dict[str,
 
 INDEX_LIMIT: Final = 2**32 - 1  # an array index is below it; such keys come first, in numeric order
 PLAIN_LIMIT: Final = 1e21  # numbers below it are written without an exponent
-SMALL_EXPONENT: Final = -7
+SMALL_EXPONENT: Final = -6
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII)
 _RADIX: Final = {"0x": 16, "0o": 8, "0b": 2}

@@ -129,6 +129,7 @@ class _Module:
         self._root = root
         self._scope: dict[str, _Binding] = {}
         self._exported: dict[str, Node | str] = {}  # export name → local name, or the place of what cannot be followed
+        self._places: dict[str, Node] = {}
         self._values: dict[str, JSValue] = {}
         self._used: set[str] = set()
         self._evaluating: list[str] = []
@@ -141,6 +142,11 @@ class _Module:
                 self._declare(statement)
         except NotConstantError as exc:
             return ModuleData(faults=(_fault(self._data, exc.node, exc.code, exc.message),))
+        for name, local in self._exported.items():
+            if isinstance(local, str) and local not in self._scope:
+                place = self._places.get(name, self._root)
+                fault = _fault(self._data, place, "syntax", f"'{local}' is exported, but not defined in this file")
+                return ModuleData(faults=(fault,))
         exports = {name: value for name in EXPORTS for value in self._export(name)}
         if exports and not self._faults:
             self._check_untouched()
@@ -225,6 +231,7 @@ class _Module:
                 alias = specifier.child_by_field_name("alias") or local
                 if local is not None and alias is not None:
                     self._exported[node_text(alias)] = specifier if from_elsewhere else node_text(local)
+                    self._places[node_text(alias)] = specifier
         value = statement.child_by_field_name("value")
         if value is not None and _first_acting(value) is not None:  # export default f()
             self._scope[" default"] = _Binding(statement, value)
