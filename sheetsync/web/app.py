@@ -22,6 +22,7 @@ def create_app(site: Site) -> ASGIApp:
     """The Workbench as an ASGI application, ready to be served."""
     routes = [Route(page.path, _endpoint(site, page), methods=[page.method]) for page in PAGES]
     inner = Starlette(routes=routes, exception_handlers={HTTPException: _plain, Exception: _broken})
+    inner.router.redirect_slashes = False  # an address has one form
     return Guard(inner, hosts=site.hosts, https=site.cookies.https)
 
 

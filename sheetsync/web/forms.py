@@ -21,7 +21,8 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.web.visit import Fields
 
 ROWS_MOST: Final = 10_000
-BLANK_ROWS: Final = 2  # rows offered for additions without script; a button of the form gives more
+BLANK_ROWS: Final = 1  # rows offered for additions without script; a button of the form gives more
+MORE_ROWS: Final = 3
 TEXT_MOST: Final = 20_000
 
 
@@ -105,8 +106,12 @@ def _scope_row(scope: Scope, binding: FirearmBinding | None) -> ScopeRow:
 
 
 def _kpi_row(name: str, kpi: KpiBinding) -> KpiRow:
-    target = "" if kpi.target is None else f"{kpi.target:.15g}"
-    return KpiRow(name, kpi.impact_type, kpi.formula, target, kpi.unit or "")
+    return KpiRow(name, kpi.impact_type, kpi.formula, _shown_target(kpi.target), kpi.unit or "")
+
+
+def _shown_target(target: float | None) -> str:
+    """The shortest text that reads back as exactly this number."""
+    return "" if target is None else repr(target).removesuffix(".0")
 
 
 def read_form(fields: Fields) -> DraftForm:
@@ -124,9 +129,9 @@ def read_form(fields: Fields) -> DraftForm:
 def with_blanks(form: DraftForm, kind: str) -> DraftForm:
     """The form with more blank rows for scopes or KPIs."""
     if kind == "kpi":
-        more = (*form.kpis, *(KpiRow(is_new=True) for _ in range(BLANK_ROWS)))
+        more = (*form.kpis, *(KpiRow(is_new=True) for _ in range(MORE_ROWS)))
         return DraftForm(form.version, form.name, form.description, form.engine_routes, form.scopes, more)
-    rows = (*form.scopes, *(ScopeRow(is_new=True) for _ in range(BLANK_ROWS)))
+    rows = (*form.scopes, *(ScopeRow(is_new=True) for _ in range(MORE_ROWS)))
     return DraftForm(form.version, form.name, form.description, form.engine_routes, rows, form.kpis)
 
 

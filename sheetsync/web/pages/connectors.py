@@ -22,6 +22,7 @@ from sheetsync.web.visit import Visit
 
 CARDS_PER_PAGE: Final = 60
 VERSIONS_SHOWN: Final = 50
+NEW_FIELDS: Final = ("id", "name", "description", "scopes", "engine_routes")
 
 
 def show_connectors(visit: Visit) -> Response:
@@ -70,13 +71,13 @@ def show_connector(visit: Visit) -> Response:
 
 def show_new(visit: Visit) -> Response:
     """The form for a new connector."""
-    return visit.show("new_connector.html", values={}, problem="")
+    return visit.show("new_connector.html", values=dict.fromkeys(NEW_FIELDS, ""), problem="")
 
 
 def make_connector(visit: Visit) -> Response:
     """A first draft of a connector that does not exist yet."""
     ws, form = visit.workspace, visit.form
-    values = {name: form.one(name).strip() for name in ("id", "name", "description", "scopes", "engine_routes")}
+    values = {name: form.one(name).strip() for name in NEW_FIELDS}
     try:
         name = parse_id(check_connector_id, values["id"], hint="lower-case letters, digits and single dashes")
         catalogue = ws.catalogue()
