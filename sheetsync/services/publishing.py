@@ -17,6 +17,7 @@ from sheetsync.services.drafts import save_new
 from sheetsync.services.workspace import Workspace
 
 PARTLY = 3
+INDEXED_AT_ONCE = 24
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def verify_drafts(ws: Workspace, draft_ids: Sequence[str]) -> VerifyReport:
         with ws.store.transaction(ws.ctx, why=f"verify {len(changed)} draft(s)") as tx:
             for one, draft in changed:
                 catalogue.save_draft(tx, draft, expected=one.snapshot)
+        _refresh_indexes(ws, {one.draft.connector_id for one, _ in changed})
     return VerifyReport(tuple(results))
 
 
@@ -138,7 +140,20 @@ def publish_drafts(
     retires = any(one.draft.retires for one in publication.planned)  # it closes all drafts, a newer one too
     with ws.store.transaction(ws.ctx, why=why, expect_head=head if retires else None) as tx:
         apply_publication(catalogue, publication, tx)
+    _refresh_indexes(ws, {one.draft.connector_id for one in publication.planned})
     return PublishReport(publication, tx.commit.number if tx.commit else None)
+
+
+def _refresh_indexes(ws: Workspace, connector_ids: set[str]) -> None:
+    """Bring the providers' `index.json` up to date, whose status comes from verification.
+
+    They are derived: after a bulk of connectors the next import, export or `index rebuild` does it.
+    """
+    if len(connector_ids) > INDEXED_AT_ONCE or not ws.store.writable:
+        return
+    from sheetsync.services.indexing import refresh_index
+
+    refresh_index(ws, {"providers": connector_ids, "selections": set()})
 
 
 def _check_seen(stored: StoredDraft, filename: str | None) -> None:

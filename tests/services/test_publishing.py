@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from sheetsync.errors import (
     RefusedError,
     RegistryMovedError,
     SecondPersonError,
+    StaleSnapshotError,
     VersionNotRaisedError,
 )
 from sheetsync.exports.schema import CONNECTOR_REGISTRY
@@ -23,6 +26,7 @@ from sheetsync.exports.tables import connector_registry
 from sheetsync.exports.tsv import write_tsv
 from sheetsync.services.catalogue import status
 from sheetsync.services.drafts import approve_draft, discard_draft, edit_draft, new_draft, show_draft
+from sheetsync.services.importing import import_paths
 from sheetsync.services.publishing import publish_drafts, retire_connector, verify_drafts
 from sheetsync.services.workspace import Rules, Workspace
 
@@ -378,3 +382,28 @@ def test_a_verification_is_saved_once(ws: Workspace, github: dict[str, Any]) -> 
     head = ws.store.head()
     verify_drafts(ws.acting("ben"), [draft_id])
     assert ws.store.head() == head
+
+
+def test_what_changed_since_the_person_looked_is_not_published(ws: Workspace, github: dict[str, Any]) -> None:
+    seen = new_draft(ws, "github", github)
+    edit_draft(ws.acting("ben"), seen.draft.id, firearms=READ)
+    verify_drafts(ws, [seen.draft.id])
+    with pytest.raises(StaleSnapshotError):
+        publish_drafts(ws, [seen.draft.id], expected={seen.draft.id: seen.snapshot.filename})
+    now = show_draft(ws, seen.draft.id).snapshot.filename
+    publish_drafts(ws, [seen.draft.id], expected={seen.draft.id: now})
+
+
+def test_the_index_of_an_imported_provider_tells_of_its_verification(ws: Workspace, tmp_path: Path) -> None:
+    provider = tmp_path / "solscan"
+    provider.mkdir()
+    tool = {"method": "GET", "path": "/x", "description": "d", "parameters": []}
+    schema = {"namespace": "solscan", "name": "S", "version": "4.0.0", "tools": {"info": tool}}
+    (provider / "chain.json").write_text(json.dumps(schema))
+    import_paths(ws, [provider])
+    before = ws.store.read_derived("default", ("providers", "solscan", "index.json"))
+    verify_drafts(ws, [ws.catalogue().lines("open")[0].id])
+    after = ws.store.read_derived("default", ("providers", "solscan", "index.json"))
+    assert before is not None
+    assert after is not None
+    assert (b'"pending"' in before, before != after) == (True, True)
