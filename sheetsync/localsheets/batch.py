@@ -11,7 +11,9 @@ from sheetsync.localsheets.cell import Json
 from sheetsync.localsheets.grid import GridView
 from sheetsync.localsheets.requests.edit import Edit
 
-COMMENT_KINDS = frozenset({"insertComment", "addCommentReply", "updateCommentPost", "deleteComment", "deleteCommentReply"})
+COMMENT_KINDS = frozenset(
+    {"insertComment", "addCommentReply", "updateCommentPost", "deleteComment", "deleteCommentReply"}
+)
 
 
 def batch_update(call: Call) -> Json:
@@ -39,15 +41,9 @@ def _kind(index: int, request: Json) -> str:
     if len(kinds) != 1:
         if not kinds:
             raise errors.ApiError(f"Invalid requests[{index}]: No request set.")
-        raise errors.bad_fields(
-            [
-                (
-                    f"requests[{index}]",
-                    f"Invalid value at 'requests[{index}]' (oneof), oneof field 'kind' is already set."
-                    f" Cannot set '{kinds[1]}'",
-                )
-            ]
-        )
+        place = f"requests[{index}]"
+        text = f"Invalid value at '{place}' (oneof), oneof field 'kind' is already set. Cannot set '{kinds[1]}'"
+        raise errors.bad_fields([(place, text)])
     return kinds[0]
 
 

@@ -60,9 +60,7 @@ class ApiError(SheetSyncError):
 
     def prefixed(self, prefix: str) -> ApiError:
         """The same refusal, told as the fault of one part of a batch (``Invalid requests[0].addSheet: …``)."""
-        return ApiError(
-            prefix + self.message, http_status=self.http_status, status=self.status, details=self.details
-        )
+        return ApiError(prefix + self.message, http_status=self.http_status, status=self.status, details=self.details)
 
 
 class DriveError(ApiError):

@@ -140,7 +140,7 @@ def update_mask(text: str | None, name: str) -> Mask:
     if wrong := unknown_paths(mask, name):
         raise errors.ApiError(f"Invalid field: {schema.snake(wrong[0])}")
     if "*" in mask:
-        return {key: None for key in schema.messages()[name]}
+        return dict.fromkeys(schema.messages()[name])
     return mask
 
 

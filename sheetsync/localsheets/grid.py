@@ -28,6 +28,8 @@ class GridView:
         self.user = user
         self.mask = mask
         self.with_grid = with_grid if mask is None else reaches_grid(mask)
+        self.without_tables = False  # tables' own colours are listed among the banded ranges unless asked otherwise
+        self.with_comments = False
 
     def build(self, areas: list[Area] | None = None) -> Json:
         """The whole answer.
@@ -50,7 +52,9 @@ class GridView:
             found["spreadsheetUrl"] = url_of(spreadsheet)
         if wants("developerMetadata") and (own := metadata.of_spreadsheet(spreadsheet)):
             found["developerMetadata"] = own
-        return found if self.mask is None else fields.select(found, self.mask)  # type: ignore[no-any-return]
+        if self.with_comments and spreadsheet.comments:
+            found["comments"] = [one["thread"] for one in spreadsheet.comments.values()]
+        return found if self.mask is None else fields.select(found, self.mask)
 
     def _sheets(self, areas: list[Area] | None, mask: Mask | None) -> list[Json]:
         sheets: list[Json] = []
@@ -76,7 +80,7 @@ class GridView:
             "filterViews": sheet.filter_views.values(),
             "protectedRanges": (self.protected_json(one) for one in sheet.protected_ranges.values()),
             "charts": sheet.charts.values(),
-            "bandedRanges": sheet.banded_ranges.values(),
+            "bandedRanges": self._bands(sheet),
             "rowGroups": sheet.row_groups,
             "columnGroups": sheet.column_groups,
             "slicers": sheet.slicers.values(),
@@ -89,7 +93,21 @@ class GridView:
             found["basicFilter"] = sheet.basic_filter
         if wants("developerMetadata") and (own := metadata.of_sheet(self.spreadsheet, sheet)):
             found["developerMetadata"] = own
+        if self.with_comments and (anchors := self._anchors(sheet)):
+            found["commentAnchors"] = anchors
         return found
+
+    def _anchors(self, sheet: Sheet) -> list[Json]:
+        anchors = [one["anchor"] for one in self.spreadsheet.comments.values()]
+        return [anchor for anchor in anchors if anchor["range"].get("sheetId", 0) == sheet.sheet_id]
+
+    def _bands(self, sheet: Sheet) -> list[Json]:
+        bands = list(sheet.banded_ranges.values())
+        if sheet.tables and not self.without_tables:
+            from sheetsync.localsheets.requests.tables import band_of
+
+            bands += [band_of(table) for table in sheet.tables.values()]
+        return bands
 
     def protected_json(self, protected: Json) -> Json:
         """A protected range as its caller sees it: only who may edit it is told the editors."""

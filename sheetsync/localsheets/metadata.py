@@ -123,7 +123,9 @@ def matches(spreadsheet: Spreadsheet, lookup: Json, record: Json) -> bool:
     if "metadataLocation" in lookup:
         wanted = normal_location(spreadsheet, lookup["metadataLocation"])
         strategy = lookup.get("locationMatchingStrategy", "")
-        if strategy == "INTERSECTING_LOCATION" or (not strategy.startswith("EXACT") and wanted["locationType"] not in ("ROW", "COLUMN")):
+        if strategy == "INTERSECTING_LOCATION" or (
+            not strategy.startswith("EXACT") and wanted["locationType"] not in ("ROW", "COLUMN")
+        ):
             return _intersects(wanted, record["location"])
         return bool(wanted == record["location"])
     return True

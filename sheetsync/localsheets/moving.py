@@ -51,11 +51,6 @@ class Change(NamedTuple):
         opened = Change("insert", self.dimension, target, target + number).span(*gone)
         return opened or (start, end)
 
-    def index(self, index: int) -> int | None:
-        """Where one row or column is afterwards; None if it is gone."""
-        found = self.span(index, index + 1)
-        return found[0] if found else None
-
 
 def follow(journal: Journal, sheet: Sheet, change: Change) -> None:
     """Bring everything that names rows or columns of a tab in line with a change of its grid."""
@@ -75,6 +70,8 @@ def follow(journal: Journal, sheet: Sheet, change: Change) -> None:
     spreadsheet = journal.spreadsheet
     for key, named in list(spreadsheet.named_ranges.items()):
         _put(journal, spreadsheet, "named_ranges", key, named, follow_places(named, sheet.sheet_id, change))
+    for key, comment in list(spreadsheet.comments.items()):
+        _put(journal, spreadsheet, "comments", key, comment, _follow_comment(comment, sheet.sheet_id, change))
     for number, record in list(spreadsheet.metadata.items()):
         if "dimensionRange" in record["location"]:
             _put(journal, spreadsheet, "metadata", number, record, follow_places(record, sheet.sheet_id, change))
@@ -82,6 +79,12 @@ def follow(journal: Journal, sheet: Sheet, change: Change) -> None:
         from sheetsync.localsheets.formulas.rewrite import follow_in_formulas
 
         follow_in_formulas(journal, sheet, change)
+
+
+def _follow_comment(comment: Json, sheet_id: int, change: Change) -> Json:
+    """A comment outlives its cell; it only loses its anchor then."""
+    moved = follow_places(comment["anchor"], sheet_id, change)
+    return comment if moved is None else {**comment, "anchor": moved}
 
 
 def _put(journal: Journal, owner: Any, name: str, key: Any, old: Json, new: Json | None) -> None:

@@ -139,7 +139,7 @@ def _digits(value: Decimal, mask: str, locale: Locale) -> str:
     kept = len(part_mask.rstrip("#"))
     while len(part) > kept and part.endswith("0"):
         part = part[:-1]
-    return whole + (locale.decimal + part if part or "." in mask and part_mask == "" else "")
+    return whole + (locale.decimal + part if part or ("." in mask and part_mask == "") else "")
 
 
 def _scientific(value: Decimal, mask: str, exponent: str, locale: Locale) -> str:

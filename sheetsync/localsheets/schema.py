@@ -130,7 +130,9 @@ class BodyCheck:
         """Check one message in place: null fields go, numbers given as text become numbers."""
         fields = messages()[name]
         if depth > MAX_DEPTH:
-            raise errors.bad_fields([("", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")])
+            raise errors.bad_fields(
+                [("", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")]
+            )
         changed: list[tuple[str, str, Any]] = []
         for key, item in value.items():
             kind = fields.get(key)
@@ -175,11 +177,16 @@ class BodyCheck:
             return item
         if isinstance(item, dict):
             leaf = path.rpartition(".")
-            self.unknown(leaf[0], f"Invalid JSON payload received. Unknown name \"\" at '{path}': Proto field is not a message, cannot start object.")
+            self.unknown(
+                leaf[0],
+                f"Invalid JSON payload received. Unknown name \"\" at '{path}':"
+                " Proto field is not a message, cannot start object.",
+            )
             return item
         return self.scalar(kind, item, path, owner)
 
     def nested(self, name: str, item: Any, path: str, depth: int) -> Any:
+        """Check a value that is to be a message."""
         if type(item) is dict:
             self.message(name, item, path, depth + 1)
         else:
@@ -187,6 +194,7 @@ class BodyCheck:
         return item
 
     def repeated(self, kind: str, item: Any, path: str, depth: int, owner: str) -> Any:
+        """Check a value that is to be a list."""
         if kind.startswith("["):  # rows of a ValueRange: a list of lists of any scalar
             rows = item if isinstance(item, list) else [item]
             for row in rows:
@@ -196,7 +204,11 @@ class BodyCheck:
         if not isinstance(item, list):
             if kind[0] == "M" and type(item) is dict:
                 leaf = path.rpartition(".")
-                self.unknown(leaf[0], f"Invalid JSON payload received. Unknown name \"{camel(leaf[2])}\" at '{leaf[0]}': Proto field is not repeating, cannot start list.")
+                self.unknown(
+                    leaf[0],
+                    f"Invalid JSON payload received. Unknown name \"{camel(leaf[2])}\" at '{leaf[0]}':"
+                    " Proto field is not repeating, cannot start list.",
+                )
                 return item
             return [self.value(kind, item, f"{path}[0]", depth, owner)]
         if kind[0] == "M":
@@ -210,6 +222,7 @@ class BodyCheck:
         return [self.value(kind, one, f"{path}[{index}]", depth, owner) for index, one in enumerate(item)]
 
     def scalar(self, kind: str, item: Any, path: str, owner: str) -> Any:
+        """Check a number, text, boolean or enum; returns it converted."""
         first = kind[0]
         if first == "b":
             if item is True or item is False:
@@ -267,7 +280,9 @@ def check(name: str, value: object, path: str = "") -> dict[str, Any]:
         value = {}
     if not isinstance(value, dict):
         shown = "list" if isinstance(value, list) else "value"
-        raise errors.bad_fields([("", f'Invalid JSON payload received. Unknown name "": Root element must be a message, not a {shown}.')])
+        raise errors.bad_fields(
+            [("", f'Invalid JSON payload received. Unknown name "": Root element must be a message, not a {shown}.')]
+        )
     run = BodyCheck()
     run.message(name, value, path)
     if run.violations:

@@ -72,7 +72,9 @@ def thaw(name: str, value: Any) -> Any:
 class Sheet:
     """A tab with its cells."""
 
-    def __init__(self, sheet_id: int, title: str, row_count: int = DEFAULT_ROWS, col_count: int = DEFAULT_COLUMNS) -> None:
+    def __init__(
+        self, sheet_id: int, title: str, row_count: int = DEFAULT_ROWS, col_count: int = DEFAULT_COLUMNS
+    ) -> None:
         self.sheet_id = sheet_id
         self.title = title
         self.sheet_type = "GRID"
@@ -251,7 +253,7 @@ class Sheet:
             if name in state:
                 setattr(sheet, name, thaw(name, state[name]))
         for name in KEYED:
-            setattr(sheet, name, {key: value for key, value in state.get(name, ())})
+            setattr(sheet, name, dict(state.get(name, ())))
         sheet.rows = [[decode(cell) for cell in line] for line in state["rows"]]
         sheet.row_properties = state["row_properties"]
         sheet.column_properties = state["column_properties"]

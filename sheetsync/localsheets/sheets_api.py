@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from sheetsync.localsheets import batch, errors, fields, metadata_api, schema, spreadsheets_api, values_api
+from sheetsync.localsheets import batch, fields, metadata_api, spreadsheets_api, values_api
 from sheetsync.localsheets.call import Call, Options
 from sheetsync.localsheets.cell import Json
 from sheetsync.localsheets.pipeline import answer, html_not_found, json_body
@@ -25,9 +25,14 @@ _CALLS: Final[list[tuple[str, re.Pattern[str], Handler, str]]] = [
     ("GET", re.compile(r"/values:batchGet"), values_api.batch_get, "BatchGetValuesResponse"),
     ("POST", re.compile(r"/values:batchUpdate"), values_api.batch_update, "BatchUpdateValuesResponse"),
     ("POST", re.compile(r"/values:batchClear"), values_api.batch_clear, "BatchClearValuesResponse"),
-    ("POST", re.compile(r"/values:batchGetByDataFilter"), values_api.batch_get_by_data_filter, "BatchGetValuesByDataFilterResponse"),
-    ("POST", re.compile(r"/values:batchUpdateByDataFilter"), values_api.batch_update_by_data_filter, "BatchUpdateValuesByDataFilterResponse"),
-    ("POST", re.compile(r"/values:batchClearByDataFilter"), values_api.batch_clear_by_data_filter, "BatchClearValuesByDataFilterResponse"),
+    *(
+        ("POST", re.compile(rf"/values:batch{what}ByDataFilter"), handler, f"Batch{what}ValuesByDataFilterResponse")
+        for what, handler in (
+            ("Get", values_api.batch_get_by_data_filter),
+            ("Update", values_api.batch_update_by_data_filter),
+            ("Clear", values_api.batch_clear_by_data_filter),
+        )
+    ),
     ("POST", re.compile(r"/values/([^/]+):append"), values_api.append_values, "AppendValuesResponse"),
     ("POST", re.compile(r"/values/([^/]+):clear"), values_api.clear, "ClearValuesResponse"),
     ("GET", re.compile(r"/values/([^/]+)"), values_api.get, "ValueRange"),
@@ -83,15 +88,3 @@ class SheetsApi:
         if mask is not None and message != "Spreadsheet":
             found = fields.select(found, mask)
         return answer(found, request)
-
-
-def number(text: str, name: str) -> int:
-    """A number in a path.
-
-    Raises:
-        ApiError: 400, it is none.
-    """
-    value = schema.as_number(text)
-    if value is None or value != int(value):
-        raise errors.bad_fields([(name, f"Invalid value at '{name}' (TYPE_INT32), \"{text}\"")])
-    return int(value)

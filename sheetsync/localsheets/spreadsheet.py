@@ -131,8 +131,7 @@ class Spreadsheet:
         """
         if more > 0 and self.cell_count + more > MAX_CELLS:
             raise errors.ApiError(
-                "This action would increase the number of cells in the workbook above the limit of"
-                f" {MAX_CELLS} cells."
+                f"This action would increase the number of cells in the workbook above the limit of {MAX_CELLS} cells."
             )
 
     def to_json(self) -> Json:
@@ -152,7 +151,7 @@ class Spreadsheet:
         """The spreadsheet of `to_json`."""
         spreadsheet = cls(state["id"], state["properties"], rng=rng)
         spreadsheet.named_ranges = state["named_ranges"]
-        spreadsheet.metadata = {key: value for key, value in state["metadata"]}
+        spreadsheet.metadata = dict(state["metadata"])
         spreadsheet.comments = state.get("comments", {})
         spreadsheet.has_formulas = state["formulas"]
         spreadsheet.sheets = [Sheet.from_json(sheet) for sheet in state["sheets"]]

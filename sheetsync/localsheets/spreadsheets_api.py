@@ -25,6 +25,8 @@ def get(call: Call) -> Json:
     if call.request.param("fields"):
         with_grid = False
     view = GridView(call.spreadsheet, call.user, mask, with_grid=with_grid)
+    view.without_tables = call.request.flag("excludeTablesInBandedRanges")
+    view.with_comments = call.request.param("commentsViewMode") == "COMMENTS_VIEW_MODE_INCLUDED"
     return view.build(areas or None)
 
 
@@ -39,7 +41,10 @@ def get_by_data_filter(call: Call) -> Json:
         except errors.ApiError as refusal:
             raise refusal.prefixed(f"Invalid dataFilter[{index}]: ") from None
     with_grid = bool(body.get("includeGridData")) and not call.request.param("fields")
-    return GridView(call.spreadsheet, call.user, mask, with_grid=with_grid).build(areas)
+    view = GridView(call.spreadsheet, call.user, mask, with_grid=with_grid)
+    view.without_tables = bool(body.get("excludeTablesInBandedRanges"))
+    view.with_comments = body.get("commentsViewMode") == "COMMENTS_VIEW_MODE_INCLUDED"
+    return view.build(areas)
 
 
 def create(workspace: Workspace, user: str, body: Any) -> Json:
@@ -112,7 +117,7 @@ def schema_copy(state: Json) -> Json:
 
 
 def free_title(spreadsheet: Spreadsheet, title: str) -> str:
-    """A title that no tab has: `Copy of X`, `Copy of X 2`, …"""
+    """A title that no tab has: `Copy of X`, `Copy of X 2` and so on."""
     if spreadsheet.sheet_by_title(title) is None:
         return title
     number = 2

@@ -237,7 +237,12 @@ class _Connection:
         lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
         if response.status != 204:
             lines.append(f"Content-Type: {response.content_type}")
-        if packed and GZIP_FROM < len(body) and "Content-Encoding" not in response.headers and self._peer != "127.0.0.1":
+        if (
+            packed
+            and len(body) > GZIP_FROM
+            and "Content-Encoding" not in response.headers
+            and self._peer != "127.0.0.1"
+        ):
             body = gzip.compress(body, 1)
             lines.append("Content-Encoding: gzip")
         lines.append(f"Date: {formatdate(usegmt=True)}")

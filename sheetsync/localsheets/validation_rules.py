@@ -109,7 +109,7 @@ def _number_keeps(kind: str, value: float, bounds: list[Any]) -> bool:
     if not bounds or any(isinstance(bound, (str, bool)) or bound is None for bound in bounds):
         return True
     low, high = bounds[0], bounds[-1]
-    return {
+    checks: dict[str, bool] = {
         "GREATER": value > low,
         "AFTER": value > low,
         "GREATER_THAN_EQ": value >= low,
@@ -122,4 +122,5 @@ def _number_keeps(kind: str, value: float, bounds: list[Any]) -> bool:
         "NOT_EQ": value != low,
         "BETWEEN": low <= value <= high,
         "NOT_BETWEEN": not low <= value <= high,
-    }.get(kind, True)
+    }
+    return checks.get(kind, True)

@@ -145,6 +145,9 @@ def write(journal: Journal, user: str, area: Area, values: list[list[Any]], opti
         for offset, value in enumerate(row):
             if value is None:
                 continue
+            if isinstance(value, (dict, list)):
+                kind = "struct_value" if isinstance(value, dict) else "list_value"
+                raise errors.ApiError(f"Invalid values[{index}][{offset}]: {kind} {{\n}}\n")
             line[offset] = entered(journal.spreadsheet, line[offset], value, option, locale)
             rows_hit.add(index)
             columns_hit.add(offset)
@@ -186,9 +189,7 @@ def entered(spreadsheet: Spreadsheet, old: Cell | None, value: Any, option: str,
         return typed(spreadsheet, base, value, locale)
     if isinstance(value, bool):
         return base.with_value(value)
-    if isinstance(value, (int, float)):
-        return base.with_value(whole(float(value)))
-    raise errors.bad_fields([("data.values", f"Invalid values[0][0]: {value!s}")])
+    return base.with_value(whole(float(value)))
 
 
 def typed(spreadsheet: Spreadsheet, base: Cell, text: str, locale: str) -> Cell | None:
@@ -205,7 +206,9 @@ def typed(spreadsheet: Spreadsheet, base: Cell, text: str, locale: str) -> Cell 
 
 def too_long() -> errors.ApiError:
     """The refusal of a text above the limit."""
-    return errors.ApiError(f"Your input contains more than the maximum of {MAX_CELL_CHARS} characters in a single cell.")
+    return errors.ApiError(
+        f"Your input contains more than the maximum of {MAX_CELL_CHARS} characters in a single cell."
+    )
 
 
 def clear(journal: Journal, user: str, area: Area) -> None:

@@ -1,4 +1,7 @@
-"""The calls of `spreadsheets.values`: from a request to an answer.  The work itself is in `values.py` and `append.py`."""
+"""The calls of `spreadsheets.values`: from a request to an answer.
+
+The work itself is in `values.py` and `append.py`.
+"""
 
 from __future__ import annotations
 
@@ -150,10 +153,7 @@ def batch_update(call: Call) -> Json:
     """`values.batchUpdate`: all or nothing."""
     body = call.body("BatchUpdateValuesRequest")
     option = input_option(call, body)
-    targets: list[tuple[Callable[[], list[Area]], Json]] = []
-    for item in body.get("data", []):
-        targets.append((lambda item=item: [_target(call, item)], item))  # type: ignore[misc]
-    return _write_all(call, body, option, targets, "data")
+    return _write_all(call, body, option, lambda item: [_target(call, item)])
 
 
 def _target(call: Call, item: Json) -> Area:
@@ -166,25 +166,21 @@ def batch_update_by_data_filter(call: Call) -> Json:
     """`values.batchUpdateByDataFilter`: all or nothing."""
     body = call.body("BatchUpdateValuesByDataFilterRequest")
     option = input_option(call, body)
-    targets: list[tuple[Callable[[], list[Area]], Json]] = []
-    for item in body.get("data", []):
-        areas = lambda item=item: metadata.filter_areas(call.spreadsheet, item.get("dataFilter", {}))  # noqa: E731
-        targets.append((areas, item))
-    return _write_all(call, body, option, targets, "data")
+    return _write_all(
+        call, body, option, lambda item: metadata.filter_areas(call.spreadsheet, item.get("dataFilter", {}))
+    )
 
 
-def _write_all(
-    call: Call, body: Json, option: str, targets: list[tuple[Callable[[], list[Area]], Json]], name: str
-) -> Json:
+def _write_all(call: Call, body: Json, option: str, areas_of: Callable[[Json], list[Area]]) -> Json:
     responses: list[tuple[Written, Json]] = []
     with call.transaction() as journal:
-        for index, (areas_of, item) in enumerate(targets):
+        for index, item in enumerate(body.get("data", [])):
             try:
                 responses += [
-                    (values.write(journal, call.user, area, _rows(item), option), item) for area in areas_of()
+                    (values.write(journal, call.user, area, _rows(item), option), item) for area in areas_of(item)
                 ]
             except errors.ApiError as refusal:
-                raise refusal.prefixed(f"Invalid {name}[{index}]: ") from None
+                raise refusal.prefixed(f"Invalid data[{index}]: ") from None
     found: Json = {"spreadsheetId": call.spreadsheet.spreadsheet_id}
     if responses:
         found |= _totals([written for written, _ in responses])
@@ -224,9 +220,7 @@ def append_values(call: Call, text: str) -> Json:
     if "range" in body:
         _same_range(call, body, text, ranges.resolve_unclamped(call.spreadsheet, text))
     with call.transaction() as journal:
-        table, written = append.append(
-            journal, call.user, area, _rows(body), option, insert=insert == "INSERT_ROWS"
-        )
+        table, written = append.append(journal, call.user, area, _rows(body), option, insert=insert == "INSERT_ROWS")
     found: Json = {"spreadsheetId": call.spreadsheet.spreadsheet_id}
     if table is not None:
         found["tableRange"] = table.a1

@@ -61,9 +61,7 @@ def _counted(name: str, arguments: tuple[Node, ...], function: Callable[..., Ope
         return function(*given)
     except TypeError as exc:
         if "positional argument" in str(exc):
-            raise FormulaError(
-                "N_A", f"Wrong number of arguments to {name}. Got {len(arguments)} arguments."
-            ) from None
+            raise FormulaError("N_A", f"Wrong number of arguments to {name}. Got {len(arguments)} arguments.") from None
         raise
 
 
@@ -115,7 +113,9 @@ def _choose(place: Place, index: Node, *choices: Node) -> Operand:
 
     at = int(number(place.evaluate(index), "CHOOSE"))
     if not 1 <= at <= len(choices):
-        raise FormulaError("NUM", f"Function CHOOSE parameter 1 value is {at}. Valid values are between 1 and {len(choices)}.")
+        raise FormulaError(
+            "NUM", f"Function CHOOSE parameter 1 value is {at}. Valid values are between 1 and {len(choices)}."
+        )
     return place.evaluate(choices[at - 1])
 
 
@@ -190,11 +190,15 @@ def _indirect(place: Place, reference: Node, *_style: Node) -> Operand:
     except FormulaSyntaxError:
         node = Name(wanted)
     if not isinstance(node, (Reference, Name)):
-        raise FormulaError("REF", f"Function INDIRECT parameter 1 value is '{wanted}'. It is not a valid cell/range reference.")
+        raise FormulaError(
+            "REF", f"Function INDIRECT parameter 1 value is '{wanted}'. It is not a valid cell/range reference."
+        )
     return place.cells(node) if place.box(node) else place.evaluate(node)
 
 
-def _offset(place: Place, reference: Node, rows: Node, cols: Node, height: Node | None = None, width: Node | None = None) -> Operand:
+def _offset(
+    place: Place, reference: Node, rows: Node, cols: Node, height: Node | None = None, width: Node | None = None
+) -> Operand:
     from sheetsync.localsheets import a1
     from sheetsync.localsheets.formulas.operands import number
 
@@ -238,5 +242,3 @@ LAZY: Final[dict[str, Lazy]] = {
     "OFFSET": _offset,
     "ARRAYFORMULA": _array_formula,
 }
-
-

@@ -112,7 +112,10 @@ FUNCTIONS: Final[dict[str, Callable[..., Operand]]] = {
     "MINUTE": _part("MINUTE", lambda moment: moment.minute),
     "SECOND": _part("SECOND", lambda moment: moment.second),
     "WEEKDAY": _weekday,
-    "WEEKNUM": _part("WEEKNUM", lambda moment: (moment.timetuple().tm_yday + (moment.replace(month=1, day=1).weekday() + 1) % 7 - 1) // 7 + 1),
+    "WEEKNUM": _part(
+        "WEEKNUM",
+        lambda moment: (moment.timetuple().tm_yday + (moment.replace(month=1, day=1).weekday() + 1) % 7 - 1) // 7 + 1,
+    ),
     "ISOWEEKNUM": _part("ISOWEEKNUM", lambda moment: moment.isocalendar().week),
     "EDATE": _same_day,
     "EOMONTH": _month_end,

@@ -17,7 +17,11 @@ def _found(name: str, wanted: Value) -> FormulaError:
 def _place_of(name: str, wanted: Operand, line: list[Value], *, exact: bool, descending: bool = False) -> int:
     value = scalar(wanted)
     if exact:
-        test = criterion(value) if isinstance(value, str) and value[:1] not in "<>=" else (lambda one: one is not None and compare(one, value) == 0)
+        test = (
+            criterion(value)
+            if isinstance(value, str) and value[:1] not in "<>="
+            else (lambda one: one is not None and compare(one, value) == 0)
+        )
         for index, one in enumerate(line):
             if one is not None and test(one):
                 return index
@@ -40,7 +44,7 @@ def _vertical(wanted: Operand, table: Operand, index: Operand, is_sorted: Operan
     rows = grid(table)
     at = int(number(index, "VLOOKUP", 3))
     if not 1 <= at <= len(rows[0]):
-        raise FormulaError("REF", f"VLOOKUP evaluates to an out of bounds range.")
+        raise FormulaError("REF", "VLOOKUP evaluates to an out of bounds range.")
     return rows[_place_of("VLOOKUP", wanted, [row[0] for row in rows], exact=not truth(is_sorted))][at - 1]
 
 

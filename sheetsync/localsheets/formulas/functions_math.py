@@ -116,13 +116,17 @@ def _count(*operands: Operand) -> Operand:
 
 def _count_all(*operands: Operand) -> Operand:
     return sum(
-        value is not None for operand in operands for value in (operand.flat() if isinstance(operand, Range) else (operand,))
+        value is not None
+        for operand in operands
+        for value in (operand.flat() if isinstance(operand, Range) else (operand,))
     )
 
 
 def _count_blank(*operands: Operand) -> Operand:
     return sum(
-        value in (None, "") for operand in operands for value in (operand.flat() if isinstance(operand, Range) else (operand,))
+        value in (None, "")
+        for operand in operands
+        for value in (operand.flat() if isinstance(operand, Range) else (operand,))
     )
 
 
@@ -133,7 +137,9 @@ def _count_unique(*operands: Operand) -> Operand:
 def _root(value: Operand) -> Operand:
     found = number(value, "SQRT")
     if found < 0:
-        raise FormulaError("NUM", f"Function SQRT parameter 1 value is {found:g}. It should be greater than or equal to 0.")
+        raise FormulaError(
+            "NUM", f"Function SQRT parameter 1 value is {found:g}. It should be greater than or equal to 0."
+        )
     return math.sqrt(found)
 
 
@@ -184,6 +190,13 @@ def _rank(value: Operand, data: Operand, ascending: Operand = 0) -> Operand:
     return found.index(wanted) + 1
 
 
+def _factor(item: Value, *, alone: bool) -> float:
+    """What an item counts in SUMPRODUCT: texts nothing, booleans only in a single array."""
+    if isinstance(item, bool):
+        return int(item) if alone else 0
+    return item if isinstance(item, (int, float)) else 0
+
+
 def _sum_product(*operands: Operand) -> Operand:
     grids = [grid(operand) for operand in operands]
     if len({(len(rows), len(rows[0])) for rows in grids}) > 1:
@@ -191,10 +204,7 @@ def _sum_product(*operands: Operand) -> Operand:
     total: float = 0
     for lines in zip(*grids, strict=True):
         for items in zip(*lines, strict=True):
-            total += math.prod(
-                item if isinstance(item, (int, float)) and not isinstance(item, bool) or len(grids) == 1 and isinstance(item, bool) else 0
-                for item in items
-            )  # fmt: skip
+            total += math.prod(_factor(item, alone=len(grids) == 1) for item in items)
     return total
 
 
@@ -241,7 +251,9 @@ def _holds(operator: str, order: int) -> bool:
 def _wildcards(pattern: str) -> str:
     parts = re.split(r"(~[*?~]|[*?])", pattern)
     signs = {"*": ".*", "?": "."}
-    return "".join(signs.get(part, re.escape(part[1:] if part[:1] == "~" and len(part) == 2 else part)) for part in parts)
+    return "".join(
+        signs.get(part, re.escape(part[1:] if part[:1] == "~" and len(part) == 2 else part)) for part in parts
+    )
 
 
 def _matching(pairs: tuple[Operand, ...]) -> list[bool]:

@@ -92,13 +92,17 @@ def _pattern(wanted: Operand) -> re.Pattern[str]:
     try:
         return re.compile(text(wanted))
     except re.error:
-        raise FormulaError("REF", f"Function REGEX parameter 2 value '{text(wanted)}' is not a valid regular expression.") from None
+        raise FormulaError(
+            "REF", f"Function REGEX parameter 2 value '{text(wanted)}' is not a valid regular expression."
+        ) from None
 
 
 def _extract(value: Operand, wanted: Operand) -> Operand:
     match = _pattern(wanted).search(text(value))
     if not match:
-        raise FormulaError("N_A", f"Function REGEXEXTRACT parameter 2 value '{text(wanted)}' does not match text of parameter 1.")
+        raise FormulaError(
+            "N_A", f"Function REGEXEXTRACT parameter 2 value '{text(wanted)}' does not match text of parameter 1."
+        )
     return match[1] if match.re.groups else match[0]
 
 

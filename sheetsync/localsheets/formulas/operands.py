@@ -132,7 +132,7 @@ def compare(left: Operand, right: Operand) -> int:
         return -1 if rank_a < rank_b else 1
     key_a: Any = a.casefold() if isinstance(a, str) else a
     key_b: Any = b.casefold() if isinstance(b, str) else b
-    return (key_a > key_b) - (key_a < key_b)
+    return int(key_a > key_b) - int(key_a < key_b)
 
 
 def _rank(value: Value) -> int:

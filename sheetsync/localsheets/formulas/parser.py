@@ -108,7 +108,9 @@ class _Parser:
         if token.kind == "string":
             return Literal(token.text[1:-1].replace('""', '"'))
         if token.kind == "error":
-            return Literal(CellError(ERROR_KINDS[token.text], "Reference does not exist." if "REF" in token.text else ""))
+            return Literal(
+                CellError(ERROR_KINDS[token.text], "Reference does not exist." if "REF" in token.text else "")
+            )
         if token.kind == "ref":
             return _reference(token.text)
         if token.kind == "name":

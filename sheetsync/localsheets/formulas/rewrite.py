@@ -75,7 +75,7 @@ def moved(formula: str, rows: int, cols: int) -> str:
         if cells.endswith("#REF!"):
             return text
         corners = [Corner(part) for part in cells.split(":")]
-        if not all([corner.shifted(rows, cols) for corner in corners]):
+        if not all(corner.shifted(rows, cols) for corner in corners):
             return title + "#REF!"
         return title + ":".join(map(str, corners))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sheetsync.localsheets import errors, protection, ranges
+from sheetsync.localsheets import a1, errors, protection, ranges
 from sheetsync.localsheets.cell import Cell, Formula, Value, settle
 from sheetsync.localsheets.ranges import Area
 from sheetsync.localsheets.rendering import effective
@@ -65,7 +65,7 @@ def copy_paste(edit: Edit, body: Body) -> Reply:
     cols = max(box.col_end - box.col, 1) // width * width or width
     target = Box(box.row, box.row + rows, box.col, box.col + cols)
     if target.row_end > target_sheet.row_count or target.col_end > target_sheet.col_count:
-        raise ranges.off_grid(target_sheet, ranges.a1.format_cells(*target))
+        raise ranges.off_grid(target_sheet, a1.format_cells(*target))
     protection.check_cells(edit.spreadsheet, target_sheet, target, edit.user)
     kind = _paste_type(body)
     _put(edit, source, target_sheet, target, lifted, kind, transpose=transpose)
@@ -126,7 +126,7 @@ def cut_paste(edit: Edit, body: Body) -> Reply:
     height, width = source.box.row_end - source.box.row, source.box.col_end - source.box.col
     target = Box(row, row + height, col, col + width)
     if target.row_end > sheet.row_count or target.col_end > sheet.col_count:
-        raise ranges.off_grid(sheet, ranges.a1.format_cells(*target))
+        raise ranges.off_grid(sheet, a1.format_cells(*target))
     protection.check_cells(edit.spreadsheet, sheet, target, edit.user)
     kind = _paste_type(body)
     paste = PASTES[kind]

@@ -52,7 +52,7 @@ def update(edit: Edit, body: Body) -> Reply:
     changed: dict[int, Json] = {}
     for one in filters:
         for record in _selected(edit, one):
-            new = fields.merge(record, given, {key: None for key in mask})
+            new = fields.merge(record, given, dict.fromkeys(mask))
             if "location" in mask:
                 new["location"] = metadata.normal_location(edit.spreadsheet, given.get("location"))
             if "visibility" in mask:

@@ -78,12 +78,12 @@ def update(edit: Edit, body: Body) -> Reply:
     mask = fields.update_mask(body.get("fields"), "DimensionGroup")
     sheet, dimension, start, end = _span(edit, given)
     groups = list(getattr(sheet, LISTS[dimension]))
-    for index, group in enumerate(groups):
-        span = group["range"]
-        if (span["startIndex"], span["endIndex"], group["depth"]) == (start, end, given.get("depth", 0)):
-            break
-    else:
+    wanted = (start, end, given.get("depth", 0))
+    places = [(g["range"]["startIndex"], g["range"]["endIndex"], g["depth"]) for g in groups]
+    if wanted not in places:
         raise errors.ApiError("No dimension group with that range and depth.")
+    index = places.index(wanted)
+    group = groups[index]
     if "collapsed" in mask:
         collapsed = bool(given.get("collapsed"))
         groups[index] = {key: value for key, value in group.items() if key != "collapsed"}

@@ -111,7 +111,9 @@ def delete(edit: Edit, body: Body) -> Reply:
             f"Cannot delete a {one} that doesn't exist. Tried to delete {one} index {max(end - 1, start)}"
             f" but there are only {count} {many}."
         )
-    frozen = sheet.options.get("gridProperties", {}).get("frozenRowCount" if dimension == "ROWS" else "frozenColumnCount", 0)
+    frozen = sheet.options.get("gridProperties", {}).get(
+        "frozenRowCount" if dimension == "ROWS" else "frozenColumnCount", 0
+    )
     if end - start >= count:
         raise errors.ApiError(f"You can't delete all the {many} on the sheet.")
     if frozen and start <= frozen and end >= count:
@@ -187,9 +189,7 @@ def update_properties(edit: Edit, body: Body) -> Reply:
         raise errors.ApiError("range is required.")
     sheet, dimension, start, end = _span(edit, body["range"])
     if end > sheet.count(dimension):
-        raise errors.ApiError(
-            f"Range exceeds grid limits. Max rows: {sheet.row_count}, max columns: {sheet.col_count}"
-        )
+        raise errors.ApiError(f"Range exceeds grid limits. Max rows: {sheet.row_count}, max columns: {sheet.col_count}")
     given = body.get("properties", {})
     if "pixelSize" in mask and given.get("pixelSize", 0) < 0:
         raise errors.ApiError("pixelSize cannot be negative.")
@@ -204,18 +204,20 @@ def auto_resize(edit: Edit, body: Body) -> Reply:
     sheet, dimension, start, end = _span(edit, required(body, "dimensions"))
     end = min(end, sheet.count(dimension))
     for index in range(start, end):
-        properties = {**sheet.properties_of(dimension, index), "pixelSize": _fitting(edit, sheet, dimension, index)}
+        properties = {**sheet.properties_of(dimension, index), "pixelSize": _fitting(sheet, dimension, index)}
         edit.journal.put_dimension(sheet, dimension, index, properties)
     return {}
 
 
-def _fitting(edit: Edit, sheet: Sheet, dimension: Dimension, index: int) -> int:
+def _fitting(sheet: Sheet, dimension: Dimension, index: int) -> int:
     from sheetsync.localsheets.sheet import COLUMN_PIXELS, ROW_PIXELS
 
     if dimension == "ROWS":
         return ROW_PIXELS
     widths = [
-        len(str(cell.value)) for row in sheet.rows if index < len(row) and (cell := row[index]) and cell.value is not None
+        len(str(cell.value))
+        for row in sheet.rows
+        if index < len(row) and (cell := row[index]) and cell.value is not None
     ]
     return 8 * max(widths) + 11 if widths else COLUMN_PIXELS
 
@@ -250,12 +252,8 @@ def insert_range(edit: Edit, body: Body) -> Reply:
     protection.check_cells(edit.spreadsheet, sheet, box._replace(col_end=sheet.col_count), edit.user)
     for row in range(box.row, box.row_end):
         line = list(sheet.row(row)[box.col :])
-        edit.journal.put_cells(sheet, row, box.col, [*_pad_to(box, sheet, row), *line])
+        edit.journal.put_cells(sheet, row, box.col, [*_blank(box), *line])
     return {}
-
-
-def _pad_to(box: Box, sheet: Sheet, row: int) -> Row:
-    return [None] * (box.col_end - box.col)
 
 
 def _last_row(sheet: Sheet, box: Box) -> int:

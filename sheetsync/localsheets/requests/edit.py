@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sheetsync.localsheets import errors, protection, ranges
+from sheetsync.localsheets import a1, errors, protection, ranges
 from sheetsync.localsheets.call import Options
 from sheetsync.localsheets.journal import Journal
 from sheetsync.localsheets.ranges import Area
@@ -56,7 +56,7 @@ class Edit:
         sheet = self.spreadsheet.grid(coordinate.get("sheetId", 0))
         row, col = coordinate.get("rowIndex", 0), coordinate.get("columnIndex", 0)
         if not (0 <= row < sheet.row_count and 0 <= col < sheet.col_count):
-            raise ranges.off_grid(sheet, f"{ranges.a1.column_letters(max(col, 0))}{row + 1}")
+            raise ranges.off_grid(sheet, f"{a1.column_letters(max(col, 0))}{row + 1}")
         return sheet, row, col
 
 

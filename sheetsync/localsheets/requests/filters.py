@@ -73,7 +73,7 @@ def _excludes(edit: Edit, sheet: Sheet, row: int, column: int, criterion: Json) 
         return False
     kind = condition.get("type")
     if kind in ("BLANK", "NOT_BLANK"):
-        return (value is None) != (kind == "BLANK")
+        return bool((value is None) != (kind == "BLANK"))
     return value is None or not validation_rules.keeps(spreadsheet, sheet, {"condition": condition}, value)
 
 

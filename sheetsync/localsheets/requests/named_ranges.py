@@ -33,9 +33,7 @@ def add(edit: Edit, body: Body) -> Reply:
     spreadsheet = edit.spreadsheet
     key = given.get("namedRangeId") or str(spreadsheet.new_id(spreadsheet.named_ranges))
     if key in spreadsheet.named_ranges:
-        raise errors.ApiError(
-            f"Cannot add named range with ID: {key}, a named range with that ID already exists."
-        )
+        raise errors.ApiError(f"Cannot add named range with ID: {key}, a named range with that ID already exists.")
     check_name(spreadsheet, given.get("name", ""))
     area = edit.area(given.get("range"))
     named = {"namedRangeId": key, "name": given["name"], "range": ranges.json_of(*area)}

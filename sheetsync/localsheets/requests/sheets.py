@@ -51,7 +51,9 @@ def options_of(properties: Json, old: Json | None = None, mask: fields.Mask | No
     if grid:
         given["gridProperties"] = grid
     if mask is not None:
-        wanted = {key: mask[key] for key in ("tabColor", "tabColorStyle", "rightToLeft", "gridProperties") if key in mask}
+        wanted: fields.Mask = {
+            key: mask[key] for key in ("tabColor", "tabColorStyle", "rightToLeft", "gridProperties") if key in mask
+        }
         if "tabColor" in wanted or "tabColorStyle" in wanted:
             wanted["tabColor"] = wanted["tabColorStyle"] = None
         if wanted.get("gridProperties", ...) is None:  # the whole message: absent settings go back to their defaults
@@ -112,8 +114,7 @@ def check_size(rows: int, columns: int) -> None:
         raise errors.ApiError("gridProperties.columnCount must be greater than 0.")
     if columns > MAX_COLUMNS:
         raise errors.ApiError(
-            "This action would increase the number of columns in the sheet above the limit of"
-            f" {MAX_COLUMNS} columns."
+            f"This action would increase the number of columns in the sheet above the limit of {MAX_COLUMNS} columns."
         )
 
 
@@ -205,7 +206,7 @@ def rebase(sheet: Sheet, old_id: int) -> None:
 
 
 def update_properties(edit: Edit, body: Body) -> Reply:
-    """Change a tab's title, size, place, colour …"""
+    """Change a tab's title, size, place, colour …."""
     properties = body.get("properties", {})
     mask = fields.update_mask(body.get("fields"), "SheetProperties")
     sheet = edit.spreadsheet.sheet_by_id(properties.get("sheetId", 0))
@@ -237,7 +238,11 @@ def _hide(edit: Edit, sheet: Sheet, *, hidden: bool) -> None:
 
 
 def _resize(edit: Edit, sheet: Sheet, grid: Json, mask: fields.Mask | None) -> None:
-    wants = (lambda name: name in grid) if mask is None or "*" in mask else (lambda name: name in mask)
+    whole = mask is None or "*" in mask
+
+    def wants(name: str) -> bool:
+        return name in grid if whole else name in (mask or ())
+
     rows = grid.get("rowCount", 0) if wants("rowCount") else sheet.row_count
     columns = grid.get("columnCount", 0) if wants("columnCount") else sheet.col_count
     check_size(rows, columns)

@@ -30,5 +30,7 @@ def _check(rule: Body) -> None:
     if not kind:
         raise errors.ApiError("A data validation rule must have a condition type.")
     count = len(condition.get("values", []))
-    if kind == "ONE_OF_LIST" and count == 0 or count < NEEDS.get(kind, 0):
-        raise errors.ApiError(f"ConditionType '{kind}' requires {NEEDS.get(kind, 1)} ConditionValues, but found {count}.")
+    if (kind == "ONE_OF_LIST" and count == 0) or count < NEEDS.get(kind, 0):
+        raise errors.ApiError(
+            f"ConditionType '{kind}' requires {NEEDS.get(kind, 1)} ConditionValues, but found {count}."
+        )
