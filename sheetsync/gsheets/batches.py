@@ -257,6 +257,8 @@ def _structure(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...
         for one in batch.operations:
             if isinstance(one, AddRow) and one.role == role:
                 inserts.setdefault(one.at, []).append(one)
+        if deletes and place.rows - len(deletes) < MIN_ROWS:  # Google refuses to delete all rows that are not frozen
+            found.append({"appendDimension": {"sheetId": place.sheet_id, "dimension": "ROWS", "length": 1}})
         for index in sorted(deletes | set(inserts), reverse=True):
             if index in deletes:
                 where = {"sheetId": place.sheet_id, "dimension": "ROWS", "startIndex": index, "endIndex": index + 1}

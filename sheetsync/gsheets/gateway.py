@@ -86,7 +86,7 @@ class GoogleSheetsGateway:
         try:
             body = self._api.batch_update_bytes(self._id, requests, fields=fields, response_ranges=ranges, retry="safe")
         except RequestRefusedError as refused:
-            if _is_version(refused):
+            if _is_version(refused, read):
                 return None
             raise
         return self._landed(body, batch, read, done, scratch_id, complete=bool(titles), whole=whole)
@@ -161,13 +161,11 @@ def _quoted(title: str) -> str:
     return "'" + title.replace("'", "''") + "'"
 
 
-def _is_version(refused: RequestRefusedError) -> bool:
-    """Was the batch refused because the version moved: a scratch tab is gone, or the next one exists, or a tab or row
-    that it names is not there any more?
+def _is_version(refused: RequestRefusedError, read: SheetRead) -> bool:
+    """Was the batch refused because its version is gone: a scratch tab is not there, or the next one is already?
+
+    Anything else that is refused (a row or tab that vanished meanwhile, a range renamed) is told from a defect of ours
+    by reading again: a refused batch was not applied.
     """
-    return (
-        (refused.request_kind
-        in ("deleteSheet", "addSheet", "copyPaste", "insertDimension", "deleteDimension", "updateCells", "")
-        and refused.request_index != 0)
-        or refused.request_kind == "deleteSheet"
-    )
+    first = len(read.scratch) + len(read.staging)
+    return refused.request_kind in ("deleteSheet", "addSheet") and (refused.request_index or 0) <= first

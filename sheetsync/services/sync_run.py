@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.errors import StaleSnapshotError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import RequestRefusedError, SheetSyncError, StaleSnapshotError, TryLaterError, UnknownOutcomeError
 from sheetsync.services.sync_report import ReportedDraft, ReportedEdit, SyncReport
 from sheetsync.services.sync_state import (
     FirstSeen,
@@ -101,6 +101,8 @@ class SyncRun:
             try:
                 self._run_once(lease)
             except VersionMovedError as moved:
+                if attempt == RESTARTS and isinstance(moved.__cause__, SheetSyncError):
+                    raise moved.__cause__ from None
                 if attempt == RESTARTS:
                     raise VersionMovedError(MOVED, hint="run the same command again") from moved.__cause__
                 continue
@@ -350,6 +352,8 @@ class SyncRun:
             answer = self.gateway.land(batch, read)
         except UnknownOutcomeError as lost:
             raise VersionMovedError(MOVED) from lost  # never sent again: what is read tells what landed
+        except RequestRefusedError as refused:
+            raise VersionMovedError(MOVED) from refused  # a row or tab that it names may be gone: read again
         if answer is None:
             raise VersionMovedError(MOVED)
         self.report.changed = True
