@@ -74,6 +74,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     args = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(as_json="--json" in args, debug="--debug" in args)
+    _never_fail_on_encoding()
     return _invoke(args, session)
 
 
@@ -89,6 +90,15 @@ def _invoke(args: list[str], session: Session) -> int:
 
         return report_failure(error, session)
     return result if isinstance(result, int) else 0
+
+
+def _never_fail_on_encoding() -> None:
+    """A terminal that cannot show an arrow or a name gets a question mark, not a traceback."""
+    from io import TextIOWrapper
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _quiet_pipe() -> int:

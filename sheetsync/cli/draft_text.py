@@ -88,7 +88,7 @@ def diff_lines(diff: Json, output: Output) -> Iterator[str]:
         yield f"  {change['text']}{mark}"
         if change.get("owner") is not None and change["owner"] != change["draft"]:
             yield f"    the owner's pending value is {shown(change['owner']) or '(empty)'}"
-    yield from (f"  {_spec_change(field)}" for field in diff["spec"])
+    yield from (f"  {_spec_change(field)}" for field in diff["spec"] if field["published"] or field["draft"])
     for moved in diff["moved"]:
         yield output.style(f"  moved since the draft was made: {moved}", "yellow")
     if not (diff["changes"] or diff["spec"]):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from sheetsync.cli.output import json_line
 from sheetsync.errors import ConfigError, DefectError, SheetSyncError, StoreDamagedError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def report_failure(error: BaseException, session: Session) -> int:
 
         print(without_secrets("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     if session.as_json:
-        print(without_secrets(json.dumps(ours.to_json(), ensure_ascii=False)), flush=True)
+        print(without_secrets(json_line(ours.to_json())), flush=True)
     else:
         print_error(ours, session)
     return ours.exit_code

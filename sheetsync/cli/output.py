@@ -31,7 +31,7 @@ class Output:
     def answer(self, value: object, lines: Lines = ()) -> None:
         """Print the answer: the JSON value on one line, or the lines."""
         if self.as_json:
-            print(json.dumps(value, ensure_ascii=False), flush=True)
+            print(json_line(value), flush=True)
             return
         if self.quiet:
             return
@@ -59,6 +59,13 @@ class Output:
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "none") -> list[str]:
         """A plain table: columns in line, numbers to the right, nothing cut."""
         return plain_table(header, rows, empty=empty, head=lambda text: self.style(text, bold=True))
+
+
+def json_line(value: object) -> str:
+    """A JSON value on one line; with escapes where stdout is not UTF-8, so that nothing of it is lost."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not utf8)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def plain_table(

@@ -135,3 +135,16 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     _, err = process.communicate(timeout=60)
     assert err == b""
     assert process.returncode == 0
+
+
+def test_a_terminal_without_utf8_gets_question_marks_and_whole_json(tmp_path: Path) -> None:
+    def call(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "sheetsync", *words],
+            capture_output=True, timeout=60, check=False, cwd=tmp_path,
+            env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        )  # fmt: skip
+
+    ran = call("→")
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (2, b"error: there is no command '?'")
+    assert "→" in json.loads(call("--json", "→").stdout)["error"]["message"]
