@@ -65,6 +65,11 @@ class SheetsApi:
         """Who calls; `.label` is the e-mail to share with, or "" for anonymous."""
         return self.client.identity
 
+    def spreadsheet_url(self, spreadsheet_id: str) -> str:
+        """Where people see the spreadsheet."""
+        base = self.client.endpoint.base or "https://docs.google.com"
+        return f"{base.rstrip('/')}/spreadsheets/d/{quote(spreadsheet_id, safe='')}/edit"
+
     def get(self, spreadsheet_id: str, *, fields: str, ranges: Sequence[str] = ()) -> JSONValue:
         """One read: `spreadsheets.get` with a field mask; ranges are A1, by title."""
         return _parse_read(self.get_bytes(spreadsheet_id, fields=fields, ranges=ranges))

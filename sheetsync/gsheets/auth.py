@@ -137,6 +137,8 @@ def _application_default(source: CredentialSource) -> Identity:
     import google.auth
     from google.auth import exceptions
 
+    if source.adc_file is not None:
+        _check_adc_file(source.adc_file)
     try:
         found, _project = google.auth.default(scopes=source.scopes())
     except exceptions.GoogleAuthError:
@@ -146,6 +148,16 @@ def _application_default(source: CredentialSource) -> Identity:
             f" --scopes=https://www.googleapis.com/auth/cloud-platform,{SCOPE_SPREADSHEETS}",
         ) from None
     return _identity_of(found, "application-default credentials")
+
+
+def _check_adc_file(path: Path) -> None:
+    """A key or token named by the environment must be private, too; a workload's configuration holds no secret."""
+    try:
+        kind = json.loads(path.read_bytes()).get("type")
+    except (OSError, ValueError, AttributeError):
+        return  # google-auth says what is wrong with it
+    if kind in ("service_account", "authorized_user"):
+        read_secret_file(path, "file of application-default credentials")
 
 
 def _identity_of(found: Credentials, fallback: str) -> Identity:

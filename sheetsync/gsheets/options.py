@@ -70,6 +70,7 @@ class CredentialSource:
     oauth_client: Path | None = None  # the client secrets of an OAuth "desktop app"
     oauth_token: Path | None = None  # where the person's token is kept, mode 0600
     drive_metadata: bool = False  # ask for drive.metadata.readonly too
+    adc_file: Path | None = None  # what the environment names for application-default credentials
 
     @property
     def resolved(self) -> CredentialKind:

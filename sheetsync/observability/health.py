@@ -73,7 +73,7 @@ class HealthRecord:
                 at=datetime.fromisoformat(value["at"]),
                 ok_at=datetime.fromisoformat(value["ok_at"]) if value.get("ok_at") else None,
                 exit_code=int(value.get("exit_code", 0)),
-                error=value.get("error"),
+                error=_error(value.get("error")),
                 report={key: part for key, part in value.items() if key not in own},
                 spreadsheet_id=str(value.get("spreadsheet_id", "")),
                 url=str(value.get("url", "")),
@@ -113,6 +113,10 @@ def next_record(
 
 def _shortened(report: Mapping[str, Any]) -> dict[str, Any]:
     return {key: part[:ENTRIES_KEPT] if isinstance(part, list) else part for key, part in report.items()}
+
+
+def _error(value: Any) -> dict[str, str] | None:
+    return {str(name): str(part) for name, part in value.items()} if value else None
 
 
 def _text(moment: datetime | None) -> str | None:

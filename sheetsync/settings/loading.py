@@ -269,7 +269,7 @@ def _build(
         spreadsheet=values.parsed("spreadsheet", LOCAL, lambda text: parse_spreadsheet(text, endpoint=endpoint)),
         state_dir=state_dir,
         sheets=_sheets(values, endpoint),
-        credentials=_credentials(values, state_dir),
+        credentials=_credentials(values, state_dir, environ),
         pull=PullSettings(**values.options("pull")),
         publish=PublishSettings(**values.options("publish")),
         importing=ImportSettings(**values.options("import")),
@@ -288,12 +288,13 @@ def _sheets(values: _Values, endpoint: str | None) -> SheetsSettings:
     return SheetsSettings(**options, retry=RetryPolicy(**retry), quota=QuotaPolicy(**quota))
 
 
-def _credentials(values: _Values, state_dir: Path) -> CredentialSource:
+def _credentials(values: _Values, state_dir: Path, environ: Mapping[str, str]) -> CredentialSource:
     options = values.options("credentials")
     for name in ("file", "oauth_client", "oauth_token"):
         options[name] = values.path(f"credentials.{name}")
     options["oauth_token"] = options["oauth_token"] or state_dir / "oauth_token.json"
-    return CredentialSource(**options)
+    adc = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return CredentialSource(**options, adc_file=Path(adc) if adc else None)
 
 
 def _serve(values: _Values) -> ServeSettings:

@@ -79,7 +79,7 @@ class Mistakes:
             message = self.found[0]
         else:
             message = f"{len(self.found)} mistakes in the configuration:\n  " + "\n  ".join(self.found)
-        hint = "correct the file; 'sheetsync init' in an empty folder writes one that explains every key"
+        hint = "correct what is named; 'sheetsync init' in an empty folder writes files that explain every key"
         raise ConfigError(message, mistakes=tuple(self.found), hint=hint)
 
 

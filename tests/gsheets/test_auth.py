@@ -143,6 +143,12 @@ def test_application_default_credentials_are_used(monkeypatch: pytest.MonkeyPatc
     assert open_identity(CredentialSource()).label == EMAIL
 
 
+def test_a_key_that_the_environment_names_must_be_private_too(tmp_path: Path, key_file: Path) -> None:
+    key_file.chmod(0o644)
+    with pytest.raises(AuthError, match="read by others"):
+        open_identity(CredentialSource(kind="adc", adc_file=key_file))
+
+
 def test_impersonation_is_known_by_whom_it_acts_as(key_file: Path) -> None:
     other = "other@project.iam.gserviceaccount.com"
     identity = open_identity(CredentialSource(file=key_file, impersonate=other))
