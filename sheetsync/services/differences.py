@@ -179,7 +179,7 @@ def _spec_changes(old: ConnectorSpec | None, new: ConnectorSpec) -> list[SpecCha
     found = [
         SpecChange(field, was.get(field), now[field])
         for field in ("version", "name", "description", "engine_routes")
-        if was.get(field) != now[field]
+        if was.get(field) != now[field] and (old or now[field])
     ]
     for field in ("scopes", "tools"):
         before, after = _by_name(was.get(field, {})), _by_name(now[field])

@@ -104,7 +104,8 @@ def verify_drafts(ws: Workspace, draft_ids: Sequence[str]) -> VerifyReport:
         changed.append((one, draft))
         results.append((draft, new))
     if changed:
-        with ws.store.transaction(ws.ctx, why=f"verify {len(changed)} draft(s)") as tx:
+        what = changed[0][1].id if len(changed) == 1 else f"{len(changed)} drafts"
+        with ws.store.transaction(ws.ctx, why=f"verify {what}") as tx:
             for one, draft in changed:
                 catalogue.save_draft(tx, draft, expected=one.snapshot)
         _refresh_indexes(ws, {one.draft.connector_id for one, _ in changed})

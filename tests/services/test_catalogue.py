@@ -120,7 +120,7 @@ def test_the_log_is_newest_first_and_of_one_name(ws: Workspace, live: Live) -> N
     assert [entry["commit"] for entry in whole] == list(range(ws.store.head(), 0, -1))
     assert (whole[0]["who"], whole[0]["why"]) == ("ben", "draft new gitlab")
     assert [entry["why"] for entry in log(ws, draft_id).to_json()["log"]] == [
-        "publish github", "verify 1 draft(s)", f"draft edit {draft_id}", "draft new github",
+        "publish github", f"verify {draft_id}", f"draft edit {draft_id}", "draft new github",
     ]  # fmt: skip
     assert len(log(ws, "github").commits) == 4
     assert [one.number for one in log(ws, "gitlab").commits] == [one.number for one in log(ws, other).commits]
