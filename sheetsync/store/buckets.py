@@ -5,20 +5,23 @@ Only this module imports obstore; its errors become the few that `objects.py` kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
 
 from sheetsync.errors import AuthError, MissingExtraError, NetworkError
 from sheetsync.store.objects import ObjectBackend
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
+RETRY_TIMEOUT: Final = timedelta(seconds=60)
+CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s", "allow_http": True}
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
 
 
-def open_bucket(url: str) -> ObjectBackend:
-    """The backend of a bucket's URL.
+def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectBackend:
+    """The backend of a bucket's URL; `config` goes over what the environment says (for endpoints and tests).
 
     Raises:
         MissingExtraError: obstore is not installed.
@@ -29,8 +32,10 @@ def open_bucket(url: str) -> ObjectBackend:
         from obstore.store import from_url
     except ImportError as exc:
         raise MissingExtraError("a store in a bucket needs the extra 'buckets'", hint=HINT) from exc
+    retry: RetryConfig = {"max_retries": 5, "retry_timeout": RETRY_TIMEOUT}
     try:
-        store = from_url(url)
+        given = cast("S3Config", dict(config or {}))  # whose keys they are follows from the URL, at run time
+        store = from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry)
     except (BaseError, ValueError) as exc:
         raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}") from exc
     return ObjectBackend(BucketObjects(store), url)
