@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sheetsync.services.syncing import Forces
 
 FINAL_CODES: Final = frozenset({1, 2, 9})
+WORST_FIRST: Final = (1, 9, 7, 5, 4, 2, 8, 75, 3, 0)
 GOOD: Final = frozenset({0, 3})
 
 
@@ -48,9 +49,9 @@ def one_round(session: Session, rounds: Rounds) -> int:
         lines += [f"{settings.tenant} {settings.spreadsheet}:", *_round_lines(found, target)]
         codes.append(code)
     session.output.answer({"ok": all(code in GOOD for code in codes), "runs": runs}, lines)
-    if session.quiet and max(codes):
+    if session.quiet and any(codes):
         print("\n".join(lines), file=sys.stderr)
-    return max(codes)
+    return min(codes, key=WORST_FIRST.index)
 
 
 def _sync(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:

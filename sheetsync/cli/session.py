@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -108,5 +109,11 @@ class Session:
         """The spreadsheet of the settings, for as long as the context lasts."""
         from sheetsync.bootstrap import open_gateway
 
-        with open_gateway(self.settings, self.workspace) as gateway:
+        opened = open_gateway(self.settings, self.workspace, tell=self.output.say, interactive=self.interactive)
+        with opened as gateway:
             yield gateway
+
+    @property
+    def interactive(self) -> bool:
+        """Is somebody there to sign in with a browser?"""
+        return sys.stdin is not None and sys.stdin.isatty()

@@ -62,7 +62,7 @@ def doctor(session: Session) -> int:
     """Check configuration, store, access and spreadsheet, and say what to do about each finding."""
     from sheetsync.bootstrap import run_doctor_from
 
-    report = run_doctor_from(session.config_path, session.overrides)
+    report = run_doctor_from(session.config_path, session.overrides, interactive=session.interactive)
     session.output.answer(report.to_json(), _doctor_lines(report.lines, session))
     return report.exit_code
 
