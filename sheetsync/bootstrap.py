@@ -175,7 +175,7 @@ def local_server(data_file: Path, *, clock: Clock | None = None) -> Iterator[str
     ends_at = clock.monotonic() + STARTING_S
     while True:
         try:
-            server = LocalSheets(port=0, data=data_file)
+            server = LocalSheets(port=0, data=data_file, sync=True)  # a push must outlive a power cut
             break
         except LockHeldError:
             url = running_url(data_file)

@@ -6,10 +6,12 @@ Source: sheets_api.md section 6 (scopes, application-default credentials, impers
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -200,13 +202,15 @@ def _person(source: CredentialSource, *, interactive: bool) -> Identity:
 
 
 _SIGN_IN: Final = "sheetsync doctor"
+SIGN_IN_S: Final = 300
 
 
 def _sign_in(source: CredentialSource) -> Credentials:
     if source.oauth_client is None or source.oauth_token is None:
         raise AuthError("no OAuth client is named", hint="set [credentials] oauth_client in sheetsync.toml")
     config = _json_object(read_secret_file(source.oauth_client, "OAuth client file"), source.oauth_client)
-    from google_auth_oauthlib.flow import InstalledAppFlow
+    from google_auth_oauthlib.flow import InstalledAppFlow, WSGITimeoutError
+    from oauthlib.oauth2 import OAuth2Error
 
     try:
         flow = InstalledAppFlow.from_client_config(config, source.scopes())
@@ -214,7 +218,11 @@ def _sign_in(source: CredentialSource) -> Credentials:
         raise AuthError(
             f"{source.oauth_client} is not an OAuth client of a desktop app", hint="download it again"
         ) from None
-    made: Credentials = flow.run_local_server(port=0, open_browser=True, timeout_seconds=300)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints the address to open; stdout is for answers
+            made: Credentials = flow.run_local_server(port=0, open_browser=True, timeout_seconds=SIGN_IN_S)
+    except (WSGITimeoutError, OAuth2Error, OSError):
+        raise AuthError("nobody signed in", hint=f"try again: {_SIGN_IN}") from None
     keep_token(source.oauth_token, made.to_json())  # type: ignore[attr-defined]  # a person's credentials have it
     return made
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +21,13 @@ from sheetsync.errors import (
     RequestRefusedError,
     SharingError,
     SheetSyncError,
+    UnknownOutcomeError,
     UsageError,
 )
+from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.error_table import SHOWN_CHARS, Target, parse_failure, translate
+from sheetsync.gsheets.gateway import GoogleSheetsGateway
+from sheetsync.gsheets.options import RetryPolicy
 
 TARGET = Target("1AbCsheet", "robot@project.iam.gserviceaccount.com", "sheets.googleapis.com")
 
@@ -313,6 +319,28 @@ def test_each_known_body_becomes_its_error_with_a_hint(case: Case) -> None:
         assert error.code == case.error_code
     for name, value in case.fields.items():
         assert getattr(error, name) == value
+
+
+URL = "https://sheets.googleapis.com/v4/spreadsheets/1AbCsheet"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_known_body_comes_through_gateway_and_client_as_its_error(
+    google: responses.RequestsMock, make_api: Callable[..., SheetsApi], case: Case
+) -> None:
+    google.get(URL, body=case.body, status=case.code)
+    google.post(f"{URL}:getByDataFilter", body=case.body, status=case.code)
+    google.post(f"{URL}:batchUpdate", body=case.body, status=case.code)
+    api = make_api(policy=RetryPolicy(attempts=1))
+    gateway = GoogleSheetsGateway(api, "1AbCsheet", store_id="s")
+    with pytest.raises(case.error):
+        gateway.list_tabs()
+    with pytest.raises(case.error):
+        gateway.read({})
+    may_have_landed = case.error is NetworkError and case.code >= 400
+    with pytest.raises(UnknownOutcomeError if may_have_landed else case.error):
+        api.batch_update("1AbCsheet", [{"addSheet": {}}])
+    assert api.ledger.counts() == {"read": 2, "write": 1, "drive": 0}
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if b'"message"' in c.body], ids=lambda case: case.name)
