@@ -171,6 +171,8 @@ class _FolderReader:
             mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode) and not name.endswith(SOURCE_SUFFIXES):
                 self._read_part(folder, f"{prefix}{name}")
+            elif stat.S_ISLNK(mode) and f"{prefix}{name}" in PARTS:
+                self._refuse("symlink", f"{prefix}{name}", LINK)
             elif name.endswith(suffixes):
                 if len(self.files) >= MAX_FILES:
                     self._refuse("too_large", "", f"the folder holds more than {MAX_FILES} files")

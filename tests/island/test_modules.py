@@ -57,14 +57,14 @@ def test_every_hand_written_form_is_read_as_the_engine_gives_it(modules: list[Pa
         assert same_json(read.exports, answer["exports"]), file.name
 
 
+NUMBERS_WRITTEN = ["0x1f", "1_000", "1e21", ".5", "5.", "0b11", "1e-7", "-0", "2**31", "4294967296.5"]
+TEXTS_WRITTEN = ["'a'", '"b"', "`c`", "''", "'12'", "' 7 '", "'0x10'", "'é😀'"]
+OTHERS_WRITTEN = ["true", "false", "null", "undefined", "A", "B", "C", "D"]
+
+
 def random_literal(rng: random.Random) -> str:
-    return rng.choice(
-        [
-            str(rng.randrange(-5, 100)), repr(rng.uniform(-10, 10)), "0x1f", "1_000", "1e21", ".5", "5.", "0b11", "1e-7",
-            "-0", "2**31", "4294967296.5", "'a'", '"b"', "`c`", "''", "'12'", "' 7 '", "'0x10'", "'é😀'", "true", "false",
-            "null", "undefined", "A", "B", "C", "D",
-        ]
-    )  # fmt: skip
+    numbers = [str(rng.randrange(-5, 100)), repr(rng.uniform(-10, 10)), *NUMBERS_WRITTEN]
+    return rng.choice(rng.choice([numbers, TEXTS_WRITTEN, OTHERS_WRITTEN]))
 
 
 def random_expression(rng: random.Random, depth: int) -> str:
@@ -115,12 +115,38 @@ def test_generated_expressions_are_worth_what_the_engine_says(tmp_path: Path, en
     assert read > EXPRESSIONS / 2
 
 
-TOKENS = [
-    "'", '"', "`", "{", "}", "[", "]", "(", ")", ",", ":", "...", "${", "+", "-", "\\", "\n", "\r", "//", "/*", "*/", "1",
-    "0", "_", ".", "n", "null", "const ", "main", "=", "?", "!", ";", " ", "common", "ROOT", "get ", "é", "await ", "new ",
-    "let ", "of", "in", "**", "&&", "??", "?.", "0x", "e", "async ", "yield", "this", "__proto__", "import ", "export ",
-    "delete ", "typeof ", "static", "=>", "<!--", "#", "@", "\u2028", "var ", "function ", "class ",
-]  # fmt: skip
+SIGNS = [
+    *"'\"`{}[](),:+-\\\n\r10_.n=?!; e#@é\u2028",
+    "...",
+    "${",
+    "//",
+    "/*",
+    "*/",
+    "**",
+    "&&",
+    "??",
+    "?.",
+    "=>",
+    "<!--",
+]
+WORDS = [
+    "null",
+    "const ",
+    "main",
+    "common",
+    "ROOT",
+    "get ",
+    "await ",
+    "new ",
+    "let ",
+    "of",
+    "in",
+    "0x",
+    "async ",
+    "yield",
+]
+WORDS += ["this", "__proto__", "import ", "export ", "delete ", "typeof ", "static", "var ", "function ", "class "]
+TOKENS = SIGNS + WORDS
 
 
 def mutate(rng: random.Random, data: bytes) -> bytes:
@@ -175,10 +201,10 @@ def test_no_bytes_make_the_reader_crash_or_hang(modules: list[Path], runs: int, 
         assert read.faults or isinstance(read.exports, dict)
 
 
-def as_js(value: object, draw: Callable[[st.SearchStrategy[Any]], Any]) -> str:
+def as_js(value: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> str:
     """A constant written as JavaScript, in one of the ways that people write it."""
     if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
+        return "null" if value is None else "true" if value else "false"
     if isinstance(value, (int, float)):
         return f"({value!r})" if draw(st.booleans()) else repr(value)
     if isinstance(value, str):
@@ -189,11 +215,12 @@ def as_js(value: object, draw: Callable[[st.SearchStrategy[Any]], Any]) -> str:
     comma = draw(st.sampled_from([",", ", ", " , // more\n", ", /* and */ "]))
     end = draw(st.sampled_from(["", ", "])) if value else ""
     if isinstance(value, list):
-        return "[" + comma.join(as_js(item, draw) for item in value) + end + "]"
+        items = [as_js(item, draw) for item in value]
+        return "[" + str(comma).join(items) + str(end) + "]"
     assert isinstance(value, dict)
     written = {key: key if key.isidentifier() and key.isascii() else json.dumps(key) for key in value}
     pairs = [f"{written[key]}: {as_js(item, draw)}" for key, item in value.items()]
-    return "{ " + comma.join(pairs) + end + " }"
+    return "{ " + str(comma).join(pairs) + str(end) + " }"
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

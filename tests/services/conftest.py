@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,36 @@ def live(ws: Workspace, github: dict[str, Any], policy: dict[str, Any]) -> Calla
         return draft_id
 
     return publish
+
+
+@pytest.fixture
+def schema() -> Callable[..., dict[str, Any]]:
+    """Makes a small, good schema of a provider: `schema(namespace, *tools, **more)`."""
+
+    def make(namespace: str, *tools: str, **more: Any) -> dict[str, Any]:
+        made = {
+            tool: {"method": "GET", "path": f"/{tool}", "description": f"does {tool}", "tests": [{}]} for tool in tools
+        }
+        start = {"namespace": namespace, "name": namespace.title(), "version": "4.0.0", "docs": ["d"], "tags": ["t"]}
+        return {**start, "tools": made, **more}
+
+    return make
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    """Writes a library of providers anew: folder → file → a JSON value, text or bytes."""
+
+    def write(tree: dict[str, Any]) -> Path:
+        root = tmp_path / "library"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        for folder, files in tree.items():
+            (root / folder).mkdir(parents=True)
+            for name, content in files.items():
+                text = content if isinstance(content, str | bytes) else json.dumps(content)
+                (root / folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return root
+
+    return write
