@@ -313,10 +313,25 @@ def _check_open(found: Settings) -> Iterator[Line]:
         with open_gateway(found, ws) as gateway:
             lines = list(checked("spreadsheet", lambda: check_spreadsheet(ws, gateway)))
             yield from lines
+            if found.credentials.drive_metadata:
+                yield from checked("drive", lambda: _check_drive(found, gateway.spreadsheet_id))
             if lines[-1].name != "tabs" and not any(line.status == "fail" for line in lines):
                 yield from checked("drift", lambda: check_drift(ws, gateway))
     finally:
         ws.store.close()
+
+
+def _check_drive(found: Settings, spreadsheet_id: str) -> Iterator[Line]:
+    from sheetsync.services.doctor import Line
+
+    fields = "name,modifiedTime,lastModifyingUser(displayName)"
+    api = open_api(found, endpoint=found.sheets.endpoint)
+    try:
+        file = api.drive_metadata(spreadsheet_id, fields=fields)
+    finally:
+        api.close()
+    who = (file.get("lastModifyingUser") or {}).get("displayName", "somebody")
+    yield Line("ok", "drive", f"last changed {file.get('modifiedTime', 'at an unknown time')} by {who}")
 
 
 def _nothing_pushed_yet() -> Iterator[Line]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import pytest
 import responses
@@ -179,6 +182,60 @@ def test_nobody_is_asked_to_sign_in_where_nobody_is(tmp_path: Path) -> None:
     with pytest.raises(AuthError, match="signed in") as caught:
         open_identity(source, interactive=False)
     assert "sheetsync doctor" in caught.value.hint
+
+
+class _Browser:
+    """A person in a browser: follows the address and comes back with a code, or with a refusal."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+
+    def open(self, url: str, **_: object) -> bool:
+        query = parse_qs(urlsplit(url).query)
+        back = f"{query['redirect_uri'][0]}?state={query['state'][0]}&{self._answer}"
+        assert query["scope"] == [SCOPE_SPREADSHEETS]
+        threading.Thread(target=lambda: urlopen(back).close(), daemon=True).start()  # noqa: S310  # our own address
+        return True
+
+
+@pytest.fixture
+def oauth_source(tmp_path: Path) -> CredentialSource:
+    client = {
+        "installed": {
+            "client_id": "id",
+            "client_secret": "planted-client-secret",
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+            "token_uri": TOKEN_URI,
+            "redirect_uris": ["http://localhost"],
+        }
+    }
+    path = write_secret(tmp_path / "client.json", json.dumps(client))
+    return CredentialSource(oauth_client=path, oauth_token=tmp_path / "state" / "token.json")
+
+
+def test_a_person_signs_in_once_and_stdout_stays_free_for_answers(
+    google: responses.RequestsMock,
+    oauth_source: CredentialSource,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("webbrowser.get", lambda *_: _Browser("code=abc"))
+    token = {"access_token": "ya29.x", "refresh_token": "planted-refresh", "expires_in": 3600, "token_type": "Bearer"}
+    google.post(TOKEN_URI, json={**token, "scope": SCOPE_SPREADSHEETS})
+    first = open_identity(oauth_source, interactive=True)
+    again = open_identity(oauth_source, interactive=False)
+    assert first.key == again.key
+    assert oauth_source.oauth_token is not None
+    assert oauth_source.oauth_token.stat().st_mode & 0o777 == 0o600
+    assert capsys.readouterr().out == ""
+
+
+def test_a_person_who_refuses_to_sign_in_is_one_clear_error(
+    oauth_source: CredentialSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.get", lambda *_: _Browser("error=access_denied"))
+    with pytest.raises(AuthError, match="nobody signed in"):
+        open_identity(oauth_source, interactive=True)
 
 
 def test_a_token_is_kept_so_that_nobody_else_can_read_it(tmp_path: Path) -> None:
