@@ -74,7 +74,7 @@ def bad_files(schema: Schema) -> dict[str, tuple[str, dict[str, Any]]]:
         "no tools": ("bad_tools", {"a.json": {**fine, "tools": []}}),
         "a tool without a method": ("bad_tool", {"a.json": {**fine, "tools": {"run": {**tool, "method": ""}}}}),
         "a tool without a path": ("bad_tool", {"a.json": {**fine, "tools": {"run": {**tool, "path": None}}}}),
-        "a tool without description": ("bad_tool", {"a.json": {**fine, "tools": {"run": {**tool, "description": " "}}}}),
+        "a mute tool": ("bad_tool", {"a.json": {**fine, "tools": {"run": {**tool, "description": " "}}}}),
         "a tool that is none": ("bad_tool", {"a.json": {**fine, "tools": {"run": 1}}}),
         "a schema that is none": ("not_an_object", {"a.json": "[1]"}),
         "no schema": ("no_schema", {"b.mjs": "export const skill = { name: 'x', content: 'y' }"}),
