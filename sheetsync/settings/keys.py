@@ -189,6 +189,7 @@ KEYS: Final[dict[str, Form]] = {
     "pull.unattended_users": users,
     "publish.loosening_needs_second_person": flag,
     "import.validator": command,
+    "import.validator_limit_s": number(1, 3600),
     "serve.host": text,
     "serve.port": count(0, 65_535),
     "serve.public_url": public_url,

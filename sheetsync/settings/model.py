@@ -84,6 +84,7 @@ class ImportSettings:
     """How providers are checked. `validator`: an external command, run on each provider's folder; () for none."""
 
     validator: tuple[str, ...] = ()
+    validator_limit_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,10 @@ class Settings:
                 "unattended_users": sorted(self.pull.unattended_users),
             },
             "publish": {"loosening_needs_second_person": self.publish.loosening_needs_second_person},
-            "import": {"validator": list(self.importing.validator)},
+            "import": {
+                "validator": list(self.importing.validator),
+                "validator_limit_s": self.importing.validator_limit_s,
+            },
             "targets": [{"tenant": target.tenant, "spreadsheet": target.spreadsheet} for target in self.targets],
             "serve": _serve_json(self.serve),
             "firearms": [firearm.to_json() for firearm in self.firearms.firearms],
