@@ -1,0 +1,25 @@
+"""`python -m benchmarks [NAME…]`: run all measures, or those named, and print one line each."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+NAMES = ("startup", "whole_path", "quiet_sync", "store")
+
+
+def main(names: list[str]) -> int:
+    """Print the results; 1 if something was not reached."""
+    good = True
+    for name in names or [name for name in NAMES if (Path(__file__).parent / f"{name}.py").exists()]:
+        with tempfile.TemporaryDirectory(prefix=f"sheetsync-{name}-") as folder:
+            for result in import_module(f"benchmarks.{name}").run(Path(folder)):
+                print(result.line(), flush=True)
+                good = good and result.good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
