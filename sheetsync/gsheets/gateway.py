@@ -54,10 +54,10 @@ class GoogleSheetsGateway:
         """The calls made so far: read, write, drive."""
         return self._api.ledger.counts()
 
-    def read(self, sizes: dict[Role, int]) -> SheetRead:
+    def read(self, sizes: dict[Role, int], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All tabs that carry our metadata: one read."""
         body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
-        return parse_read(orjson.loads(body), self._id)
+        return parse_read(orjson.loads(body), self._id, columns=columns or {})
 
     def list_tabs(self) -> SheetRead:
         """All tabs by name: one read, no cells."""

@@ -7,12 +7,13 @@ Source: sheets_api.md sections 3 and 5.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sheetsync.sync.gateway import ErrorValue, Formula, Mark, Raw, RowRead, ScratchTab, SheetRead, TabRead
 from sheetsync.sync.tabs import LAYOUTS, ROLES, SCRATCH, STAGING, Role
 
+NO_COLUMNS: Mapping[Role, dict[str, int]] = {}
 JSON = Any  # Google's JSON, parsed here and trusted nowhere else
 TAB_KEY: Final = "sheetsync.tab"
 MARK_KEY: Final = "sheetsync.mark"
@@ -74,8 +75,11 @@ def parse_mark(answer: JSON) -> Mark | None:
     return None
 
 
-def parse_read(answer: JSON, spreadsheet_id: str) -> SheetRead:
-    """A whole read: our tabs by role, scratch and staging tabs; a role that occurs twice is told by its sheetId later."""
+def parse_read(answer: JSON, spreadsheet_id: str, *, columns: Mapping[Role, dict[str, int]] = NO_COLUMNS) -> SheetRead:
+    """A whole read: our tabs by role, scratch and staging tabs.
+
+    `columns`: where the columns of some tabs are, whatever their headers say.
+    """
     tabs: dict[Role, TabRead] = {}
     scratch, staging, doubled = [], [], []
     for sheet in answer.get("sheets", ()):
@@ -85,7 +89,7 @@ def parse_read(answer: JSON, spreadsheet_id: str) -> SheetRead:
         elif role == STAGING:
             staging.append(int(sheet["properties"].get("sheetId", 0)))
         elif role in ROLES:
-            tab = parse_tab(role, sheet)
+            tab = parse_tab(role, sheet, columns.get(role))
             if role in tabs:
                 doubled.append((role, tab.title))
             else:
@@ -114,8 +118,8 @@ def parse_listing(answer: JSON, spreadsheet_id: str) -> SheetRead:
     return SheetRead(spreadsheet_id, parse_mark(answer), marked, listed=tuple(listed), foreign_cells=cells, title=title)
 
 
-def parse_tab(role: Role, sheet: JSON) -> TabRead:
-    """One tab of ours: columns by header, rows that hold anything of ours."""
+def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> TabRead:
+    """One tab of ours: columns by header (or as `known`), rows that hold anything of ours."""
     properties, layout = sheet["properties"], LAYOUTS[role]
     grid = properties.get("gridProperties", {})
     rows = list(_grid_rows(sheet))
@@ -125,6 +129,7 @@ def parse_tab(role: Role, sheet: JSON) -> TabRead:
     for at, text in enumerate(headers):
         if text in layout.names and text not in columns:
             columns[text] = at
+    columns = known or columns
     places = tuple(columns.get(name, -1) for name in layout.names)
     body = [
         row

@@ -92,6 +92,8 @@ class SyncRun:
         self.plan: Plan | None = None
         self.state = SyncState(gateway.spreadsheet_id)
         self.unmarked: list[tuple[Role, int]] = []
+        self.headers: dict[Role, dict[str, int]] = {}
+        self.gone: set[tuple[Role, str]] = set()
 
     # -- the run
 
@@ -117,7 +119,7 @@ class SyncRun:
         read = self._read()
         self._settle_landed(lease, read, view)
         self._check_version(lease, read)
-        self._check_headers(read)
+        read = self._check_headers(read)
         if self.state.token is None and not self.dry_run and self.mode.writes:
             read = self._open(lease, read)
         for attempt in range(ATTEMPTS):
@@ -193,8 +195,20 @@ class SyncRun:
         self.state.accept, self.state.asked = self.mode.answer, read.tokens
         self._commit_state(lease, "goes on from the version found", {"pre_images_found": found} if found else {})
 
-    def _check_headers(self, read: SheetRead) -> None:
+    def _check_headers(self, read: SheetRead) -> SheetRead:
+        """Where headers are to be written again, the columns are read as those headers will say."""
         self.headers = check_headers(read, self.state, self.forces)
+        if not any(role in OWNER_ROLES for role in self.headers):
+            return read
+        for role, columns in self.headers.items():
+            gone = {
+                name
+                for name in columns
+                if name not in read.tabs[role].columns and columns[name] >= len(read.tabs[role].headers)
+            }
+            self.gone |= {(role, name) for name in gone}
+        again = self.gateway.read({}, columns=self.headers)
+        return replace(again, listed=read.listed)
 
     # -- opening an epoch
 
@@ -206,7 +220,7 @@ class SyncRun:
             lease, batch, Intended(token, self.state.token, self.state.commit), read, why="opens an epoch"
         )
         if answer.read is not None and read.tabs:
-            return replace(answer.read, listed=read.listed, mark=read.mark)
+            return replace(answer.read, tabs=read.tabs | answer.read.tabs, listed=read.listed, mark=read.mark)
         scratch = self.gateway.read({}).scratch if answer.scratch is None else (answer.scratch,)
         return replace(read, scratch=scratch)
 
@@ -243,7 +257,7 @@ class SyncRun:
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
         plan = compare(
             read, view, self.state, self.mode, firearms=self.ws.firearms.ids(), settled=self.seen.settled,
-            fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell),
+            fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell), gone=self.gone,
         )  # fmt: skip
         check_plan(plan, read, self.state, self.forces)
         pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)
@@ -337,7 +351,6 @@ class SyncRun:
 
     def _send(self, lease: Lease, batch: Batch, intended: Intended, read: SheetRead, *, why: str) -> Landed:
         state = self.state.copy()
-        state.known = True
         state.planned += 1
         state.intended = (*state.intended, intended)
         self.state = state

@@ -79,6 +79,7 @@ def state_to_json(state: SyncState) -> JSON:
         "held": state.held,
     }
     head = {"format": FORMAT, "spreadsheet_id": state.spreadsheet_id, "commit": state.commit}
+    head |= {} if state.known else {"known": False}
     return head | {name: value for name, value in parts.items() if value not in (None, "", 0, [], {})}
 
 
@@ -143,7 +144,7 @@ def state_from_json(value: JSON) -> SyncState:
         )
     get = value.get
     return SyncState(
-        spreadsheet_id=str(value["spreadsheet_id"]), known=True, commit=int(value["commit"]),
+        spreadsheet_id=str(value["spreadsheet_id"]), known=bool(get("known", True)), commit=int(value["commit"]),
         differs={(r, tuple(k)): None if row is None else tuple(row) for r, k, row in get("differs", [])},
         pending={_cell(one): str(one[3]) for one in get("pending", [])},
         answers={_cell(one): str(one[3]) for one in get("answers", [])},

@@ -5,7 +5,7 @@ Rules over a whole row are in `policy_rows` and `kpi_rows`; which rows there are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 
 from sheetsync.domain.cells import UNDECIDED
@@ -35,6 +35,7 @@ class Comparison:
     settled: Callable[[Cell, Raw], bool]
     fates: dict[Cell, str]
     plan: Plan
+    gone: Set[tuple[Role, str]]
 
     @property
     def state(self) -> SyncState:
@@ -97,10 +98,11 @@ def compare_cell(
     actual = row.cells[LAYOUTS[tab.role].position(column.name)]
     name = cell_name(tab, row, column.name)
     raw, healed = _without_debt(c, cell, name, actual)
-    if isinstance(base, Nothing) and c.mode.answer == "adopt" and not c.state.known:
+    if isinstance(base, Nothing) and c.mode.answer == "adopt":
         base = edit.value if edit else published  # differences are read as owners' edits
     state = CellState(base, "", published, edit, withdrawn=c.fates.get(cell, "").startswith("rejected"))
-    value = _value(c, column, raw, state)
+    value = state.local if (tab.role, column.name) in c.gone else _value(c, column, raw, state)
+    value = "" if value is None else value
     if isinstance(value, Bad):
         return CellOutcome(
             column,

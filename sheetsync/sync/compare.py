@@ -7,7 +7,7 @@ Cells are decided in `decide`, read in `cells`; rows are in `policy_rows` and `k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from sheetsync.domain.firearms import closest
 from sheetsync.sync.baseline import SyncState
@@ -24,23 +24,21 @@ from sheetsync.sync.view import Row, View
 
 Settled = Callable[[Cell, Raw], bool]
 Fate = Callable[[str, Cell], str]
+NONE_GONE: Set[tuple[Role, str]] = frozenset()
 TWICE = Bad("duplicate_key", "this key occurs twice", "delete one of the rows; until then none of them is synchronised")
 MERGED = Bad("merged_cells", "merged cells", "unmerge the cells of this row")
 
 
 def compare(
-    read: SheetRead,
-    view: View,
-    state: SyncState,
-    mode: Mode,
-    *,
-    firearms: tuple[str, ...],
-    settled: Settled,
-    fate: Fate,
-) -> Plan:
-    """The plan of one run: events for drafts, reports, the next baseline, and what rows are to become."""
+    read: SheetRead, view: View, state: SyncState, mode: Mode, *, firearms: tuple[str, ...], settled: Settled, fate: Fate,
+    gone: Set[tuple[Role, str]] = NONE_GONE,
+) -> Plan:  # fmt: skip
+    """The plan of one run: events for drafts, reports, the next baseline, and what rows are to become.
+
+    `gone`: columns of ours that were deleted and are made again; nobody emptied their cells.
+    """
     plan = Plan(state.copy(), view.commit)
-    c = Comparison(read, view, mode, firearms, settled, {}, plan)
+    c = Comparison(read, view, mode, firearms, settled, {}, plan, gone)
     _learn_fates(c, fate)
     for role in OWNER_ROLES:
         _compare_tab(c, role)

@@ -205,8 +205,11 @@ class SheetGateway(Protocol):
     def spreadsheet_id(self) -> str:
         """The id of the spreadsheet."""
 
-    def read(self, sizes: dict[Role, int]) -> SheetRead:
-        """All our tabs and the scratch tab: one read (row blocks above 20,000 rows, by the last known `sizes`)."""
+    def read(self, sizes: dict[Role, int], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
+        """All our tabs and the scratch tab: one read (row blocks above 20,000 rows, by the last known `sizes`).
+
+        `columns`: where the columns of some tabs are, whatever their headers say.
+        """
 
     def list_tabs(self) -> SheetRead:
         """All tabs by name, without cells: for set-up, the doctor, and when one of ours is missing."""

@@ -166,6 +166,10 @@ def read_cell(column: TabColumn, raw: Raw, known: tuple[str, ...] = ()) -> CellV
         return _formula(raw)
     if isinstance(raw, ErrorValue):
         return Bad("error_value", f"the cell holds the error {shown(raw)}", "type the value itself")
+    if isinstance(raw, str) and raw.lstrip().startswith(
+        "="
+    ):  # typed into a cell that holds text: Google keeps it as text
+        return _formula(Formula(raw.strip()))
     if column.kind == "bool":
         return read_boolean(raw)
     if column.kind == "firearm":

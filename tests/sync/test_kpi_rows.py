@@ -1,0 +1,119 @@
+"""KPI rows that owners add, change, delete and add again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheetsync.services import drafts
+
+COST = ("github", "cost_per_call")
+KPI = {"impact_type": "cost", "formula": "usage.cost * 3", "target": 5, "unit": "EUR"}
+
+
+def test_an_added_row_starts_from_nothing_in_every_column(desk: Any) -> None:
+    desk.tab("KPIs").append_row(["slack", "messages", "count", "usage.count * 2", 0.5, "msg"])
+    edits = desk.pull().to_json()["drafts"][0]["edits"]
+    assert [(one["column"], one["base"], one["value"]) for one in edits] == [
+        ("impact_type", None, "count"), ("formula", None, "usage.count * 2"), ("target", None, 0.5), ("unit", None, "msg"),
+    ]  # fmt: skip
+    policy = desk.open_drafts()[0].policy_snapshot
+    assert policy.kpis["messages"].target == 0.5
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_deleted_row_is_proposed_and_answered_in_sync_status(desk: Any) -> None:
+    desk.tab("KPIs").delete_rows(2)
+    report = desk.sync()
+    edit = report.to_json()["drafts"][0]["edits"][0]
+    assert (edit["column"], edit["base"], edit["value"], edit["loosening"]) == ("kpi_name", "cost_per_call", None, True)
+    assert "deletion proposed" in [row[1] for row in desk.values("Sync Status")]
+    assert len(desk.values("KPIs")) == 1
+    assert desk.sync().calls["write"] == 0
+    desk.publish(report.drafts[0].id)
+    desk.sync()
+    assert desk.ws.catalogue().published("github").kpis.kpis == {}
+    assert "deletion proposed" not in [row[1] for row in desk.values("Sync Status")]
+
+
+def test_adding_it_again_withdraws_the_deletion(desk: Any) -> None:
+    row = desk.row(*COST, title="KPIs")[:6]
+    desk.tab("KPIs").delete_rows(2)
+    desk.sync()
+    desk.tab("KPIs").append_row(row)
+    report = desk.sync()
+    assert report.drafts == []
+    assert desk.open_drafts() == []
+
+
+def test_adding_it_again_with_another_formula_is_an_edit(desk: Any) -> None:
+    desk.tab("KPIs").delete_rows(2)
+    desk.sync()
+    desk.tab("KPIs").append_row([*COST, "cost", "usage.cost * 9", 5, "EUR"])
+    edits = desk.sync().to_json()["drafts"][0]["edits"]
+    assert [(one["column"], one["base"], one["value"]) for one in edits] == [
+        ("formula", "usage.cost * 1.0", "usage.cost * 9")
+    ]
+
+
+def test_a_deletion_against_a_published_change_is_a_conflict(desk: Any) -> None:
+    desk.tab("KPIs").delete_rows(2)
+    desk.set_kpi("github", {"cost_per_call": KPI})
+    report = desk.sync()
+    assert report.exit_code == 3
+    assert [(one["column"], one["yours"]) for one in report.to_json()["conflicts"]] == [("kpi_name", None)]
+    assert desk.sync().to_json()["conflicts"] != []
+    drafts.resolve_conflict(desk.ws, report.drafts[0].id, COST, "kpi_name", "yours")
+    assert desk.sync().conflicts == []
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_rejected_deletion_brings_the_row_back(desk: Any) -> None:
+    desk.tab("KPIs").delete_rows(2)
+    drafts.discard_draft(desk.ws, desk.sync().drafts[0].id, "keep it")
+    desk.sync()
+    assert desk.row(*COST, title="KPIs")[:6] == [*COST, "cost", "usage.cost * 1.0", 5, "EUR"]
+    assert desk.status(*COST, title="KPIs") == "rejected: keep it"
+
+
+def test_a_kpi_dropped_by_publish_leaves_unless_its_owner_changed_it(desk: Any) -> None:
+    desk.set_kpi("github", {"cost_per_call": None})
+    desk.sync()
+    assert len(desk.values("KPIs")) == 1
+
+
+def test_an_owners_change_against_a_dropped_kpi_is_a_conflict(desk: Any) -> None:
+    desk.edit(COST, "target", 7, "KPIs")
+    desk.set_kpi("github", {"cost_per_call": None})
+    report = desk.sync()
+    assert report.exit_code == 3
+    assert {one["theirs"] for one in report.to_json()["conflicts"]} == {None}
+    assert desk.cell(COST, "target", "KPIs") == 7
+    assert desk.sync().calls["write"] == 0
+
+
+def test_taking_back_an_added_row_withdraws_it(desk: Any) -> None:
+    desk.tab("KPIs").append_row(["slack", "messages", "count", "usage.count * 2"])
+    desk.sync()
+    desk.tab("KPIs").delete_rows(3)
+    assert desk.sync().drafts == []
+    assert desk.open_drafts() == []
+    assert desk.sync().calls["write"] == 0
+
+
+def test_bad_rows_are_problems_and_make_no_drafts(desk: Any) -> None:
+    tab = desk.tab("KPIs")
+    tab.append_row(["slck", "messages", "count", "usage.count"])
+    tab.append_row(["slack", "Bad Name", "count", "usage.count"])
+    tab.append_row(["slack", "no_formula", "count"])
+    tab.append_row(["slack", "wrong_type", "costs", "usage.count"])
+    tab.append_row(["slack", "wrong_formula", "count", "usage.kost * 2"])
+    tab.append_row(["slack", "text_target", "count", "usage.count", "many"])
+    report = desk.sync()
+    assert report.drafts == []
+    assert [one.code for one in report.problems] == [
+        "unknown_connector", "bad_kpi_name", "incomplete_kpi", "unknown_impact_type", "kpi_formula", "not_number",
+    ]  # fmt: skip
+    assert desk.status("slck", "messages", title="KPIs").startswith(
+        "problem: unknown connector 'slck' (did you mean slack)"
+    )
+    assert desk.sync().calls["write"] == 0

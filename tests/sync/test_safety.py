@@ -1,0 +1,191 @@
+"""Safety stops: exit 7, nothing written, and a named way to go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sheetsync.errors import LockHeldError, PlanMovedError, SafetyStopError
+from sheetsync.services import sync_plans
+from sheetsync.services.sync_state import baseline_record
+from sheetsync.services.syncing import lease_name, sync
+
+POST = ("slack", "post")
+
+
+@pytest.fixture
+def wide(empty: Any) -> Any:
+    """A connector with forty decided scopes, pushed."""
+    names = [f"scope{number:02}" for number in range(40)]
+    empty.publish(empty.draft("big", names, dict.fromkeys(names, "firearm.read")))
+    empty.push()
+    return empty
+
+
+def stop(desk: Any, **options: Any) -> SafetyStopError:
+    before = desk.api.ledger.counts()["write"]
+    with pytest.raises(SafetyStopError) as caught:
+        desk.sync(**options)
+    assert desk.api.ledger.counts()["write"] == before
+    assert caught.value.exit_code == 7
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_tab_that_came_back_empty(desk: Any) -> None:
+    desk.tab().batch_clear(["A2:E5"])
+    assert stop(desk).flag == "--force-lost-rows"
+    desk.sync(forces=desk.force(lost_rows=frozenset({"Policy Matrix"})))
+    assert desk.row(*POST)
+
+
+def test_many_lost_rows(wide: Any) -> None:
+    wide.tab().delete_rows(2, 11)
+    assert stop(wide).code == "lost_rows"
+    wide.sync(forces=wide.force(lost_rows=frozenset({"policy matrix"})))
+    assert len(wide.values()) == 41
+
+
+def test_a_few_lost_rows_are_put_back(wide: Any) -> None:
+    wide.tab().delete_rows(2, 6)
+    wide.sync()
+    assert len(wide.values()) == 41
+
+
+def test_a_mass_edit(wide: Any) -> None:
+    wide.tab().update([["firearm.money", True]] * 40, "C2:D41")
+    assert stop(wide).flag == "--force-mass-edit"
+    report = wide.sync(forces=wide.force(mass_edit=frozenset({"Policy Matrix"})))
+    assert len(report.drafts[0].edits) == 80
+
+
+def test_filling_empty_cells_is_no_mass_edit(empty: Any) -> None:
+    empty.publish(empty.draft("big", [f"scope{number:02}" for number in range(40)]))
+    empty.push()
+    empty.tab().update([["firearm.money"]] * 40, "C2:C41")
+    assert len(empty.sync().drafts[0].edits) == 40
+
+
+def test_a_renamed_header(desk: Any) -> None:
+    desk.tab().update([["guard"]], "C1")
+    assert stop(desk).flag == "--force-headers"
+    desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
+    assert desk.values()[0][2] == "firearm_id"
+    assert desk.sync().calls["write"] == 0
+
+
+def test_an_unmarked_tab_of_our_name(empty: Any) -> None:
+    empty.publish(empty.draft("slack", ["post", "read"], {"post": "firearm.read"}))
+    tab = empty.book.add_worksheet("Policy Matrix", 10, 6)
+    tab.update(
+        [["connector_id", "scope", "firearm_id", "strategy_lock", "sync_status"], [*POST, "firearm.money", False]]
+    )
+    assert stop(empty).code == "unmarked_tab"
+    report = empty.sync(forces=empty.force(adopt=True))
+    assert [(one.base, one.value) for one in report.drafts[0].edits] == [("firearm.read", "firearm.money")]
+    assert empty.status(*POST).startswith("pending in ")
+    assert empty.row("slack", "read")
+    assert empty.sync().calls["write"] == 0
+
+
+def test_a_copied_spreadsheet(desk: Any) -> None:
+    copy = desk.clients[0].copy(desk.spreadsheet_id, title="copy", copy_permissions=False)
+    desk.gateway = desk.gateway_for(copy.id)
+    assert stop(desk).code == "copied_spreadsheet"
+    desk.book = desk.open(copy.id)
+    desk.edit(POST, "firearm_id", "firearm.read")
+    report = desk.sync(forces=desk.force(adopt=True))
+    assert [(one.base, one.value) for one in report.drafts[0].edits] == [("firearm.external_write", "firearm.read")]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_restore_from_store_reports_and_overwrites(desk: Any) -> None:
+    scratch = next(tab for tab in desk.book.worksheets() if tab.title.startswith("sheetsync epoch"))
+    desk.book.del_worksheet(scratch)
+    desk.edit(POST, "firearm_id", "firearm.read")
+    assert stop(desk).code == "epoch_missing"
+    report = desk.sync(forces=desk.force(restore_from_store=True))
+    assert report.drafts == []
+    assert desk.cell(POST, "firearm_id") == "firearm.external_write"
+    assert "firearm.read" in [one["value"] for one in report.to_json()["healed"]]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_adopt_reads_differences_as_edits(desk: Any) -> None:
+    scratch = next(tab for tab in desk.book.worksheets() if tab.title.startswith("sheetsync epoch"))
+    desk.book.del_worksheet(scratch)
+    desk.edit(POST, "firearm_id", "firearm.read")
+    stop(desk)
+    report = desk.sync(forces=desk.force(adopt=True))
+    assert [one.value for one in report.drafts[0].edits] == ["firearm.read"]
+
+
+def test_another_stores_spreadsheet(desk: Any, tmp_path: Any, server: Any) -> None:
+    other = type(desk)(server, tmp_path / "other")
+    other.gateway = other.gateway_for(desk.spreadsheet_id)
+    assert stop(other).code == "foreign_spreadsheet"
+    other.close()
+
+
+def test_a_lost_baseline_overwrites_nothing(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    with desk.ws.store.transaction(desk.ws.ctx, why="lost") as tx:
+        record = baseline_record(desk.ws, desk.spreadsheet_id)
+        tx.save(record, {"format": 1, "spreadsheet_id": desk.spreadsheet_id, "commit": 0, "known": False})
+    report = desk.sync()
+    assert [(one.base, one.value) for one in report.drafts[0].edits] == [(None, "firearm.read")]
+    assert [one.theirs for one in report.conflicts] == ["firearm.external_write"]
+    assert desk.cell(POST, "firearm_id") == "firearm.read"
+
+
+def test_a_second_run_exits_8(desk: Any) -> None:
+    with desk.ws.store.lease(lease_name(desk.spreadsheet_id), who="cron"), pytest.raises(LockHeldError) as caught:
+        desk.sync()
+    assert caught.value.exit_code == 8
+
+
+def test_a_plan_is_applied_or_refused(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    plan = sync_plans.make_plan(desk.ws, desk.gateway).to_json()
+    head = desk.snapshots()
+    assert plan["would"]["drafts"][0]["connector_id"] == "slack"
+    assert desk.snapshots() == head
+    desk.edit(POST, "firearm_id", "firearm.money")
+    with pytest.raises(PlanMovedError):
+        sync_plans.apply_plan(desk.ws, desk.gateway, plan)
+    plan = sync_plans.make_plan(desk.ws, desk.gateway).to_json()
+    assert sync_plans.apply_plan(desk.ws, desk.gateway, plan).drafts[0].edits[0].value == "firearm.money"
+
+
+def test_undo_puts_back_and_holds_until_resumed(desk: Any) -> None:
+    desk.set("slack", "post", "firearm.money")
+    desk.retire("github")
+    desk.push()
+    sync_plans.undo(desk.ws, desk.gateway)
+    assert desk.cell(POST, "firearm_id") == "firearm.external_write"
+    assert desk.row("github", "admin_write")[2:4] == ["firearm.external_write", True]
+    assert stop(desk).code == "undo_holds"
+    sync_plans.resume(desk.ws, desk.gateway)
+    assert desk.cell(POST, "firearm_id") == "firearm.money"
+    assert {row[0] for row in desk.values()[1:]} == {"slack"}
+    assert desk.sync().calls["write"] == 0
+
+
+def test_why_a_cell_shows_what_it_shows(desk: Any) -> None:
+    where = desk.edit(POST, "firearm_id", "firearm.read")
+    draft = desk.sync().drafts[0].id
+    told = sync_plans.why(desk.ws, desk.gateway, "Policy Matrix", where).to_json()
+    assert told["published"] == "firearm.external_write"
+    assert told["pending"] == {"draft": draft, "base": "firearm.external_write", "value": "firearm.read"}
+    assert told["row_key"] == [*POST]
+
+
+def test_a_dry_run_writes_nothing(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    head = desk.snapshots()
+    report = sync(desk.ws, desk.gateway, dry_run=True)
+    assert report.changed
+    assert report.drafts
+    assert report.calls["write"] == 0
+    assert desk.snapshots() == head
