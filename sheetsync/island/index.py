@@ -5,11 +5,12 @@ Its form is the public FlowMCP grading schema 2.0.1. It carries all hash binding
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import orjson
 
 from sheetsync.domain.draft import format_utc
 from sheetsync.domain.model import JSONValue
@@ -40,6 +41,7 @@ class ProviderNodes:
     """The states of a provider's nodes."""
 
     tools: Mapping[tuple[str, str], NodeState]
+    hashes: Mapping[tuple[str, str], str]  # of each tool's own content
     schemas: Mapping[str, NodeState]
     aggregate: NodeState
     vetoed: bool
@@ -68,12 +70,14 @@ class IndexBuilder:
         everything = hashes_of(Address("namespace", content.owner), content)
         approved = grades.approved(everything) is not None
         tools: dict[tuple[str, str], NodeState] = {}
+        hashes: dict[tuple[str, str], str] = {}
         schemas: dict[str, NodeState] = {}
         for name, schema in content.schemas.items():
             vetoed = grades.vetoed([schema.hash]) is not None
             fine = approved or grades.approved([schema.hash]) is not None
             for tool, value in schema.tools.items():
                 own = [tool_hash(value)]
+                hashes[name, tool] = own[0]
                 tools[name, tool] = with_grades(
                     tool_state(f"{name}.{tool}", value, evidence),
                     vetoed=vetoed or grades.vetoed(own) is not None,
@@ -84,7 +88,7 @@ class IndexBuilder:
         vetoed = grades.vetoed_whole(content.owner, everything)
         aggregate = with_grades(worst(list(schemas.values())), vetoed=vetoed, approved=False)
         newest = _newest(content.newest_at, evidence.newest_at(), grades.saved_at())
-        return ProviderNodes(tools, schemas, aggregate, vetoed, newest)
+        return ProviderNodes(tools, hashes, schemas, aggregate, vetoed, newest)
 
     def member_state(self, member: Member) -> NodeState:
         """A member's state: that of the node it leads to."""
@@ -126,8 +130,7 @@ class IndexBuilder:
     def _schema_json(self, content: OwnerContent, name: str, nodes: ProviderNodes) -> dict[str, JSONValue]:
         schema = content.schemas[name]
         tools = {
-            tool: {**nodes.tools[name, tool].to_json(), "boundTo": tool_hash(value)}
-            for tool, value in sorted(schema.tools.items())
+            tool: {**nodes.tools[name, tool].to_json(), "boundTo": nodes.hashes[name, tool]} for tool in schema.tools
         }
         return {
             **nodes.schemas[name].to_json(),
@@ -243,4 +246,4 @@ def _time(at: datetime | None) -> str:
 
 def index_bytes(index: Mapping[str, JSONValue]) -> bytes:
     """The one byte form of an index: sorted keys, two spaces, a line feed at the end."""
-    return (json.dumps(index, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    return orjson.dumps(index, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -33,6 +33,7 @@ from sheetsync.services.workspace import Workspace
 from sheetsync.store import Snapshot, SourceBytes, Transaction
 
 PARTLY: Final = 3
+KINDS: Final = (PROVIDERS, SELECTIONS)
 ATTEMPTS: Final = 3  # when another writer comes between
 Progress = Callable[[int, int, str], None]
 
@@ -125,11 +126,8 @@ class _Import:
         if any(candidate.from_library for candidate in found.candidates):
             self._report_vanished(before)
         if not self._check:
-            names = {
-                PROVIDERS: set(report.created + report.changed + report.skipped)
-                & {n for k, n in self._seen if k == PROVIDERS}
-            }
-            names[SELECTIONS] = {name for kind, name in self._seen if kind == SELECTIONS}
+            done = {*report.created, *report.changed, *report.skipped}
+            names = {kind: {name for of, name in self._seen if of == kind and name in done} for kind in KINDS}
             refresh_index(self._ws, names)
         return report
 

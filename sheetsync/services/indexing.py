@@ -37,13 +37,15 @@ def builder_of(ws: Workspace) -> tuple[IndexBuilder, IslandReader]:
 
 
 def refresh_index(ws: Workspace, names: Mapping[str, set[str]] | None) -> IndexReport:
-    """Write the indexes of these providers and selections (None: of all) where they differ from what is there."""
+    """Write the indexes of these providers and selections (None: of all) where they differ from what is there.
+
+    With providers come all selections: what a member is, is told in theirs too.
+    """
     builder, reader = builder_of(ws)
     store, tenant = ws.store, ws.ctx.tenant
     seen, written = [], []
     for kind in (PROVIDERS, SELECTIONS):
-        owners = sorted(names[kind]) if names is not None else list(all_manifests(store, tenant, kind))
-        for owner in owners:
+        for owner in _owners(ws, names, kind):
             content = reader.provider(owner) if kind == PROVIDERS else reader.selection(owner)
             if content is None:
                 continue
@@ -54,3 +56,9 @@ def refresh_index(ws: Workspace, names: Mapping[str, set[str]] | None) -> IndexR
                 store.write_derived(tenant, path, data)
                 written.append(f"{kind}/{owner}")
     return IndexReport(tuple(seen), tuple(written))
+
+
+def _owners(ws: Workspace, names: Mapping[str, set[str]] | None, kind: str) -> list[str]:
+    if names is None or (kind == SELECTIONS and names[PROVIDERS]):
+        return list(all_manifests(ws.store, ws.ctx.tenant, kind))
+    return sorted(names[kind])
