@@ -39,8 +39,8 @@ def _validator(session: Session) -> Validator | None:
     """The external check of the configuration, if there is one."""
     from sheetsync.island.validator import Validator
 
-    configured = session.settings.importing.validator
-    return Validator(configured) if configured else None
+    importing = session.settings.importing
+    return Validator(importing.validator, importing.validator_limit_s) if importing.validator else None
 
 
 def import_lines(report: Mapping[str, Any], output: Output, *, check: bool = False) -> Iterator[str]:

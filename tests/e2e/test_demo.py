@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from sheetsync.cli.app import run
 
@@ -62,3 +66,23 @@ def test_the_demo_never_looks_at_the_environment(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("SHEETSYNC_SPREADSHEET", "1-somebody-s-real-spreadsheet-000000000000")
     assert run(["--quiet", "demo", str(tmp_path / "demo")]) == 0
     assert not elsewhere.exists()
+
+
+def test_keep_leaves_the_sheet_to_look_at_until_it_is_stopped(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sheetsync", "--json", "demo", str(tmp_path / "demo"), "--keep"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        value = json.loads(process.stdout.readline())
+        page = requests.get(value["url"], timeout=30)
+        assert page.ok
+        assert "<html" in page.text
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (0, "")
