@@ -9,10 +9,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
+
+
+@dataclass(slots=True)
+class Tail:
+    """What stands behind a position: where it ends, the lines by journal file, and the bytes after the last one."""
+
+    number: int
+    first: int
+    offset: int
+    entries: int
+    tip: int
+    torn: int = 0
+    files: list[tuple[int, list[bytes]]] = field(default_factory=list)
 
 
 class LocalJournal:
@@ -37,29 +51,8 @@ class LocalJournal:
 
     def new_lines(self) -> list[bytes]:
         """Whole lines behind the position, made durable: their writer may have died before its fsync."""
-        number, first, offset, entries = self._number, self._first, self._offset, self._entries
-        fresh: list[bytes] = []
-        touched: list[int] = []
-        torn, tip = 0, self._tip
-        while True:
-            if self._rotation.is_full(entries, offset):
-                first, offset, entries = number + 1, 0, 0
-            size = self._files.size(self._path(first))
-            if size is None or size <= offset:
-                self._check_shrunk(first, size, offset)
-                break
-            data = self._files.read_at(self._path(first), offset, size - offset)
-            lines, used = split_lines(data, where=segment_name(first))
-            torn = len(data) - used
-            if lines:
-                fresh += lines
-                touched.append(first)
-                tip = offset + used - len(lines[-1]) - 1
-            number, offset, entries = number + len(lines), offset + used, entries + len(lines)
-            if not lines or torn:
-                break
-        if torn or not self._firsts:
-            self._check_gap(number)
+        found = self._look_twice()
+        touched = [start for start, _ in found.files]
         if touched and self._files.kind(self._doubt) is not None:
             raise UnknownOutcomeError("a disk failed under the journal: open the store again", hint="check the disk")
         for start in touched:
@@ -67,13 +60,46 @@ class LocalJournal:
         if any(start not in self._firsts for start in touched):
             self._files.sync_folder(self._journal)
             self._firsts = sorted({*self._firsts, *touched})
-        self._number, self._first, self._offset, self._entries = number, first, offset, entries
-        self._torn, self._tip = torn, tip
-        return fresh
+        self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
+        self._torn, self._tip = found.torn, found.tip
+        return [line for _, lines in found.files for line in lines]
 
-    def _check_shrunk(self, first: int, size: int | None, offset: int) -> None:
-        if (size or 0) < offset:
-            raise StoreDamagedError(f"{segment_name(first)} was cut: it has {size or 0} bytes, it had {offset}")
+    def _look_twice(self) -> Tail:
+        """The tail. What looks like damage may be a writer at work: it is damage if it still stands a moment later."""
+        for attempt in (1, 2):
+            try:
+                found = self._look()
+                if found.torn or not self._firsts:
+                    self._check_gap(found.number)
+            except StoreDamagedError:
+                if attempt == 2:
+                    raise
+            else:
+                break
+        return found
+
+    def _look(self) -> Tail:
+        """What stands behind the position, as of now."""
+        found = Tail(self._number, self._first, self._offset, self._entries, self._tip)
+        while True:
+            if self._rotation.is_full(found.entries, found.offset):
+                found.first, found.offset, found.entries = found.number + 1, 0, 0
+            path = self._path(found.first)
+            size = self._files.size(path) or 0
+            if size < found.offset:
+                raise StoreDamagedError(f"{path} was cut: it has {size} bytes, it had {found.offset}")
+            if size == found.offset:
+                return found
+            data = self._files.read_at(path, found.offset, size - found.offset)
+            lines, used = split_lines(data, where=path)
+            found.torn = len(data) - used
+            if lines:
+                found.files.append((found.first, lines))
+                found.tip = found.offset + used - len(lines[-1]) - 1
+            found.number, found.offset = found.number + len(lines), found.offset + used
+            found.entries += len(lines)
+            if not lines or found.torn:
+                return found
 
     def _check_gap(self, number: int) -> None:
         """No journal file may begin after the last whole line."""

@@ -174,9 +174,9 @@ class ObjectTenant:
 
     def _check_gap(self) -> None:
         prefix = f"{self._folder}/{JOURNAL}/"
-        for key in self._objects.list(prefix):
-            if parse_segment_name(key[len(prefix) :]) is not None:
-                raise StoreDamagedError("journal: entry 1 is missing, but later ones are there")
+        later = [key for key in self._objects.list(prefix) if parse_segment_name(key[len(prefix) :]) is not None]
+        if later and self._objects.get(self._key(1)) is None:  # asked last: another host may write its first just now
+            raise StoreDamagedError("journal: entry 1 is missing, but later ones are there")
 
     def seek(self, number: int, place: list[int]) -> bool:
         """Go on after `number`."""

@@ -1,0 +1,47 @@
+"""One store on every backend: a fixture that opens it again and again, as other processes and hosts would."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sheetsync.store.backend import Backend
+from sheetsync.store.buckets import open_bucket
+from sheetsync.store.media import open_backend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.conformance.servers import azure_server, s3_server
+
+Reopen = Callable[[], Backend]
+_SERIAL = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3_config() -> Iterator[dict[str, str]]:
+    """A running S3 server."""
+    with s3_server() as config:
+        yield config
+
+
+@pytest.fixture(scope="session")
+def azure_config() -> Iterator[dict[str, str]]:
+    """A running Azure blob server."""
+    with azure_server() as config:
+        yield config
+
+
+@pytest.fixture(params=["local", "memory", "s3", "azure"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+    """Opens the same fresh store's backend, each time as another process would."""
+    kind = str(request.param)
+    if kind == "local":
+        return lambda: open_backend(tmp_path / "store", tell=lambda message: None)
+    if kind == "memory":
+        objects = MemoryObjects()
+        return lambda: ObjectBackend(objects, "memory://", cheap=True)
+    config = request.getfixturevalue(f"{kind}_config")
+    scheme = {"s3": "s3://store", "azure": "az://store"}[kind]
+    prefix = f"{scheme}/t{next(_SERIAL)}-{tmp_path.name[-40:]}"
+    return lambda: open_bucket(prefix, config=config)
