@@ -126,8 +126,8 @@ class _Import:
         if any(candidate.from_library for candidate in found.candidates):
             self._report_vanished(before)
         if not self._check:
-            done = {*report.created, *report.changed, *report.skipped}
-            names = {kind: {name for of, name in self._seen if of == kind and name in done} for kind in KINDS}
+            held = {*report.created, *report.changed, *report.skipped}
+            names = {kind: {name for of, name in self._seen if of == kind and name in held} for kind in KINDS}
             refresh_index(self._ws, names)
         return report
 
