@@ -11,9 +11,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from sheetsync.domain.clock import Clock, SystemClock
@@ -88,9 +88,14 @@ def open_workspace(settings: Settings, *, tell: Tell = _say_nothing, clock: Cloc
 
 
 def open_api(
-    settings: Settings, *, endpoint: str | None, clock: Clock | None = None, interactive: bool = False
+    settings: Settings,
+    *,
+    endpoint: str | None,
+    clock: Clock | None = None,
+    interactive: bool = False,
+    relocate: Callable[[], str] | None = None,
 ) -> SheetsApi:
-    """The calls, with the configured identity, limits and retries. `endpoint` None is Google.
+    """The calls, with the configured identity, limits and retries. `endpoint` None is Google; `relocate`: see there.
 
     Raises:
         AuthError: the credentials are missing, unsafe or unreadable.
@@ -110,6 +115,7 @@ def open_api(
         limiter=_open_limiter(settings, endpoint, identity.key, clock),
         retrier=Retrier(sheets.retry, clock),
         timeouts=Timeouts(connect_s=sheets.connect_timeout_s, read_s=sheets.read_timeout_s),
+        relocate=relocate,
     )
 
 
@@ -144,26 +150,38 @@ def open_gateway(
     """
     from sheetsync.gsheets.gateway import GoogleSheetsGateway
 
-    with _server(settings, workspace.clock) as endpoint:
-        api = open_api(settings, endpoint=endpoint, clock=workspace.clock, interactive=interactive)
-        try:
-            spreadsheet_id = local_spreadsheet(settings, api, tell) if settings.is_local else settings.spreadsheet
-            firearms = workspace.firearms.ids()
-            yield GoogleSheetsGateway(api, spreadsheet_id, store_id=workspace.store.store_id, firearms=firearms)
-        finally:
-            api.close()
+    with ExitStack() as stack:
+        endpoint, relocate = settings.sheets.endpoint, None
+        if settings.is_local and endpoint is None:
+            if not settings.local_data_file.exists():
+                _forget(settings)  # the data file was removed, and the spreadsheet with it
+            relocate = stack.enter_context(_OwnServer(settings.local_data_file, workspace.clock)).find
+            endpoint = relocate()
+        api = open_api(settings, endpoint=endpoint, clock=workspace.clock, interactive=interactive, relocate=relocate)
+        stack.callback(api.close)
+        spreadsheet_id = local_spreadsheet(settings, api, tell) if settings.is_local else settings.spreadsheet
+        firearms = workspace.firearms.ids()
+        yield GoogleSheetsGateway(api, spreadsheet_id, store_id=workspace.store.store_id, firearms=firearms)
 
 
-@contextmanager
-def _server(settings: Settings, clock: Clock) -> Iterator[str | None]:
-    """The base URL of the server to speak to; None is Google."""
-    if settings.sheets.endpoint is not None or not settings.is_local:
-        yield settings.sheets.endpoint
-        return
-    if not settings.local_data_file.exists():
-        _forget(settings)  # the data file was removed, and the spreadsheet with it
-    with local_server(settings.local_data_file, clock=clock) as url:
-        yield url
+class _OwnServer:
+    """The workspace's own server, looked for again when the process that ran it has ended."""
+
+    def __init__(self, data_file: Path, clock: Clock) -> None:
+        self._data_file = data_file
+        self._clock = clock
+        self._found = ExitStack()
+
+    def find(self) -> str:
+        """Where it is now."""
+        self._found.close()
+        return self._found.enter_context(local_server(self._data_file, clock=self._clock))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._found.close()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ Source: sheets_api.md sections 2 and 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Self
 from urllib.parse import quote
 
@@ -34,7 +34,8 @@ WriteRetry = Literal["never", "safe"]
 class SheetsApi:
     """The Sheets and Drive calls of one identity against one endpoint.
 
-    Every method raises `SheetSyncError`s only; see `client` and `error_table`. `identity` None is anonymous.
+    Every method raises `SheetSyncError`s only; see `client` and `error_table`. `identity` None is anonymous. `relocate`
+    is asked for the base URL when a server on this machine is gone.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SheetsApi:
         ledger: CallLedger | None = None,
         retrier: Retrier | None = None,
         timeouts: Timeouts | None = None,
+        relocate: Callable[[], str] | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self.ledger = ledger or CallLedger()
@@ -58,6 +60,7 @@ class SheetsApi:
             ledger=self.ledger,
             retrier=retrier or Retrier(RetryPolicy(), clock),
             timeouts=timeouts,
+            relocate=relocate,
         )
 
     @property

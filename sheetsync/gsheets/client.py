@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -91,8 +91,10 @@ class SheetsHTTPClient(HTTPClient):
         ledger: CallLedger,
         retrier: Retrier,
         timeouts: Timeouts | None = None,
+        relocate: Callable[[], str] | None = None,
     ) -> None:
         self.identity = identity
+        self._relocate = relocate
         self.endpoint = Endpoint(endpoint)
         super().__init__(identity.credentials, session=_open_session(identity, self.endpoint))  # type: ignore[arg-type]
         self._timeouts = timeouts or Timeouts()
@@ -142,10 +144,9 @@ class SheetsHTTPClient(HTTPClient):
         """
         method = method.upper()
         kind, is_write = classify(method, url)
-        real = self.endpoint.url(url)
         about = target or Target(_spreadsheet_id(url), self.identity.label, self.host_of(url))
         arguments = {"params": params, "data": data, "headers": headers, **(extra or {})}
-        call = _PreparedCall(method, real, kind, is_write, about, arguments, expect_json)
+        call = _PreparedCall(method, url, kind, is_write, about, arguments, expect_json)
         return self._retrier.run(partial(self._attempt, call), policy=policy)
 
     def host_of(self, url: str) -> str:
@@ -162,7 +163,7 @@ class SheetsHTTPClient(HTTPClient):
         except (broken.RequestException, raw_broken.HTTPError, auth_broken.GoogleAuthError) as exc:
             failed = judge_exception(exc, call.target, is_write=call.is_write)
             if failed.unreachable and self.endpoint.is_loopback:
-                failed.again = False  # nothing on the way can be at fault: there is no server
+                failed.again = self._find_again()  # nothing on the way can be at fault: there is no server
             raise failed from exc
         finally:
             seconds = self._clock.monotonic() - started
@@ -177,10 +178,17 @@ class SheetsHTTPClient(HTTPClient):
         self._tell_limiter(call, failure)
         raise judge_answer(failure, call.target, is_write=call.is_write)
 
+    def _find_again(self) -> bool:
+        """Look where the server is now, if anybody knows: one that another process ran may have stopped with it."""
+        if self._relocate is None:
+            return False
+        self.endpoint = Endpoint(self._relocate())
+        return True
+
     def _send(self, call: _PreparedCall) -> tuple[int, Mapping[str, str], bytes]:
         with self.session.request(
             method=call.method,
-            url=call.url,
+            url=self.endpoint.url(call.url),
             timeout=self.timeout,
             stream=True,
             allow_redirects=False,  # Google's API gives none; a followed one would turn a POST into a GET

@@ -89,6 +89,18 @@ def test_a_server_that_runs_on_the_data_file_is_spoken_to(load: Load) -> None:
         assert url != server.url
 
 
+def test_a_server_that_ends_with_its_process_is_replaced_by_one_of_our_own(load: Load) -> None:
+    found = load()
+    ws = bootstrap.open_workspace(found)
+    with LocalSheets(data=found.local_data_file) as server, bootstrap.open_gateway(found, ws) as gateway:
+        first = gateway.list_tabs()
+        server.close()
+        assert gateway.list_tabs() == first
+        with bootstrap.open_gateway(found, ws) as other:
+            assert other.list_tabs() == first
+    ws.store.close()
+
+
 def test_the_note_of_a_killed_server_misleads_nobody(load: Load) -> None:
     data_file = load().local_data_file
     with LocalSheets(data=data_file) as server:
