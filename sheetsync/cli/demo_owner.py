@@ -33,8 +33,10 @@ class Owner:
 
     @property
     def page(self) -> str:
-        """Where the spreadsheet can be seen and edited in a browser."""
-        return f"{self.url}/spreadsheets/d/{self.spreadsheet_id}/edit"
+        """Where the Policy Matrix can be seen and edited in a browser."""
+        tabs = self._call("GET", f"/v4/spreadsheets/{self.spreadsheet_id}?fields=sheets.properties(sheetId,title)")
+        ids = {tab["properties"]["title"]: tab["properties"]["sheetId"] for tab in tabs["sheets"]}
+        return f"{self.url}/spreadsheets/d/{self.spreadsheet_id}/edit#gid={ids[MATRIX]}"
 
     def rows(self) -> dict[tuple[str, str], Row]:
         """The Policy Matrix by connector and scope."""
