@@ -70,6 +70,12 @@ def read_units(candidate: Candidate, content: FolderContent) -> Reading:
         )
     elif selections:
         return _read_selections(candidate, content.name, selections, others, problems, findings)
+    elif schemas and candidate.path.is_file():
+        hint = f"sheetsync import {candidate.path.parent}"
+        problems.append(
+            problem("not_a_folder", content.name, "a schema is imported with its provider's folder", hint=hint)
+        )
+        return Reading((), tuple(problems), tuple(findings))
     elif not schemas and not problems:
         return _read_rest(content.name, others, findings)
     return _read_provider(candidate, content.name, schemas, others, problems, findings)

@@ -64,6 +64,7 @@ class Found:
 
     candidates: tuple[Candidate, ...]
     problems: tuple[Problem, ...]
+    findings: tuple[Problem, ...] = ()
 
 
 def shown(name: str) -> str:
@@ -80,19 +81,25 @@ def find_candidates(paths: tuple[Path, ...]) -> Found:
     """
     candidates: list[Candidate] = []
     problems: list[Problem] = []
+    findings: list[Problem] = []
     for path in paths:
         if not path.exists():
-            raise NotFoundError(
-                f"there is no file or folder '{shown(str(path))}'", hint="give a provider folder, or a folder of them"
-            )
+            hint = "give a provider folder, or a folder of them"
+            raise NotFoundError(f"there is no file or folder '{shown(str(path))}'", hint=hint)
         real = path.resolve()
         if real.is_dir():
             _search(real, real.name, 0, candidates, problems)
-        elif real.is_file() and real.suffix in SOURCE_SUFFIXES:
+        elif real.is_file() and _is_source(real.name):
             candidates.append(Candidate(real, shown(real.name), from_library=False))
+        elif len(paths) > 1:  # a shell's `library/*` gives its README too
+            findings.append(problem("not_a_source", real.name, "is neither a folder nor a .json or .mjs file"))
         else:
             raise UsageError(f"'{shown(str(path))}' is neither a folder nor a .json or .mjs file")
-    return Found(tuple(candidates), tuple(problems))
+    once: dict[Path, Candidate] = {}
+    for candidate in candidates:
+        if candidate.path not in once or candidate.from_library:
+            once[candidate.path] = candidate
+    return Found(tuple(once.values()), tuple(problems), tuple(findings))
 
 
 def _search(folder: Path, name: str, level: int, candidates: list[Candidate], problems: list[Problem]) -> None:

@@ -6,6 +6,7 @@ It is started without a shell, in its own process group, with a time limit; only
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -30,6 +31,19 @@ class Validator:
     command: tuple[str, ...]
     limit_s: float = DEFAULT_LIMIT_S
 
+    def check_startable(self) -> None:
+        """Before anything is written: is there such a command?
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if shutil.which(self.command[0]) is None:
+            raise self._not_started("there is no such command")
+
+    def _not_started(self, why: str) -> ConfigError:
+        hint = "correct 'validator' under [import] in the configuration"
+        return ConfigError(f"the validator '{self.command[0]}' cannot be started: {why}", hint=hint)
+
     def check(self, folder: Path, where: str) -> Problem | None:
         """Run it; the problem if it does not end with 0 in time.
 
@@ -46,9 +60,7 @@ class Validator:
                     start_new_session=True,
                 )
             except OSError as exc:
-                hint = "correct 'validator' under [import] in the configuration"
-                message = f"the validator '{self.command[0]}' cannot be started: {exc.strerror}"
-                raise ConfigError(message, hint=hint) from exc
+                raise self._not_started(str(exc.strerror)) from exc
             try:
                 code = process.wait(self.limit_s)
             except subprocess.TimeoutExpired:

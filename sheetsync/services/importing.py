@@ -27,14 +27,15 @@ from sheetsync.island.reader import IslandReader
 from sheetsync.island.scan import Candidate, find_candidates, problem, read_folder
 from sheetsync.island.selection import Member, resolve_members
 from sheetsync.island.validator import Validator
-from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.registry.catalogue import StoredDraft
 from sheetsync.services.indexing import IndexReport, refresh_index
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Snapshot, SourceBytes, Transaction
 
 PARTLY: Final = 3
 KINDS: Final = (PROVIDERS, SELECTIONS)
-ATTEMPTS: Final = 3  # when another writer comes between
+NOTED: Final = ("added", "removed", "dropped_bindings", "rejected_edits")  # in the journal, for those who ask why
+ATTEMPTS: Final = 10  # when another writer comes between
 Progress = Callable[[int, int, str], None]
 
 
@@ -102,13 +103,24 @@ class _Import:
         self._report = ImportReport()
         self._seen: dict[tuple[str, str], str] = {}
         self._units: dict[str, Unit] = {}
-        self._catalogue = _frozen(ws)
+        self._look_again()
         self._reader = IslandReader(ws.store, ws.ctx.tenant)
+
+    def _look_again(self) -> None:
+        """The catalogue as of now: a run looks up hundreds, and each of its own commits would make it read anew.
+
+        Nobody else's commit may come between this look and ours, or there would be two drafts of one connector.
+        """
+        self._head = self._ws.store.head()
+        self._catalogue = self._ws.catalogue().at(self._head)
 
     def run(self, paths: tuple[Path, ...], progress: Progress | None) -> ImportReport:
         report = self._report
         found = find_candidates(paths)
         report.problems += found.problems
+        report.findings += found.findings
+        if self._validator is not None:
+            self._validator.check_startable()
         before = all_manifests(self._ws.store, self._ws.ctx.tenant, PROVIDERS)
         selections: list[Unit] = []
         for done, candidate in enumerate(found.candidates):
@@ -124,7 +136,7 @@ class _Import:
         if progress is not None and found.candidates:
             progress(len(found.candidates), len(found.candidates), found.candidates[-1].name)
         if any(candidate.from_library for candidate in found.candidates):
-            self._report_vanished(before)
+            self._report_vanished(before, {candidate.path.name for candidate in found.candidates})
         if not self._check:
             held = {*report.created, *report.changed, *report.skipped}
             names = {kind: {name for of, name in self._seen if of == kind and name in held} for kind in KINDS}
@@ -165,7 +177,7 @@ class _Import:
             except StaleSnapshotError:
                 if attempt == ATTEMPTS:
                     raise
-                self._catalogue = _frozen(self._ws)
+                self._look_again()
             except InvalidIdError as exc:
                 self._report.problems.append(problem("bad_name", unit.where, exc.message, hint=exc.hint))
                 return
@@ -183,12 +195,15 @@ class _Import:
         self._units[unit.owner] = unit
         members = self._members(unit)
         if not self._check and (not same or proposal is not None):
-            with store.transaction(ctx, why=f"import {unit.kind.removesuffix('s')} {unit.owner}") as tx:
+            why = f"import {unit.kind.removesuffix('s')} {unit.owner}"
+            with store.transaction(ctx, why=why, expect_head=self._head) as tx:
                 self._save_parts(tx, manifest, old, {part: latest[part] for part in news})
                 if unit.selection is not None:
                     self._save_lock(tx, unit, unit.selection.hash, members)
                 if proposal is not None:
                     self._save_drafts(tx, proposal)
+            if tx.commit is not None:
+                self._head = tx.commit.number  # our own: of this connector, which the run is done with
         report = self._report
         (report.created if old is None else report.skipped if same else report.changed).append(unit.owner)
         report.problems += [
@@ -226,6 +241,8 @@ class _Import:
         )
 
     def _save_drafts(self, tx: Transaction, proposal: Proposal) -> None:
+        said = proposal.to_json()
+        tx.details = {"import": {key: said[key] for key in NOTED if said[key]}}
         if proposal.superseded is not None:
             stored = self._stored(proposal.superseded.id)
             self._catalogue.save_draft(tx, proposal.superseded, expected=stored.snapshot)
@@ -241,7 +258,7 @@ class _Import:
 
     def _save_lock(self, tx: Transaction, unit: Unit, selection_hash: str, members: tuple[Member, ...]) -> None:
         tenant = self._ws.ctx.tenant
-        builder = IndexBuilder(self._reader, _frozen(self._ws))
+        builder = IndexBuilder(self._reader, self._ws.catalogue().at(self._ws.store.head()))
         save_lock(
             tx,
             read_lock(self._ws.store, tenant, unit.owner),
@@ -253,10 +270,9 @@ class _Import:
             at=self._ws.clock.now(),
         )
 
-    def _report_vanished(self, before: dict[str, Manifest]) -> None:
+    def _report_vanished(self, before: dict[str, Manifest], here: set[str]) -> None:
         """Providers that the island has and this library has not: reported, never retired."""
-        here = {name for kind, name in self._seen if kind == PROVIDERS}
-        refused = {one.tab.split("/")[0] for one in self._report.problems}
+        refused = {part for one in self._report.problems for part in one.tab.split("/")}
         for name in sorted(set(before) - here - refused):
             self._report.vanished.append(name)
             like = self._renamed_to(before[name])
@@ -284,8 +300,3 @@ def _differs(part: Part, snapshot: Snapshot | None) -> bool:
     if snapshot is None or not isinstance(snapshot.content, SourceBytes):
         return True
     return (snapshot.hash, snapshot.content.suffix) != (part.hash, part.suffix)
-
-
-def _frozen(ws: Workspace) -> Catalogue:
-    """The catalogue as of now: a run looks up hundreds, and each of its own commits would make it read anew."""
-    return ws.catalogue().at(ws.store.head())

@@ -362,3 +362,25 @@ def test_a_module_is_never_run(tmp_path: Path) -> None:
     source = f"import fs from 'node:fs'\nexport const main = {{ a: fs.writeFileSync( {str(witness)!r}, 'x' ) }}\n"
     assert read_module(source.encode()).faults
     assert not witness.exists()
+
+
+def as_flowmcp(value: Any) -> str:
+    """A constant as the public libraries write it: bare keys, single quotes, handlers beside it."""
+    if isinstance(value, str):
+        return "'" + json.dumps(value, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
+    if isinstance(value, list):
+        return "[ " + ", ".join(map(as_flowmcp, value)) + " ]"
+    if isinstance(value, dict):
+        keys = {key: key if key.isidentifier() else as_flowmcp(key) for key in value}
+        return "{ " + ",\n".join(f"{keys[key]}: {as_flowmcp(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)
+
+
+@pytest.mark.shared
+def test_every_shared_connector_written_as_a_module_reads_back(shared: Path) -> None:
+    files = sorted((shared / "connectors").glob("*/*.json"))
+    assert len(files) == 245
+    for file in files:
+        value = json.loads(file.read_bytes())
+        source = f"export const main = {as_flowmcp(value)}\nexport const handlers = () => ( {{}} )\n"
+        assert read_module(source.encode()).exports == {"main": value}, file.name

@@ -316,7 +316,7 @@ def open_store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.mark.shared
 def test_all_shared_connectors_are_imported_fast_and_only_once(shared: Path, open_store: Store) -> None:
-    """The times are of this process: what others do on the machine, and its disk, is not ours (`benchmarks/` has those)."""
+    """The times are of this process; with the disk's they are in `benchmarks/`."""
     ws = Workspace(open_store, RequestContext(user="ana"), clock=SystemClock())
     start = time.process_time()
     report = import_paths(ws, [shared / "connectors"])
@@ -334,3 +334,40 @@ def test_all_shared_connectors_are_imported_fast_and_only_once(shared: Path, ope
 def test_the_time_of_a_draft_is_the_clocks(ws: Workspace, library: Library, schema: Schema) -> None:
     import_paths(ws, [library({"tides": {"core.json": schema("tides", "list")}})])
     assert newest(ws, "tides").created_at == datetime(2026, 1, 7, 12, 0, tzinfo=UTC)
+
+
+def test_the_journal_says_what_an_import_took_away(ws: Workspace, library: Library, schema: Schema) -> None:
+    import_paths(ws, [library({"tides": {"core.json": schema("tides", "list", "at")}})])
+    edit_draft(ws, newest(ws, "tides").id, firearms={"core.at": WRITE})
+    import_paths(ws, [library({"tides": {"core.json": schema("tides", "list")}})])
+    noted = ws.store.commit(ws.store.head()).details["import"]
+    assert noted["dropped_bindings"] == [{"scope": "core.at", **WRITE.to_json()}]
+
+
+def test_two_imports_at_once_make_one_draft(ws: Workspace, library: Library, schema: Schema) -> None:
+    root = library({"a": {"a.json": schema("a", "x")}, "tides": {"core.json": schema("tides", "list")}})
+
+    def other(done: int, _total: int, _name: str) -> None:
+        if done == 1:  # in between, somebody else imports the same
+            import_paths(ws.acting("ben"), [root])
+
+    import_paths(ws, [root], progress=other)
+    assert [line.connector_id for line in ws.catalogue().lines()] == ["a", "tides"]
+
+
+def test_a_shells_star_may_name_other_files_and_overlapping_paths(
+    ws: Workspace, library: Library, schema: Schema
+) -> None:
+    root = library({"a": {"a.json": schema("a", "x")}, "tides": {"core.json": schema("tides", "list")}})
+    (root / "README.md").write_text("# library")
+    report = import_paths(ws, [*sorted(root.iterdir()), root, root / "a"])
+    assert (report.created, report.problems) == (["a", "tides"], [])
+    assert [one.code for one in report.findings] == ["not_a_source"]
+
+
+def test_one_schema_alone_is_refused_with_the_command_that_works(
+    ws: Workspace, library: Library, schema: Schema
+) -> None:
+    root = library({"tides": {"core.json": schema("tides", "list")}})
+    (problem,) = import_paths(ws, [root / "tides" / "core.json"]).problems
+    assert (problem.code, problem.hint) == ("not_a_folder", f"sheetsync import {root / 'tides'}")
