@@ -165,7 +165,7 @@ def is_whole(line: bytes) -> bool:
     """Is this the line of an entry, without its line feed, complete and unharmed?"""
     if not line.startswith(HEAD) or len(line) < BODY_AT:
         return False
-    return line[len(HEAD) : BODY_AT] == hashlib.sha256(line[BODY_AT:]).hexdigest().encode() + b'",'
+    return line[len(HEAD) : BODY_AT] == hashlib.sha256(memoryview(line)[BODY_AT:]).hexdigest().encode() + b'",'
 
 
 def decode_line(line: bytes) -> Entry:

@@ -14,7 +14,7 @@ import orjson
 
 from sheetsync.store.backend import TenantBackend
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import BODY_AT, HEAD, is_whole
+from sheetsync.store.entry import HEAD, is_whole
 from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
@@ -48,7 +48,8 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
     if data is None or not is_whole(data):
         return False
     try:
-        value = orjson.loads(b"{" + data[BODY_AT:])
+        value = orjson.loads(data)
+        del data
         number, line_hash, place = int(value["number"]), str(value["line"]), list(value["place"])
         if value["index"] != INDEX_VERSION or not backend.seek(number, place):
             return False

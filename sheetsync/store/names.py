@@ -146,9 +146,12 @@ def encode_record(record: RecordId) -> str:
 
 
 def decode_record(tenant: str, key: str) -> RecordId:
-    """The record of a key that `encode_record` made."""
-    *folder, name = key.split("/")
-    return RecordId(tenant, tuple(decode_part(part) for part in folder), decode_part(name))
+    """The record of a key that `encode_record` made; its parts were checked then, and are not again."""
+    *folder, name = (decode_part(part) for part in key.split("/")) if "%" in key else key.split("/")
+    record = object.__new__(RecordId)
+    for field, value in (("tenant", tenant), ("folder", tuple(folder)), ("name", name)):
+        object.__setattr__(record, field, value)
+    return record
 
 
 def encode_tenant(tenant: str) -> str:

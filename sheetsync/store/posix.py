@@ -124,9 +124,9 @@ class PosixFileSystem:
         """All of a file."""
         fd = self._open(path, os.O_RDONLY)
         try:
-            parts = []
-            while chunk := os.read(fd, READ_CHUNK):
-                parts.append(chunk)
+            parts = [os.read(fd, READ_CHUNK)]
+            while len(parts[-1]) == READ_CHUNK:  # a regular file gives less at its end only
+                parts.append(os.read(fd, READ_CHUNK))
             return b"".join(parts)
         finally:
             os.close(fd)
