@@ -13,6 +13,7 @@ from sheetsync.errors import MissingExtraError
 if TYPE_CHECKING:
     from sheetsync.settings.model import Settings
 
+GOOGLE = "https://docs.google.com"
 REQUIRED = ("jinja2", "starlette", "uvicorn")
 
 
@@ -51,9 +52,20 @@ def run(
             port=settings.serve.port if port is None else port,
             tell=tell,
             on_ready=on_ready,
+            sheet_address=lambda spreadsheet_id: find_sheet(settings, spreadsheet_id),
         )
     finally:
         workspace.store.close()
+
+
+def find_sheet(settings: Settings, spreadsheet_id: str) -> str:
+    """Where people see the configured spreadsheet now; "" while the local server is not running."""
+    base: str | None = settings.sheets.endpoint or GOOGLE
+    if settings.is_local and settings.sheets.endpoint is None:
+        from sheetsync.localsheets import running_url
+
+        base = running_url(settings.local_data_file)
+    return f"{base.rstrip('/')}/spreadsheets/d/{spreadsheet_id}/edit" if base else ""
 
 
 def check_extra() -> None:

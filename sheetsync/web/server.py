@@ -14,7 +14,8 @@ from sheetsync.errors import ConfigError, DestinationError
 from sheetsync.services.workspace import Workspace
 from sheetsync.web.app import create_app
 from sheetsync.web.people import ROLES, People, Person, Role, parse_token_hash
-from sheetsync.web.site import Cookies, Site
+from sheetsync.web.sheet_health import SheetAddress
+from sheetsync.web.site import Cookies, Site, nowhere
 
 if TYPE_CHECKING:
     from sheetsync.settings.model import ServeSettings
@@ -32,6 +33,7 @@ def serve_site(
     port: int,
     tell: Callable[[str], None],
     on_ready: Callable[[str, str | None], None],
+    sheet_address: SheetAddress = nowhere,
 ) -> None:
     """Serve until interrupted.
 
@@ -42,6 +44,7 @@ def serve_site(
         port: the port; 0 takes a free one.
         tell: says something to whoever started the server.
         on_ready: called once with the address, and the one-time link where there is one.
+        sheet_address: where people see the spreadsheet of an id now.
 
     Raises:
         ConfigError: the address is public, and nobody is configured who may sign in; or the configuration is wrong.
@@ -51,7 +54,8 @@ def serve_site(
     check_address(host, people, settings.public_url)
     listener = _listen(host, port)
     with listener:
-        site = make_site(workspace, settings, people, host=host, port=int(listener.getsockname()[1]), tell=tell)
+        at = int(listener.getsockname()[1])
+        site = make_site(workspace, settings, people, host=host, port=at, tell=tell, sheet_address=sheet_address)
         config = uvicorn.Config(
             create_app(site), log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             lifespan="off", timeout_keep_alive=10, timeout_graceful_shutdown=5, ws="none", http="h11",
@@ -62,7 +66,14 @@ def serve_site(
 
 
 def make_site(
-    workspace: Workspace, settings: ServeSettings, people: People, *, host: str, port: int, tell: Callable[[str], None]
+    workspace: Workspace,
+    settings: ServeSettings,
+    people: People,
+    *,
+    host: str,
+    port: int,
+    tell: Callable[[str], None],
+    sheet_address: SheetAddress = nowhere,
 ) -> Site:
     """The running Workbench's shared state, for the address it listens on."""
     public = urlsplit(settings.public_url) if settings.public_url else None
@@ -75,6 +86,7 @@ def make_site(
         cookies=Cookies(port=port, https=public is not None and public.scheme == "https"),
         tell=tell,
         base_url=base_url,
+        sheet_address=sheet_address,
         identity_header=settings.identity_header,
         trusted_proxies=frozenset(settings.trusted_proxies),
     )

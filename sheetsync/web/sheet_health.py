@@ -7,7 +7,7 @@ made, whatever the record holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from sheetsync.services.health import read_health
 from sheetsync.services.workspace import Workspace
 
 CELL_FORM: Final = re.compile(r"[A-Z]{1,3}[0-9]{1,8}")
+SheetAddress = Callable[[str], str]  # a spreadsheet's id → where people see it now; "" if nowhere
 STALE_S: Final = 60 * 60  # a sync that has not been good for an hour is worth a look
 
 
@@ -52,40 +53,49 @@ class SheetHealth:
     url: str = ""
 
 
-def read_sheet_health(ws: Workspace) -> SheetHealth:
+def read_sheet_health(ws: Workspace, address: SheetAddress) -> SheetHealth:
     """The record of the last sync."""
     record = read_health(ws)
     if record is None:
         return SheetHealth()
-    report, calls = record.report, record.report.get("calls")
+    report, calls, url = record.report, record.report.get("calls"), _url_of(record, address)
     return SheetHealth(
         at=record.at, ok_at=record.ok_at, ok=record.ok, error=str(record.error["message"]) if record.error else "",
         calls={str(kind): number for kind, number in calls.items()} if isinstance(calls, dict) else {},
-        problems=_places(record, "problems"), conflicts=_places(record, "conflicts"),
-        settling=len(_list(report, "settling")), healed=len(_list(report, "healed")), url=_safe_url(record.url),
+        problems=_places(record, "problems", url),
+        conflicts=_places(record, "conflicts", url),
+        settling=len(_list(report, "settling")), healed=len(_list(report, "healed")), url=url,
     )  # fmt: skip
 
 
 def problems_by_connector(ws: Workspace) -> dict[str, tuple[str, ...]]:
     """Connector id → what the last sync found wrong in its rows."""
     found: dict[str, tuple[str, ...]] = {}
-    for place in read_sheet_health(ws).problems:
+    for place in read_sheet_health(ws, lambda _: "").problems:
         if place.row_key:
             found[place.row_key[0]] = (*found.get(place.row_key[0], ()), place.message)
     return found
 
 
-def cell_link(ws: Workspace, spreadsheet_id: str, tab: str, cell: str) -> str:
-    """The address of a cell of the spreadsheet that was synced last; "" if it is another one, or unknown."""
+def cell_links(ws: Workspace, address: SheetAddress, spreadsheet_id: str) -> Callable[[str, str], str]:
+    """Tab and cell → its address in the spreadsheet that was synced last; "" if it is another one, or unknown."""
     record = read_health(ws)
-    return "" if record is None or record.spreadsheet_id != spreadsheet_id else _link(record, tab, cell)
+    if record is None or record.spreadsheet_id != spreadsheet_id:
+        return lambda _tab, _cell: ""
+    url = _url_of(record, address)
+    return lambda tab, cell: _link(record, url, tab, cell)
 
 
-def _places(record: HealthRecord, kind: str) -> tuple[SheetPlace, ...]:
-    return tuple(_place(record, one) for one in _list(record.report, kind) if isinstance(one, dict))
+def _url_of(record: HealthRecord, address: SheetAddress) -> str:
+    """Where the spreadsheet is seen now; else where it was seen at the last sync."""
+    return _safe_url((address(record.spreadsheet_id) if record.spreadsheet_id else "") or record.url)
 
 
-def _place(record: HealthRecord, one: dict[str, JSONValue]) -> SheetPlace:
+def _places(record: HealthRecord, kind: str, url: str) -> tuple[SheetPlace, ...]:
+    return tuple(_place(record, one, url) for one in _list(record.report, kind) if isinstance(one, dict))
+
+
+def _place(record: HealthRecord, one: dict[str, JSONValue], url: str) -> SheetPlace:
     tab, cell = str(one.get("tab") or ""), str(one.get("cell") or "")
     key = one.get("row_key")
     message = str(one.get("message") or "")
@@ -94,16 +104,16 @@ def _place(record: HealthRecord, one: dict[str, JSONValue]) -> SheetPlace:
     return SheetPlace(
         code=str(one.get("code") or ""), tab=tab, cell=cell, column=str(one.get("column") or ""), message=message,
         row_key=tuple(str(part) for part in key) if isinstance(key, list) else (), hint=str(one.get("hint") or ""),
-        link=_link(record, tab, cell),
+        link=_link(record, url, tab, cell),
     )  # fmt: skip
 
 
-def _link(record: HealthRecord, tab: str, cell: str) -> str:
-    url, sheet_id = _safe_url(record.url), record.tab_ids.get(tab)
+def _link(record: HealthRecord, url: str, tab: str, cell: str) -> str:
+    sheet_id = record.tab_ids.get(tab)
     if not url or not isinstance(sheet_id, int):
         return ""
     at = f"&range={quote(cell)}" if CELL_FORM.fullmatch(cell) else ""
-    return f"{url.split('#')[0]}#gid={sheet_id}{at}"
+    return f"{url.partition('#')[0]}#gid={sheet_id}{at}"
 
 
 def _safe_url(url: str) -> str:

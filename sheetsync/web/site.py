@@ -17,9 +17,15 @@ from sheetsync.web.overview import Card, CardShelf, Overview
 from sheetsync.web.people import ROLES, People, Person
 from sheetsync.web.rendering import Renderer
 from sheetsync.web.sessions import LIFETIME_S, Sessions
+from sheetsync.web.sheet_health import SheetAddress
 from sheetsync.web.signin import FormSeal, OneTimeLink, TryLimit
 
 SCRYPT_AT_ONCE: Final = 2  # each takes 16 MiB and a core
+
+
+def nowhere(_spreadsheet_id: str) -> str:
+    """The default for `sheet_address`: no spreadsheet can be seen."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Site:
         lone_user: whom the one-time link signs in, with every role.
         hosts: what `Host` may be.
         tell: says something to whoever started the server.
+        sheet_address: where people see the spreadsheet of an id now.
     """
 
     workspace: Workspace
@@ -80,6 +87,7 @@ class Site:
     cookies: Cookies
     tell: Callable[[str], None]
     base_url: str
+    sheet_address: SheetAddress = nowhere
     identity_header: str = ""
     trusted_proxies: frozenset[str] = frozenset()
     overview: Overview = field(default_factory=Overview)

@@ -20,7 +20,7 @@ from sheetsync.services.workspace import Workspace
 from sheetsync.web.history import commits_of
 from sheetsync.web.overview import OpenDraft, validation_state
 from sheetsync.web.rendering import counted
-from sheetsync.web.sheet_health import cell_link
+from sheetsync.web.sheet_health import cell_links
 from sheetsync.web.visit import Visit
 from sheetsync.web.words import GATE_HEADS, describe_change, gate_rows
 
@@ -58,7 +58,7 @@ def show_draft(visit: Visit) -> Response:
         "draft.html", stored=stored, draft=draft, stages=STAGES, live=live,
         changes=describe_change(old_spec, old_policy, draft.spec_snapshot, draft.policy_snapshot),
         gate_changed=[row for row in gate if row.changes], gate_same=[row for row in gate if not row.changes],
-        gate_heads=GATE_HEADS, state=validation_state(draft), edits=_edits(ws, draft),
+        gate_heads=GATE_HEADS, state=validation_state(draft), edits=_edits(visit, draft),
         history=commits_of(ws, stored.snapshot.record), expected=stored.snapshot.filename,
         verdict=judge(ws, catalogue, draft), row_keys=[json.dumps(conflict.row_key) for conflict in draft.conflicts],
     )  # fmt: skip
@@ -100,14 +100,12 @@ def _refusal(user: str, writers: set[str], draft: WorkbenchDraft, *, missing: bo
     return "You may not publish this loosening: it needs another person."
 
 
-def _edits(ws: Workspace, draft: WorkbenchDraft) -> list[dict[str, object]]:
+def _edits(visit: Visit, draft: WorkbenchDraft) -> list[dict[str, object]]:
     """The owners' edits, each with a link to its cell."""
     if not isinstance(draft.origin, SheetOrigin):
         return []
-    return [
-        {"edit": edit, "link": cell_link(ws, draft.origin.spreadsheet_id, edit.tab, edit.cell)}
-        for edit in draft.origin.edits
-    ]
+    link = cell_links(visit.workspace, visit.site.sheet_address, draft.origin.spreadsheet_id)
+    return [{"edit": edit, "link": link(edit.tab, edit.cell)} for edit in draft.origin.edits]
 
 
 def advance(visit: Visit) -> Response:

@@ -23,7 +23,7 @@ def check_store(visit: Visit) -> Response:
 
 def _show(visit: Visit, report: FsckReport | None) -> Response:
     ws = visit.workspace
-    sheet, now, counts = read_sheet_health(ws), ws.clock.now(), status(ws)
+    sheet, now, counts = read_sheet_health(ws, visit.site.sheet_address), ws.clock.now(), status(ws)
     late = sheet.at is not None and (sheet.ok_at is None or (now - sheet.ok_at).total_seconds() > STALE_S)
     return visit.show(
         "health.html", sheet=sheet, late=late, store=ws.store, head=ws.store.head(), held=ws.store.held(),
