@@ -113,10 +113,13 @@ class SyncRun:
         return self.report
 
     def _run_once(self, lease: Lease) -> None:
-        self.state, _ = load_state(self.ws, self.gateway.spreadsheet_id)
-        view = current_view(self.ws)
-        self.state.tables = tables_at(self.ws, self.state.commit, view)
+        self.state, known = load_state(self.ws, self.gateway.spreadsheet_id)
         read = self._read()
+        view = current_view(self.ws)
+        state, newest = load_state(self.ws, self.gateway.spreadsheet_id)
+        if newest != known:  # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
+            self.state = state
+        self.state.tables = tables_at(self.ws, self.state.commit, view)
         self._settle_landed(lease, read, view)
         self._check_version(lease, read)
         read = self._check_headers(read)
