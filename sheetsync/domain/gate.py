@@ -49,19 +49,32 @@ def gate_table(scopes: Iterable[str], policy: PolicySnapshot) -> tuple[GateCell,
 
 
 def binding_loosens(old: FirearmBinding | None, new: FirearmBinding | None) -> str | None:
-    """Why `new` is looser than `old`, or None.
+    """Why `new` is looser than `old`, in the owners' words, or None.
 
     A gate cell turns from denied to allowed, or one firearm becomes another (they have no order).
     """
-    for grant, released in product((False, True), repeat=2):
-        before = is_allowed(old, grant=grant, lock_released=released)
-        after = is_allowed(new, grant=grant, lock_released=released)
-        if after and not before:
-            with_grant = "with" if grant else "without"
-            return f"may now fire {with_grant} the grant, lock {'released' if released else 'in place'}"
-    if old and new and old.firearm_id and new.firearm_id and old.firearm_id != new.firearm_id:
-        return f"its firearm changes from {old.firearm_id} to {new.firearm_id}"
-    return None
+    opens = any(
+        is_allowed(new, grant=grant, lock_released=released)
+        and not is_allowed(old, grant=grant, lock_released=released)
+        for grant, released in product((False, True), repeat=2)
+    )
+    changes = bool(old and new and old.firearm_id and new.firearm_id and old.firearm_id != new.firearm_id)
+    return _why_looser(old, new) if opens or changes else None
+
+
+def _why_looser(old: FirearmBinding | None, new: FirearmBinding | None) -> str:
+    """The words for a change that is known to be looser."""
+    after = "no firearm" if new is None or new.firearm_id is None else new.firearm_id
+    if old is None or new is None:
+        return f"it could never fire, and now may with {after}"
+    reasons = []
+    if old.firearm_id is not None and new.firearm_id is None:
+        reasons.append(f"it needs {old.firearm_id} no longer")
+    elif old.firearm_id != new.firearm_id and old.firearm_id is not None:
+        reasons.append(f"its firearm changes from {old.firearm_id} to {after}")
+    if old.strategy_lock and not new.strategy_lock:
+        reasons.append("its strategy lock comes off")
+    return " and ".join(reasons)
 
 
 def loosenings(published: PolicySnapshot | None, new: PolicySnapshot) -> tuple[Loosening, ...]:

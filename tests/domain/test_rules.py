@@ -133,6 +133,24 @@ def test_the_loosening_table(old: FirearmBinding | None, new: FirearmBinding | N
     assert (binding_loosens(old, new) is not None) == (new in LOOSER[old])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (None, NONE, "it could never fire, and now may with no firearm"),
+        (None, A_LOCKED, "it could never fire, and now may with firearm.a"),
+        (A, NONE, "it needs firearm.a no longer"),
+        (A_LOCKED, NONE, "it needs firearm.a no longer and its strategy lock comes off"),
+        (A_LOCKED, A, "its strategy lock comes off"),
+        (A, B_LOCKED, "its firearm changes from firearm.a to firearm.b"),
+        (A_LOCKED, B, "its firearm changes from firearm.a to firearm.b and its strategy lock comes off"),
+    ],
+)
+def test_a_loosening_is_told_in_owners_words(
+    old: FirearmBinding | None, new: FirearmBinding | None, words: str
+) -> None:
+    assert binding_loosens(old, new) == words
+
+
 @pytest.mark.parametrize("old", STATES, ids=str)
 @pytest.mark.parametrize("new", STATES, ids=str)
 def test_a_gate_cell_that_opens_is_always_a_loosening(old: FirearmBinding | None, new: FirearmBinding | None) -> None:

@@ -229,7 +229,7 @@ def test_the_diff_speaks_of_cells_and_marks_loosening(ws: Workspace, live: Live,
     assert change.pending
     assert change.loosening is not None
     assert diff.loosening == (change.loosening,)
-    assert change.loosening == "looser: scope 'admin_write': may now fire with the grant, lock in place"
+    assert change.loosening == "looser: scope 'admin_write': its strategy lock comes off"
     assert "owner" not in change.to_json()
 
 
