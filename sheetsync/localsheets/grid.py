@@ -14,7 +14,7 @@ from sheetsync.localsheets.cell import Cell, CellError, Formula, Json
 from sheetsync.localsheets.fields import Mask
 from sheetsync.localsheets.ranges import Area, json_of
 from sheetsync.localsheets.rendering import effective, number_format, shown, union
-from sheetsync.localsheets.sheet import COLUMN_PIXELS, ROW_PIXELS, Box, Dimension, Sheet
+from sheetsync.localsheets.sheet import COLUMN_PIXELS, ROW_PIXELS, Box, Dimension, Row, Sheet
 from sheetsync.localsheets.spreadsheet import Spreadsheet
 
 Wants = Callable[[str], bool]
@@ -43,9 +43,6 @@ class GridView:
             found["spreadsheetId"] = spreadsheet.spreadsheet_id
         if wants("properties"):
             found["properties"] = properties_json(spreadsheet)
-        if wants("sheets"):
-            below = self.mask.get("sheets", self.mask.get("*")) if self.mask else None
-            found["sheets"] = self._sheets(areas, below)
         if wants("namedRanges") and spreadsheet.named_ranges:
             found["namedRanges"] = list(spreadsheet.named_ranges.values())
         if wants("spreadsheetUrl"):
@@ -54,7 +51,11 @@ class GridView:
             found["developerMetadata"] = own
         if self.with_comments and spreadsheet.comments:
             found["comments"] = [one["thread"] for one in spreadsheet.comments.values()]
-        return found if self.mask is None else fields.select(found, self.mask)
+        if self.mask is not None:
+            found = fields.select(found, self.mask)
+        if wants("sheets"):
+            found["sheets"] = self._sheets(areas, below(self.mask, "sheets"))
+        return found
 
     def _sheets(self, areas: list[Area] | None, mask: Mask | None) -> list[Json]:
         sheets: list[Json] = []
@@ -69,9 +70,6 @@ class GridView:
         found: Json = {}
         if wants("properties"):
             found["properties"] = sheet_properties(sheet, index)
-        if self.with_grid and sheet.sheet_type == "GRID":
-            below = mask.get("data", mask.get("*")) if mask else None
-            found["data"] = [self._data(sheet, box, below) for box in boxes or [sheet.whole]]
         merges = [box for box in sheet.merges if boxes is None or any(box.meets(one) for one in boxes)]
         if merges:
             found["merges"] = [json_of(sheet, box) for box in merges]
@@ -95,6 +93,10 @@ class GridView:
             found["developerMetadata"] = own
         if self.with_comments and (anchors := self._anchors(sheet)):
             found["commentAnchors"] = anchors
+        if mask is not None:
+            found = fields.select(found, mask)
+        if self.with_grid and sheet.sheet_type == "GRID" and wants("data"):
+            found["data"] = [self._data(sheet, box, below(mask, "data")) for box in boxes or [sheet.whole]]
         return found
 
     def _anchors(self, sheet: Sheet) -> list[Json]:
@@ -125,16 +127,16 @@ class GridView:
             found["startRow"] = box.row
         if box.col:
             found["startColumn"] = box.col
-        if wants("rowData"):
-            below = mask.get("rowData", mask.get("*")) if mask else None
-            if rows := self._row_data(sheet, box, below):
-                found["rowData"] = rows
-        for name, dimension, start, end in (
-            ("rowMetadata", "ROWS", box.row, box.row_end),
-            ("columnMetadata", "COLUMNS", box.col, box.col_end),
-        ):
-            if wants(name):
-                found[name] = self._dimension_data(sheet, dimension, start, end)  # type: ignore[arg-type]
+        if mask is not None:
+            found = fields.select(found, mask)
+        if wants("rowData") and (rows := self._row_data(sheet, box, below(mask, "rowData"))):
+            found["rowData"] = rows
+        if wants("rowMetadata"):
+            listed = self._dimension_data(sheet, "ROWS", box.row, box.row_end)
+            found["rowMetadata"] = fields.select(listed, below(mask, "rowMetadata"))
+        if wants("columnMetadata"):
+            listed = self._dimension_data(sheet, "COLUMNS", box.col, box.col_end)
+            found["columnMetadata"] = fields.select(listed, below(mask, "columnMetadata"))
         return found
 
     def _dimension_data(self, sheet: Sheet, dimension: Dimension, start: int, end: int) -> list[Json]:
@@ -154,8 +156,9 @@ class GridView:
         return result
 
     def _row_data(self, sheet: Sheet, box: Box, mask: Mask | None) -> list[Json]:
-        inner = mask.get("values", mask.get("*")) if mask else None
-        build = CellBuilder(self.spreadsheet, sheet, inner)
+        """The rows, trimmed: what is blank at their ends and below is left out, also where the mask shows none of it."""
+        build = CellBuilder(self.spreadsheet, sheet, below(mask, "values"))
+        shows_values = wanting(mask)("values")
         rows: list[Json] = []
         filled = 0
         for row in range(box.row, min(box.row_end, len(sheet.rows))):
@@ -163,16 +166,14 @@ class GridView:
             while line and line[-1] is None:
                 line.pop()
             if line:
-                rows.append({"values": [build(row, box.col + i, cell) if cell else {} for i, cell in enumerate(line)]})
-                filled = len(rows)
-            else:
-                rows.append({})
+                filled = len(rows) + 1
+            rows.append({"values": build.row(row, box.col, line)} if line and shows_values else {})
         del rows[filled:]
         return rows
 
 
 class CellBuilder:
-    """Builds CellData; which fields is decided once."""
+    """Builds CellData as a mask shows it; which fields is decided once."""
 
     def __init__(self, spreadsheet: Spreadsheet, sheet: Sheet, mask: Mask | None) -> None:
         wants = wanting(mask)
@@ -182,61 +183,92 @@ class CellBuilder:
         self.entered = wants("userEnteredValue")
         self.effective = wants("effectiveValue")
         self.formatted = wants("formattedValue")
+        self.form = wants("userEnteredFormat")
         self.effective_format = wants("effectiveFormat")
-        self.values = self.entered or self.effective or self.formatted or self.effective_format or wants("hyperlink")
+        self.note = wants("note")
+        self.rule = wants("dataValidation")
+        self.hyperlink = wants("hyperlink")
+        self.wants = wants
+        self.plain = not self.effective_format
+        # Parts of fields, such as `userEnteredValue.stringValue`, are cut out afterwards.
+        self.cut = mask if mask is not None and any(inner is not None for inner in mask.values()) else None
 
-    def __call__(self, row: int, col: int, cell: Cell) -> Json:
-        """One cell as CellData."""
-        found: Json = {}
-        entered = cell.value
-        if entered is not None and self.values:
-            if type(entered) is str and cell.form is None and not self.effective_format:
-                both = {"stringValue": entered}
-                if self.entered:
+    def row(self, row: int, col: int, line: Row) -> list[Json]:
+        """The cells of one row, from a column on."""
+        cells: list[Json] = []
+        entered, effective_, formatted, plain = self.entered, self.effective, self.formatted, self.plain
+        for offset, cell in enumerate(line):
+            if cell is None:
+                cells.append({})
+                continue
+            value = cell.value
+            bare = cell.form is None and not cell.note and cell.rule is None and not cell.extra
+            if bare and plain and type(value) is str:  # by far the most common cell
+                both = {"stringValue": value}
+                found: Json = {}
+                if entered:
                     found["userEnteredValue"] = both
-                if self.effective:
+                if effective_:
                     found["effectiveValue"] = both
-                if self.formatted:
-                    found["formattedValue"] = entered
+                if formatted:
+                    found["formattedValue"] = value
+                cells.append(found)
             else:
-                self._value(found, row, col, cell)
-        if cell.form is not None:
+                cells.append(self.cell(row, col + offset, cell))
+        return fields.select(cells, self.cut) if self.cut is not None else cells
+
+    def cell(self, row: int, col: int, cell: Cell) -> Json:
+        """One cell of any kind."""
+        found: Json = {}
+        if cell.value is not None:
+            self._value(found, row, col, cell)
+        elif self.effective_format and cell.form is not None:
+            found["effectiveFormat"] = effective_format(cell.form, None, None)
+        if self.form and cell.form is not None:
             found["userEnteredFormat"] = cell.form
-        if cell.note:
+        if self.note and cell.note:
             found["note"] = cell.note
-        if cell.rule is not None:
+        if self.rule and cell.rule is not None:
             found["dataValidation"] = cell.rule
         if cell.extra:
-            found.update(cell.extra)
-        if self.effective_format and "effectiveFormat" not in found and (cell.form or entered is not None):
-            found["effectiveFormat"] = effective_format(cell.form, None, entered)
+            found.update((name, item) for name, item in cell.extra.items() if self.wants(name))
         return found
 
     def _value(self, found: Json, row: int, col: int, cell: Cell) -> None:
         spreadsheet, sheet = self.spreadsheet, self.sheet
-        value = effective(spreadsheet, sheet, row, col, cell)
+        entered = union(cell.value)
         if self.entered:
-            found["userEnteredValue"] = union(cell.value)
+            found["userEnteredValue"] = entered
+        is_formula = type(cell.value) is Formula
+        value = effective(spreadsheet, sheet, row, col, cell)
         if value is None:
             return
         if self.effective:
-            found["effectiveValue"] = union(value)
-        form = number_format(spreadsheet, sheet, row, col, cell)
-        if self.formatted:
-            found["formattedValue"] = shown(value, form, self.locale)
-        if self.effective_format:
-            found["effectiveFormat"] = effective_format(cell.form, form, value)
-        if type(cell.value) is Formula and (link := spreadsheet.calculator.hyperlink(sheet, row, col)):
-            found["hyperlink"] = link
+            found["effectiveValue"] = union(value) if is_formula else entered
+        if self.formatted or self.effective_format:
+            form = number_format(spreadsheet, sheet, row, col, cell)
+            if self.formatted:
+                found["formattedValue"] = shown(value, form, self.locale)
+            if self.effective_format:
+                found["effectiveFormat"] = effective_format(cell.form, form, value)
+        if self.hyperlink and is_formula:
+            link = spreadsheet.calculator.hyperlink(sheet, row, col)
+            if link:
+                found["hyperlink"] = link
+
+
+_PLAIN_FORMATS: dict[str, Json] = {}
 
 
 def effective_format(form: Json | None, number: Json | None, value: Any) -> Json:
-    """The format that a cell is shown in: the default one, overlaid with its own."""
+    """The format that a cell is shown in: the default one, overlaid with its own.  Not to be changed: it is shared."""
     side = "LEFT"
     if isinstance(value, (bool, CellError)):
         side = "CENTER"
     elif isinstance(value, (int, float)):
         side = "RIGHT"
+    if not form and not number and side in _PLAIN_FORMATS:
+        return _PLAIN_FORMATS[side]
     result: Json = dict(defaults.DEFAULT_FORMAT)
     result["horizontalAlignment"] = side
     result["hyperlinkDisplayType"] = "PLAIN_TEXT"
@@ -245,6 +277,8 @@ def effective_format(form: Json | None, number: Json | None, value: Any) -> Json
         result["numberFormat"] = number
     for key, item in (form or {}).items():
         result[key] = {**result["textFormat"], **item} if key == "textFormat" else item
+    if not form and not number:
+        _PLAIN_FORMATS[side] = result
     return result
 
 
@@ -253,6 +287,11 @@ def wanting(mask: Mask | None) -> Wants:
     if mask is None or "*" in mask:
         return lambda _name: True
     return lambda name: name in mask
+
+
+def below(mask: Mask | None, name: str) -> Mask | None:
+    """The part of a mask below a field."""
+    return mask.get(name, mask.get("*")) if mask else None
 
 
 def reaches_grid(mask: Mask) -> bool:

@@ -207,7 +207,7 @@ class Sheet:
             self.row_properties[start:start] = properties
             return
         self.col_count += end - start
-        for line, piece in zip(self.rows, lines, strict=True):
+        for line, piece in zip(self.rows, lines, strict=False):  # rows that came since are blank again
             line[start:start] = piece
         self.column_properties[start:start] = properties
 

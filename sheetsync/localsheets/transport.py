@@ -11,11 +11,10 @@ import gzip
 import selectors
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -24,7 +23,34 @@ MAX_BODY_BYTES: Final = 512 * 2**20
 JSON_TYPE: Final = "application/json; charset=UTF-8"
 GZIP_FROM: Final = 1024
 
-_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+_REASONS: Final = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    302: "Found",
+    303: "See Other",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(moment_s: float) -> str:
+    """A time as HTTP writes it, whatever the locale."""
+    t = time.gmtime(moment_s)
+    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
+    return f"{day}, {t.tm_mday:02d} {month} {t.tm_year} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT"
 
 
 class BadRequestError(Exception):
@@ -245,7 +271,7 @@ class _Connection:
         ):
             body = gzip.compress(body, 1)
             lines.append("Content-Encoding: gzip")
-        lines.append(f"Date: {formatdate(usegmt=True)}")
+        lines.append(f"Date: {http_date(time.time())}")
         lines.append(f"Content-Length: {len(body)}")
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
         if not keep:

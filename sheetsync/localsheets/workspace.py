@@ -242,5 +242,5 @@ class Workspace:
 
 
 def dump(value: Any) -> bytes:
-    """JSON for the data file."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    """JSON for the data file; rectangles become lists."""
+    return orjson.dumps(value, default=list, option=orjson.OPT_NON_STR_KEYS)
