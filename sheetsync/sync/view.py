@@ -211,4 +211,6 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key, one.column) == (title, key, column) and one.resolution == "theirs":
             return "rejected: the published value was kept"
+    if role == POLICY and key[1] not in end.spec_snapshot.scope_names():  # an import that lacks it came between
+        return f"rejected: scope {key[1]} no longer exists"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"

@@ -42,14 +42,3 @@ def engine() -> Engine:
         return answers
 
     return ask
-
-
-@pytest.fixture
-def torture(request: pytest.FixtureRequest) -> Callable[[int], None]:
-    """Skips a run of more than 10,000 unless torture was asked for (`-m torture`)."""
-
-    def check(runs: int) -> None:
-        if runs > 10_000 and "torture" not in (request.config.option.markexpr or ""):
-            pytest.skip(f"{runs:,} runs: only with -m torture")
-
-    return check
