@@ -1,0 +1,208 @@
+"""Media that fail: a full disk, a failing fsync, no descriptors, no permission. What was said must be true."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.clock import FakeClock
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import DestinationError, SheetSyncError, TryLaterError, UnknownOutcomeError
+from sheetsync.store import RecordId, Store, VersionedStore, fsck
+from tests.faults.crash_explorer import CTX, Explorer, open_store, record
+from tests.faults.simulated_disk import SimulatedDisk
+
+FULL = {"mkdir", "create", "write", "append", "append rest", "link"}
+SYNCS = {"sync", "sync folder"}
+
+
+class Fault:
+    """Fails the operation number `at` (and all of its kind after it, until it is lifted)."""
+
+    def __init__(self, kinds: set[str], at: int, code: int, *, lasting: bool) -> None:
+        self.kinds, self.left, self.code, self.lasting, self.hits = kinds, at, code, lasting, 0
+
+    def __call__(self, operation: str, path: str) -> None:
+        if operation not in self.kinds:
+            return
+        self.left -= 1
+        if self.left == 0 or (self.lasting and self.left < 0):
+            self.hits += 1
+            raise OSError(self.code, os.strerror(self.code), path)
+
+
+def try_saves(disk: SimulatedDisk, explorer: Explorer, fault: Fault) -> tuple[list[dict[str, int]], bool]:
+    """Some transactions; those that failed for sure, and whether an outcome was unknown."""
+    failed: list[dict[str, int]] = []
+    store = open_store(disk)
+    disk.before = fault
+    for value in range(1, 6):
+        contents = {"a": value, "b": value} if value % 2 else {"a": value}
+        try:
+            explorer.attempt(store, contents)
+        except UnknownOutcomeError:
+            return failed, True
+        except TryLaterError:
+            failed.append(contents)
+    return failed, False
+
+
+@pytest.mark.parametrize("lasting", [True, False], ids=["stays", "once"])
+@pytest.mark.parametrize("at", range(1, 28))
+def test_a_disk_that_fills_up_loses_nothing_and_lies_about_nothing(at: int, lasting: bool) -> None:
+    disk = SimulatedDisk()
+    explorer = Explorer(random.Random(at))
+    fault = Fault(FULL, at, errno.ENOSPC, lasting=lasting)
+    failed, unknown = try_saves(disk, explorer, fault)
+    assert not unknown
+    disk.before = lambda *_: None
+    for cut in [disk.after_kill(), *(disk.after_cut(o) for o in disk.outcomes(4, random.Random(at)))]:
+        explorer.check(cut, 0)
+        commits = list(open_store(cut).log())
+        told = [{s.name: s.content["value"] for s in c.snapshots if isinstance(s.content, dict)} for c in commits]
+        assert not [contents for contents in failed if contents in told], "a save was reported as failed, and is there"
+
+
+@pytest.mark.parametrize("at", range(1, 14))
+def test_a_failed_fsync_is_an_unknown_outcome_and_ends_the_handle(at: int) -> None:
+    disk = SimulatedDisk()
+    explorer = Explorer(random.Random(at))
+    store = open_store(disk)
+    disk.before = Fault(SYNCS, at, errno.EIO, lasting=False)
+    unknown = False
+    for value in range(1, 12):
+        try:
+            explorer.attempt(store, {"a": value})
+        except UnknownOutcomeError:
+            unknown = True
+            with pytest.raises(UnknownOutcomeError):
+                explorer.attempt(store, {"a": 99})
+            with pytest.raises(UnknownOutcomeError):
+                store.latest(record("a"))
+            break
+    assert unknown
+    disk.before = lambda *_: None
+    for cut in [disk.after_kill(), *(disk.after_cut(o) for o in disk.outcomes(6, random.Random(at)))]:
+        explorer.check(cut, 0)
+
+
+def test_after_a_failed_fsync_the_journal_is_written_anew_before_it_is_believed() -> None:
+    """A kernel may mark pages clean though they never reached the disk: a later fsync then says nothing."""
+    disk = SimulatedDisk()
+    store, other = open_store(disk), open_store(disk)
+    disk.before = Fault({"sync"}, 1, errno.EIO, lasting=False)
+    with pytest.raises(UnknownOutcomeError), store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": "a" * 20})
+    disk.before = lambda *_: None
+    with pytest.raises(UnknownOutcomeError):
+        other.refresh()
+    before = disk.nodes.keys()
+    reopened = open_store(disk)
+    assert reopened.head() == 1
+    assert len(disk.nodes.keys()) >= len(before)
+    assert "default/.store/doubt" not in disk.tree()
+    assert open_store(disk.after_cut(disk.outcomes(1, random.Random(1))[0])).head() == 1
+
+
+def test_a_store_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anything: this needs an ordinary user")
+    folder = tmp_path / "store"
+    named = VersionedStore(RequestContext(user="ada"), url=folder)
+    named.save("alpha", {"x": 1})
+    named.close()
+    folders = [path for path in (folder, *folder.rglob("*")) if path.is_dir()]
+    for path in [*folders, folder / "default/.store/lock"]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        said: list[str] = []
+        store = Store.open(folder, tell=said.append)
+        assert not store.writable
+        assert said
+        reading = VersionedStore(RequestContext(user="ada"), store=store)
+        latest = reading.latest("alpha")
+        assert latest is not None
+        with pytest.raises(DestinationError):
+            reading.save("alpha", {"x": 2})
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+def test_a_read_only_disk_is_read_and_refuses_saves() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    with store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    everything = FULL | {"rename", "unlink", "truncate"}  # fsync works on a read-only file system
+    disk.before = Fault(everything, 1, errno.EROFS, lasting=True)
+    said: list[str] = []
+    reading = open_store(disk, said=said)
+    assert not reading.writable
+    assert said == ["the store cannot be written: opened for reading, without recovery"]
+    latest = reading.latest(record("a"))
+    assert latest is not None
+    with pytest.raises(DestinationError), reading.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 2})
+
+
+def test_running_out_of_descriptors_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        result = b"unknown"
+        try:
+            result = use_up_descriptors(tmp_path / "store")
+        finally:
+            os.write(writing, result)
+            os._exit(0)
+    os.close(writing)
+    told = os.read(reading, 1000).decode()
+    os.close(reading)
+    os.waitpid(pid, 0)
+    failed, saved = (int(part) for part in told.split(" "))
+    assert failed + saved == 30  # journal and lock are open already: the commit needs no descriptor
+    store = VersionedStore(RequestContext(user="ada"), url=tmp_path / "store")
+    assert len(store.names()) == saved
+    assert fsck(tmp_path / "store").findings == ()
+
+
+def use_up_descriptors(folder: Path) -> bytes:
+    """In a process of its own: saves while fewer and fewer descriptors are left."""
+    named = VersionedStore(RequestContext(user="ada"), url=folder)
+    soft = max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 12
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, soft))
+    failed = saved = 0
+    kept = []
+    for number in range(30):
+        try:
+            named.save(f"r{number}", {"n": number})
+            saved += 1
+        except SheetSyncError as exc:
+            failed += "too many files" in exc.message
+        try:
+            kept.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            continue
+    for descriptor in kept:
+        os.close(descriptor)
+    return f"{failed} {saved}".encode()
+
+
+def test_a_clock_set_back_by_an_hour_keeps_the_order(tmp_path: Path) -> None:
+    clock = FakeClock()
+    named = VersionedStore(RequestContext(user="ada"), url=tmp_path / "store", clock=clock)
+    for number in range(5):
+        named.save("alpha", {"n": number})
+        clock.advance(-3600)
+    folder = tmp_path / "store/default/workbench_drafts/ada/alpha"
+    latest = named.latest("alpha")
+    assert latest is not None
+    assert max(path.name for path in folder.iterdir()) == latest.filename
+    record_id = RecordId("default", ("workbench_drafts", "ada", "alpha"), "alpha")
+    assert [s.version for s in named.store.history(record_id)] == [1, 2, 3, 4, 5]
