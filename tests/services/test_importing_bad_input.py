@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -27,6 +28,7 @@ def refused(ws: Workspace, root: Path) -> ImportReport:
     report = import_paths(ws, [root])
     assert report.exit_code == 3
     assert report.created == ["good"]
+    assert json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8")
     assert [line.connector_id for line in ws.catalogue().lines()] == ["good"]
     assert {record.folder[1] for record in ws.store.records("default", ("providers",))} == {"good"}
     return report
@@ -175,6 +177,17 @@ def test_a_name_that_is_no_text_is_a_problem(ws: Workspace, library: Library, sc
     assert "\x1b" not in problem.tab
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only here may a folder's name be any bytes")
+def test_a_folder_whose_name_is_no_text_is_a_problem(ws: Workspace, library: Library, schema: Schema) -> None:
+    root = library({"good": {"good.json": schema("good", "run")}})
+    folder = os.fsencode(root) + b"/\xff\x07"
+    os.mkdir(folder)  # noqa: PTH102 - bytes for a name
+    with open(folder + b"/a.json", "wb") as stream:  # noqa: PTH123 - bytes for a name
+        stream.write(json.dumps(schema("bad", "x")).encode())
+    (problem,) = refused(ws, root).problems
+    assert problem.code == "folder_name"
+
+
 def test_a_bad_change_leaves_the_provider_as_it_was(ws: Workspace, library: Library, schema: Schema) -> None:
     import_paths(ws, [library({"tides": {"a.json": schema("tides", "x"), "b.json": schema("tides", "y")}})])
     head = ws.store.head()
@@ -224,8 +237,6 @@ def test_a_path_that_does_not_exist_or_is_no_source_is_an_error(ws: Workspace, t
 
 
 def test_a_file_at_the_limit_of_size_is_read(ws: Workspace, library: Library, schema: Schema) -> None:
-    import json
-
     text = json.dumps(schema("tides", "x")).encode()
     report = import_paths(ws, [library({"tides": {"core.json": text + b" " * (MAX_FILE_BYTES - len(text))}})])
     assert report.problems == []
