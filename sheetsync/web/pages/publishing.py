@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from sheetsync.domain.draft import WorkbenchDraft
 from sheetsync.domain.identifiers import check_draft_id, parse_id
-from sheetsync.errors import InvalidContentError, NotFoundError, StaleSnapshotError
+from sheetsync.errors import InvalidContentError, NotFoundError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.records import DRAFTS
 from sheetsync.services.publishing import publish_drafts
@@ -66,14 +66,12 @@ def publish(visit: Visit) -> Response:
     ids = _ids(form.all("draft"))
     catalogue = ws.catalogue()
     stored = [catalogue.draft(draft_id) for draft_id in ids]
-    for one in stored:
-        if one.draft.status == "open" and form.one(f"seen.{one.draft.id}") != one.snapshot.filename:
-            raise StaleSnapshotError(None, one.snapshot, None, name=one.draft.id)
+    seen = {one.draft.id: form.one(f"seen.{one.draft.id}") for one in stored if one.draft.status == "open"}
     if any(judge(ws, catalogue, one.draft).looser for one in stored) and "loosening_seen" not in form:
         raise InvalidContentError(
             "this loosens what is live: tick that you have seen it", hint="go back, and look again"
         )
-    report = publish_drafts(ws, ids)
+    report = publish_drafts(ws, ids, expected=seen)
     if report.commit is None:
         visit.tell("plain", "Published already; nothing was written.")
         return visit.go(f"/drafts/{ids[0]}" if len(ids) == 1 else "/drafts")

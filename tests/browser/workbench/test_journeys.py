@@ -210,7 +210,7 @@ def test_an_edit_made_in_the_sheet_s_page_arrives_as_a_draft(office: Office, scr
     expect(page.get_by_text("1 owners' edit", exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("side", ["yours", "theirs"])
+@pytest.mark.parametrize(("side", "script"), [("yours", True), ("theirs", False)])
 def test_a_conflict_between_sheet_and_store_is_resolved_by_a_click(office: Office, script: bool, side: str) -> None:
     sheet = Sheet(office)
     sheet.choose(MERGE, "firearm.destructive")
