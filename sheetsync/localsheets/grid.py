@@ -156,7 +156,7 @@ class GridView:
         return result
 
     def _row_data(self, sheet: Sheet, box: Box, mask: Mask | None) -> list[Json]:
-        """The rows, trimmed: what is blank at their ends and below is left out, also where the mask shows none of it."""
+        """The rows, trimmed: blank cells at their ends and blank rows below are left out."""
         build = CellBuilder(self.spreadsheet, sheet, below(mask, "values"))
         shows_values = wanting(mask)("values")
         rows: list[Json] = []

@@ -8,6 +8,7 @@ data file can repeat it).  Which request makes which changes is in `requests/`; 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sheetsync.localsheets.cell import Cell, decode, encode
@@ -99,17 +100,13 @@ class Journal:
     def put_item(self, owner: Sheet | Spreadsheet, name: str, key: Any, value: Any) -> None:
         """Set an entry of a dictionary attribute; None deletes it."""
         items: dict[Any, Any] = getattr(owner, name)
+        undo: Callable[[], None]
         if value is None:
-            before = dict(items)
+            undo = partial(_restore_items, items, dict(items))
             del items[key]
-            undo: Callable[[], None] = lambda: setattr(owner, name, before)  # noqa: E731 -- one of two inverses
-        elif key in items:
-            old = items[key]
-            items[key] = value
-            undo = lambda: items.__setitem__(key, old)  # noqa: E731 -- as above
         else:
+            undo = partial(items.__setitem__, key, items[key]) if key in items else partial(items.__delitem__, key)
             items[key] = value
-            undo = lambda: items.__delitem__(key)  # noqa: E731 -- as above
         self._note(["k", owner.journal_key, name, key, value], undo)
 
     def put_dimension(self, sheet: Sheet, dimension: Dimension, index: int, properties: dict[str, Any] | None) -> None:
@@ -139,6 +136,12 @@ class Journal:
         old = list(spreadsheet.sheets)
         spreadsheet.sheets.sort(key=lambda sheet: order.index(sheet.sheet_id))
         self._note(["o", order], lambda: spreadsheet.sheets.__setitem__(slice(None), old))
+
+
+def _restore_items(items: dict[Any, Any], before: dict[Any, Any]) -> None:
+    """Put a dictionary back as a whole, so that its order is the old one, too."""
+    items.clear()
+    items.update(before)
 
 
 def _drop(sheet: Sheet, dimension: Dimension, start: int, end: int) -> None:

@@ -19,7 +19,7 @@ from sheetsync.localsheets.locales import Locale, locale_of
 EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 -- serials have no time zone
 _TOKENS: Final = re.compile(
     r"""(?P<quoted>"[^"]*")|(?P<escaped>\\.)|(?P<elapsed>\[(?:h+|m+|s+)\])|(?P<money>\[\$[^\]]*\])|(?P<bracket>\[[^\]]*\])
-    |(?P<ampm>am/pm|a/p)|(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<exp>[eE][+-]0+)|(?P<digits>[0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)
+    |(?P<ampm>am/pm|a/p)|(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<exp>[eE][+-]0+)|(?P<digits>[0#?][0#?,]*(?:\.[0#?]*,*)?|\.[0#?]+,*)
     |(?P<percent>%)|(?P<pad>_.)|(?P<fill>\*.)|(?P<text>@)|(?P<other>.)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
@@ -113,7 +113,9 @@ def _number_writer(tokens: list[Token], locale: Locale) -> Formatter:
     percent = 100 ** sum(kind == "percent" for kind, _ in tokens)
     exponent = next((text for kind, text in tokens if kind == "exp"), None)
     mask = tokens[places[0]][1]
-    scale = len(mask.partition(".")[0]) - len(mask.partition(".")[0].rstrip(","))
+    whole_mask = mask.partition(".")[0]
+    scale = len(mask) - len(mask.rstrip(",")) or len(whole_mask) - len(whole_mask.rstrip(","))  # thousands left out
+    mask = mask.rstrip(",")
     before = [_literal(token) for token in tokens[: places[0]]]
     after = [_literal(token) for token in tokens[places[0] + 1 :] if token[0] not in ("exp", "digits")]
 
@@ -139,7 +141,7 @@ def _digits(value: Decimal, mask: str, locale: Locale) -> str:
     kept = len(part_mask.rstrip("#"))
     while len(part) > kept and part.endswith("0"):
         part = part[:-1]
-    return whole + (locale.decimal + part if part or ("." in mask and part_mask == "") else "")
+    return whole + (locale.decimal + part if "." in mask else "")
 
 
 def _scientific(value: Decimal, mask: str, exponent: str, locale: Locale) -> str:

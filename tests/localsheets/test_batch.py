@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sheetsync.localsheets import LocalSheets
+from sheetsync.localsheets.call import Options
+from sheetsync.localsheets.errors import ApiError
+from sheetsync.localsheets.journal import Journal, repeat
+from sheetsync.localsheets.requests import handler
+from sheetsync.localsheets.requests.edit import Edit
+from sheetsync.localsheets.spreadsheet import Spreadsheet
+from sheetsync.localsheets.spreadsheets_api import schema_copy
 
 
 def spot(row: int = 0, col: int = 0) -> dict[str, int]:
@@ -70,20 +74,13 @@ def a_request(draw: Any) -> dict[str, Any]:
             }
         },
     ]
-    return draw(st.sampled_from(options))
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[LocalSheets]:
-    with LocalSheets(seed=5) as server:
-        yield server
+    chosen: dict[str, Any] = draw(st.sampled_from(options))
+    return chosen
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.lists(a_request(), max_size=4), batch=st.lists(a_request(), min_size=1, max_size=6))
-def test_a_refused_batch_leaves_no_trace(
-    book: Any, before: list[dict[str, Any]], batch: list[dict[str, Any]]
-) -> None:
+def test_a_refused_batch_leaves_no_trace(book: Any, before: list[dict[str, Any]], batch: list[dict[str, Any]]) -> None:
     for request in before:  # some of them may be refused: that is fine, the sheet is only to be varied
         book.http.post(f"{book.path}:batchUpdate", json={"requests": [request]})
     state = book.state()
@@ -94,14 +91,6 @@ def test_a_refused_batch_leaves_no_trace(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(a_request(), min_size=1, max_size=6))
 def test_the_records_of_a_batch_make_the_same_spreadsheet_again(book: Any, batch: list[dict[str, Any]]) -> None:
-    from sheetsync.localsheets.journal import Journal, repeat
-    from sheetsync.localsheets.requests import handler
-    from sheetsync.localsheets.requests.edit import Edit
-    from sheetsync.localsheets.call import Options
-    from sheetsync.localsheets.errors import ApiError
-    from sheetsync.localsheets.spreadsheet import Spreadsheet
-    from sheetsync.localsheets.spreadsheets_api import schema_copy
-
     content = book.server.workspace.spreadsheet(book.id)
     copy = Spreadsheet.from_json(schema_copy(content.to_json()), rng=content.rng)
     for request in batch:

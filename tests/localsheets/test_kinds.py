@@ -87,7 +87,7 @@ def test_append_cells_goes_below_the_last_row_and_grows_the_grid(book: Any) -> N
 
 
 def test_add_sheet_refuses_taken_ids_and_titles(book: Any) -> None:
-    assert "A sheet with the name \"sheet1\" already exists. Please enter another name." in book.refused(
+    assert 'A sheet with the name "sheet1" already exists. Please enter another name.' in book.refused(
         {"addSheet": {"properties": {"title": "sheet1"}}}
     )
     book.batch({"addSheet": {"properties": {"sheetId": 7, "title": "seven"}}})
@@ -148,7 +148,9 @@ def test_transposed_paste_turns_rows_into_columns(book: Any, box: Any) -> None:
 
 def test_cut_paste_moves_cells_and_formulas_follow_them(book: Any, box: Any) -> None:
     book.type("A1", "5", "=A1*2")
-    book.batch({"cutPaste": {"source": box(0, 1, 0, 1), "destination": {"sheetId": 0, "rowIndex": 4, "columnIndex": 3}}})
+    book.batch(
+        {"cutPaste": {"source": box(0, 1, 0, 1), "destination": {"sheetId": 0, "rowIndex": 4, "columnIndex": 3}}}
+    )
     assert book.values("A1:D5", "FORMULA")[0] == ["", "=D5*2"]
     assert book.values("B1") == [[10]]
 
@@ -311,7 +313,9 @@ def test_comments_are_threads_that_only_their_authors_change(book: Any) -> None:
     assert found["comments"][0]["replies"][0]["content"] == "thus"
     assert found["sheets"][0]["commentAnchors"][0]["anchorId"] == thread["anchorId"]
     assert "comments" not in book.get()
-    book.batch({"deleteCommentReply": {"commentId": key, "postId": post["postId"]}}, {"deleteComment": {"commentId": key}})
+    book.batch(
+        {"deleteCommentReply": {"commentId": key, "postId": post["postId"]}}, {"deleteComment": {"commentId": key}}
+    )
     assert "comments" not in book.get(commentsViewMode="COMMENTS_VIEW_MODE_INCLUDED")
 
 

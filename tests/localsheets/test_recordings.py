@@ -13,9 +13,7 @@ from sheetsync.localsheets import LocalSheets
 
 
 @pytest.mark.shared
-def test_all_recorded_exchanges_are_answered_as_google_did(
-    server: LocalSheets, shared: Path, tmp_path: Path
-) -> None:
+def test_all_recorded_exchanges_are_answered_as_google_did(server: LocalSheets, shared: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     tool, recordings = shared / "tools" / "replay_recordings.py", shared / "google-recordings"
     done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -211,6 +210,6 @@ def test_a_write_that_the_disk_refuses_is_not_acknowledged_and_leaves_no_trace(t
 
 
 def test_memory_keeps_no_file(tmp_path: Path) -> None:
-    before = os.listdir(tmp_path)
+    before = list(tmp_path.iterdir())
     with LocalSheets(data=":memory:"):
-        assert os.listdir(tmp_path) == before
+        assert list(tmp_path.iterdir()) == before
