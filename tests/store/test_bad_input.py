@@ -1,0 +1,206 @@
+"""What people and other programs get wrong: a clear error each time, nothing written outside, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import (
+    DestinationError,
+    InvalidContentError,
+    NewerFormatError,
+    NotFoundError,
+    StaleSnapshotError,
+    StoreDamagedError,
+    UsageError,
+)
+from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore
+from sheetsync.store.content import decode_content, encode_content
+from sheetsync.store.media import network_file_system
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+def storable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@given(st.dictionaries(st.text(), JSON).filter(storable))
+def test_every_json_object_comes_back_as_it_was(content: dict[str, object]) -> None:
+    encoded = encode_content(content)
+    back = decode_content(encoded.data, encoded.suffix, source=False, wide=encoded.wide)
+    assert back == content
+    assert encode_content(back).hash == encoded.hash
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        "text",
+        None,
+        {"x": math.nan},
+        {"x": math.inf},
+        {1: "a"},
+        {"x": {2: "a"}},
+        {"x": object()},
+        {"x": "\ud800"},
+        {"x": b"bytes"},
+        SourceBytes(b"", "../x"),
+        SourceBytes(b"", ".a--b"),
+    ],
+)
+def test_content_without_a_json_form_is_refused(content: object, named: VersionedStore) -> None:
+    with pytest.raises(InvalidContentError):
+        named.save("alpha", content)  # type: ignore[arg-type]
+    assert named.latest("alpha") is None
+    assert named.store.head() == 0
+
+
+def test_content_of_50_mb_is_refused_with_its_size(named: VersionedStore) -> None:
+    with pytest.raises(InvalidContentError, match="a snapshot holds at most 50 MB"):
+        named.save("alpha", {"blob": "x" * 50_000_000})
+    assert named.names() == []
+
+
+def test_a_deep_nesting_is_an_error_or_kept(named: VersionedStore) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(300):
+        deep = {"x": deep}
+    assert named.save("deep", deep).content == deep
+    for _ in range(100_000):
+        deep = {"x": deep}
+    with pytest.raises(InvalidContentError):
+        named.save("deeper", deep)
+
+
+def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "store"
+    file.write_text("mine")
+    with pytest.raises(DestinationError, match="is a file"):
+        Store.open(file)
+    with pytest.raises(DestinationError):
+        Store.open(file / "inner")
+    assert file.read_text() == "mine"
+
+
+def test_a_missing_store_is_not_made_when_it_must_exist(folder: Path) -> None:
+    with pytest.raises(NotFoundError):
+        Store.open(folder, create=False)
+    assert not folder.exists()
+    folder.mkdir()
+    with pytest.raises(NotFoundError):
+        Store.open(folder, create=False)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_newer_format_is_left_alone(named: VersionedStore, folder: Path) -> None:
+    named.save("alpha", {"x": 1})
+    value = json.loads((folder / "FORMAT").read_text())
+    (folder / "FORMAT").write_text(json.dumps({**value, "version": 2}))
+    with pytest.raises(NewerFormatError) as caught:
+        Store.open(folder)
+    assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format":"other","version":1,"store_id":"x"}'])
+def test_a_damaged_format_file_is_damage(text: str, named: VersionedStore, folder: Path) -> None:
+    named.save("alpha", {"x": 1})
+    (folder / "FORMAT").write_text(text)
+    with pytest.raises(StoreDamagedError):
+        Store.open(folder)
+
+
+def test_a_lost_format_file_is_damage_where_journals_are(named: VersionedStore, folder: Path) -> None:
+    named.save("alpha", {"x": 1})
+    (folder / "FORMAT").unlink()
+    with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
+        Store.open(folder)
+
+
+def test_an_unknown_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="no store's address"):
+        Store.open("ftp://host/store")
+
+
+@pytest.mark.parametrize("planted", ["default", "default/workbench_drafts", "default/workbench_drafts/ada@example.com"])
+def test_planted_links_are_not_followed(planted: str, tmp_path: Path, folder: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    Store.open(folder, tenant="other").close()
+    (folder / planted).parent.mkdir(parents=True, exist_ok=True)
+    (folder / planted).symlink_to(outside)
+    said: list[str] = []
+    try:
+        store = Store.open(folder, tell=said.append)
+        VersionedStore(RequestContext(user="ada@example.com"), store=store).save("alpha", {"x": 1})
+    except StoreDamagedError as exc:
+        said.append(exc.message)
+    assert any("symbolic link" in message for message in said)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_link_in_a_record_folder_is_read_through_the_journal(named: VersionedStore, folder: Path) -> None:
+    snapshot = named.save("alpha", {"x": 1})
+    path = folder / "default" / snapshot.path
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    latest = named.latest("alpha")
+    assert latest is not None
+    assert latest.content == {"x": 1}
+
+
+def test_expected_of_another_record_is_a_mistake(named: VersionedStore) -> None:
+    alpha = named.save("alpha", {"x": 1})
+    with pytest.raises(UsageError):
+        named.save("beta", {"x": 1}, alpha)
+    with pytest.raises(StaleSnapshotError):
+        named.save("alpha", {"x": 1}, None)
+
+
+def test_a_transaction_that_is_over_takes_nothing_more(named: VersionedStore) -> None:
+    with named.transaction() as tx:
+        tx.save("alpha", {"x": 1})
+    with pytest.raises(UsageError):
+        tx.save("beta", {"x": 1})
+
+
+def test_callers_cannot_change_what_is_kept(named: VersionedStore) -> None:
+    content = {"list": [1]}
+    saved = named.save("alpha", content)
+    content["list"].append(2)
+    assert isinstance(saved.content, dict)
+    saved.content["list"].append(3)
+    latest = named.latest("alpha")
+    assert latest is not None
+    assert latest.content == {"list": [1]}
+
+
+def test_a_record_cannot_stand_in_the_journals_place() -> None:
+    from sheetsync.errors import InvalidIdError
+
+    for folder in (("journal",), (".store",), ()):
+        with pytest.raises(InvalidIdError):
+            RecordId("default", folder, "x")
+
+
+def test_network_file_systems_are_recognised(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/sda / ext4 rw 0 0\nhost:/x /mnt/share\\040one nfs4 rw 0 0\n")
+    assert network_file_system(Path("/mnt/share one/store"), mounts) == "nfs4"
+    assert network_file_system(Path("/home/ada"), mounts) is None
+    assert network_file_system(Path("/home/ada"), tmp_path / "absent") is None
