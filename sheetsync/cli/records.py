@@ -19,9 +19,9 @@ Json = Mapping[str, Any]
 @command("status")
 def status(session: Session) -> int:
     """Connectors, open drafts, pending edits, and how the last sync went."""
-    from sheetsync.services import catalogue
+    from sheetsync.services.status import status as look
 
-    value = catalogue.status(session.workspace).to_json()
+    value = look(session.workspace).to_json()
     session.output.answer(value, _status_lines(value, session.output))
     return 0
 
