@@ -59,16 +59,17 @@ class NotConstantError(Exception):
         self.code = code
 
 
-def node_text(node: Node) -> str:
-    """The node's source text."""
-    return (node.text or b"").decode("utf-8")
+def node_text(data: bytes, node: Node) -> str:
+    """The node's source text. `node.text` would read the file again: the parser was given a reader of it."""
+    return data[node.start_byte : node.end_byte].decode("utf-8")
 
 
 class Evaluator:
     """Evaluates expressions of one file; the same node is the same value (objects keep their identity)."""
 
-    def __init__(self, lookup: Callable[[Node, str, int], JSValue]) -> None:
-        """`lookup(node, name, depth)` gives the value of a name used at `node`, or raises `NotConstantError`."""
+    def __init__(self, data: bytes, lookup: Callable[[Node, str, int], JSValue]) -> None:
+        """`data`: the file. `lookup(node, name, depth)`: the value of a name used at `node`, or `NotConstantError`."""
+        self._data = data
         self._lookup = lookup
         self._budget = MAX_TEXT
         self._methods: Final[dict[str, Callable[[Node, int], JSValue]]] = {
@@ -113,18 +114,37 @@ class Evaluator:
         if self._budget < 0:
             raise NotConstantError(node, "the constants of this file grow too large", "too_large")
 
+    def _identifier(self, node: Node) -> str:
+        """The name that an identifier stands for; escapes in it are refused, since nobody writes them by chance."""
+        text = node_text(self._data, node)
+        if "\\" in text:
+            raise NotConstantError(node, "an escape in a name is not read: write the name itself")
+        if not text.translate(_NAME_SIGNS).isidentifier():
+            raise NotConstantError(node, f"{text[:40]!r} is not a name", "syntax")
+        return text
+
+    def _pieces(self, node: Node) -> Iterator[tuple[Node | None, str]]:
+        """What stands between the quotes, whole: the parts, and (None, text) for what the grammar takes for space."""
+        end = node.start_byte + 1
+        for child in node.children[1:]:
+            if child.start_byte > end:
+                yield None, self._data[end : child.start_byte].decode("utf-8")
+            if child.end_byte < node.end_byte:
+                yield child, node_text(self._data, child)
+            end = child.end_byte
+
     def _name(self, node: Node, depth: int) -> JSValue:
-        return self._lookup(node, identifier_text(node), depth)
+        return self._lookup(node, self._identifier(node), depth)
 
     def _number(self, node: Node, _depth: int) -> JSValue:
         try:
-            return number_value(node_text(node))
+            return number_value(node_text(self._data, node))
         except LiteralError as exc:
             raise NotConstantError(node, str(exc)) from exc
 
     def _string(self, node: Node, _depth: int) -> JSValue:
         parts = []
-        for child, text in _pieces(node):
+        for child, text in self._pieces(node):
             if child is not None and child.type == "escape_sequence":
                 parts.append(self._escape(child, text))
             elif "\r" in text or "\n" in text:
@@ -142,7 +162,7 @@ class Evaluator:
 
     def _template(self, node: Node, depth: int) -> JSValue:
         parts = []
-        for child, text in _pieces(node):
+        for child, text in self._pieces(node):
             if child is not None and child.type == "template_substitution":
                 parts.append(self._text(child, self.value(self._only(child), depth)))
             elif child is not None and child.type == "escape_sequence":
@@ -213,7 +233,7 @@ class Evaluator:
 
     def _entry(self, node: Node, depth: int) -> tuple[str, JSValue]:
         if node.type == "shorthand_property_identifier":
-            return self._allowed(node, identifier_text(node)), self._name(node, depth)
+            return self._allowed(node, self._identifier(node)), self._name(node, depth)
         if node.type == "method_definition":
             words = {child.type for child in node.children}
             what = "a getter" if "get" in words else "a setter" if "set" in words else "a method"
@@ -229,7 +249,7 @@ class Evaluator:
 
     def _key(self, node: Node, depth: int) -> str:
         if node.type == "property_identifier":
-            return self._allowed(node, identifier_text(node))
+            return self._allowed(node, self._identifier(node))
         if node.type == "string":
             return self._allowed(node, to_text(self._string(node, depth)))
         if node.type == "number":
@@ -322,7 +342,7 @@ class Evaluator:
         target, name = node.child_by_field_name("object"), node.child_by_field_name("property")
         if target is None or name is None or name.type != "property_identifier":
             raise NotConstantError(node, "is not constant")
-        return self._property(node, self.value(target, depth), identifier_text(name))
+        return self._property(node, self.value(target, depth), self._identifier(name))
 
     def _subscript(self, node: Node, depth: int) -> JSValue:
         target, index = node.child_by_field_name("object"), node.child_by_field_name("index")
@@ -344,28 +364,6 @@ class Evaluator:
         if isinstance(target, str) and key == "length":
             return float(len(code_units(target)) // 2)
         raise NotConstantError(node, f"{key[:60]!r} is not a property of this constant")
-
-
-def identifier_text(node: Node) -> str:
-    """The name that an identifier stands for; escapes in it are refused, since nobody writes them by chance."""
-    text = node_text(node)
-    if "\\" in text:
-        raise NotConstantError(node, "an escape in a name is not read: write the name itself")
-    if not text.translate(_NAME_SIGNS).isidentifier():
-        raise NotConstantError(node, f"{text[:40]!r} is not a name", "syntax")
-    return text
-
-
-def _pieces(node: Node) -> Iterator[tuple[Node | None, str]]:
-    """What stands between the quotes, whole: the parts, and (None, text) for what the grammar takes for white space."""
-    source, offset = node.text or b"", node.start_byte
-    end = node.start_byte + 1
-    for child in node.children[1:]:
-        if child.start_byte > end:
-            yield None, source[end - offset : child.start_byte - offset].decode("utf-8")
-        if child.end_byte < node.end_byte:
-            yield child, node_text(child)
-        end = child.end_byte
 
 
 def _sign_of(node: Node | None) -> str:

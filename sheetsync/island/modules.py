@@ -82,7 +82,9 @@ def read_module(
         return ModuleData(faults=(Fault("too_complex", f"cannot be parsed within {limit_s:g} seconds"),))
     broken = _first_error(tree.root_node)
     if broken is not None:
-        what = f"'{node_text(broken)[:40]}'" if broken.end_byte > broken.start_byte else "something is missing here"
+        what = (
+            f"'{node_text(data, broken)[:40]}'" if broken.end_byte > broken.start_byte else "something is missing here"
+        )
         return ModuleData(faults=(_fault(data, broken, "syntax", f"this is not JavaScript: {what}"),))
     return _Module(data, tree.root_node).read()
 
@@ -133,7 +135,7 @@ class _Module:
         self._values: dict[str, JSValue] = {}
         self._used: set[str] = set()
         self._evaluating: list[str] = []
-        self._evaluator = Evaluator(self._look_up)
+        self._evaluator = Evaluator(data, self._look_up)
         self._faults: list[Fault] = []
 
     def read(self) -> ModuleData:
@@ -169,11 +171,18 @@ class _Module:
         except NoJSONFormError as exc:
             self._faults.append(_fault(self._data, place, "no_json_form", f"'{name}': {exc}"))
 
+    def _text(self, node: Node) -> str:
+        return node_text(self._data, node)
+
+    def _names(self, node: Node) -> Iterator[str]:
+        """Every identifier in the node, those of inner functions too."""
+        return (self._text(inner) for inner in _walk(node) if inner.type in _IDENTIFIERS)
+
     # -- scope -------------------------------------------------------------------------------------------------
 
     def _declare(self, statement: Node) -> None:
         if statement.type == "import_statement":
-            for name in _names(statement):
+            for name in self._names(statement):
                 self._bind(name, _Binding(statement, reason="comes from another file, which is not read"))
         elif statement.type == "export_statement":
             self._declare_export(statement)
@@ -191,8 +200,8 @@ class _Module:
         name = statement.child_by_field_name("name")
         if name is None:
             return ""
-        self._bind(node_text(name), _Binding(statement, reason="is code, not data"))
-        return node_text(name)
+        self._bind(self._text(name), _Binding(statement, reason="is code, not data"))
+        return self._text(name)
 
     def _declare_variables(self, statement: Node) -> list[str]:
         declared = []
@@ -203,10 +212,10 @@ class _Module:
                 continue
             value = declarator.child_by_field_name("value")
             if target.type == "identifier":
-                self._bind(node_text(target), _Binding(declarator, value, "" if value else "has no value", variable))
-                declared.append(node_text(target))
+                self._bind(self._text(target), _Binding(declarator, value, "" if value else "has no value", variable))
+                declared.append(self._text(target))
                 continue
-            for name in _names(target):
+            for name in self._names(target):
                 self._bind(name, _Binding(declarator, reason="is taken out of a pattern, which is not read"))
                 declared.append(name)
         return declared
@@ -230,8 +239,8 @@ class _Module:
                 local = specifier.child_by_field_name("name")
                 alias = specifier.child_by_field_name("alias") or local
                 if local is not None and alias is not None:
-                    self._exported[node_text(alias)] = specifier if from_elsewhere else node_text(local)
-                    self._places[node_text(alias)] = specifier
+                    self._exported[self._text(alias)] = specifier if from_elsewhere else self._text(local)
+                    self._places[self._text(alias)] = specifier
         value = statement.child_by_field_name("value")
         if value is not None and _first_acting(value) is not None:  # export default f()
             self._scope[" default"] = _Binding(statement, value)
@@ -283,7 +292,7 @@ class _Module:
         for node in _walk(self._root):
             if node.type in ("assignment_expression", "augmented_assignment_expression", "update_expression"):
                 target = node.child_by_field_name("left") or node.child_by_field_name("argument")
-                if target is not None and name in set(_names(target)):
+                if target is not None and name in set(self._names(target)):
                     fault = _fault(
                         self._data, node, "not_constant", f"'{name}' is assigned again, so it is not constant"
                     )
@@ -295,7 +304,7 @@ class _Module:
         reached: set[str] = set()
         todo = [node]
         while todo:
-            for name in set(_names(todo.pop())) - reached:
+            for name in set(self._names(todo.pop())) - reached:
                 reached.add(name)
                 binding = self._scope.get(name)
                 if binding is not None and binding.node.type != "import_statement" and name not in self._used:
@@ -309,11 +318,6 @@ def _walk(node: Node) -> Iterator[Node]:
         current = stack.pop()
         yield current
         stack += reversed(current.children)
-
-
-def _names(node: Node) -> Iterator[str]:
-    """Every identifier in the node, those of inner functions too."""
-    return (node_text(inner) for inner in _walk(node) if inner.type in _IDENTIFIERS)
 
 
 def _first_acting(node: Node) -> Node | None:
