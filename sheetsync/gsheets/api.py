@@ -69,7 +69,9 @@ class SheetsApi:
         return self.client.identity
 
     def spreadsheet_url(self, spreadsheet_id: str) -> str:
-        """Where people see the spreadsheet."""
+        """Where people see the spreadsheet; "" where it is on a server that ends with this process."""
+        if self.client.is_passing:
+            return ""
         base = self.client.endpoint.base or "https://docs.google.com"
         return f"{base.rstrip('/')}/spreadsheets/d/{quote(spreadsheet_id, safe='')}/edit"
 

@@ -104,6 +104,11 @@ class SheetsHTTPClient(HTTPClient):
         self._ledger = ledger
         self._retrier = retrier
 
+    @property
+    def is_passing(self) -> bool:
+        """Is the server one that may be somewhere else the next time?"""
+        return self._relocate is not None
+
     def request(  # the signature is gspread's
         self,
         method: str,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sheetsync.errors import SheetSyncError
 
 ENTRIES_KEPT: Final = 1000  # of each list of a report: the record is read by every `status` and page
+WHOLE: Final = ("complaints",)  # what `--quiet-known` compares with: short lines, and needed all
 FINE: Final = (0, 3)
 
 
@@ -112,7 +113,8 @@ def next_record(
 
 
 def _shortened(report: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: part[:ENTRIES_KEPT] if isinstance(part, list) else part for key, part in report.items()}
+    cut = {key: part[:ENTRIES_KEPT] if isinstance(part, list) else part for key, part in report.items()}
+    return cut | {key: report[key] for key in WHOLE if key in report}
 
 
 def _error(value: Any) -> dict[str, str] | None:
@@ -120,4 +122,4 @@ def _error(value: Any) -> dict[str, str] | None:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -123,7 +123,7 @@ def check_spreadsheet(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
     if missing:
         yield Line("fail", "tabs", f"missing: {', '.join(missing)}", "sheetsync push makes them again", PROBLEMS)
         return
-    read = gateway.read({role: tab.row_count for role, tab in listed.tabs.items()})
+    read = gateway.read({})
     yield Line("ok", "tabs", ", ".join(tab.title for tab in read.tabs.values()))
     yield from _check_tabs(read)
 
