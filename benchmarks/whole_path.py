@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.connectors import import_and_publish, make_providers, open_new
 from benchmarks.measure import ROOT, Result, answer, timed
+from sheetsync.__main__ import collect_garbage_seldom
 from sheetsync.services.workspace import Workspace
 
 
@@ -20,6 +21,7 @@ def run(folder: Path) -> Iterator[Result]:
 
 
 def _path(what: str, reach_s: float, folder: Path, providers: Path) -> Result:
+    collect_garbage_seldom()  # as the command line does
     ws: Workspace = open_new(folder)
     first = timed(lambda: import_and_publish(ws, providers))
     ws.store.close()
