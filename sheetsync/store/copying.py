@@ -53,13 +53,20 @@ def copy_store(source: str | Path, destination: str | Path) -> CopyReport:
     try:
         with media_errors("copy the store"):
             _check_sound(old)
-            new = open_backend(destination, tell=lambda _: None)
-            try:
-                return _copy(old, new)
-            finally:
-                new.close()
+        new = open_backend(destination, tell=lambda _: None)
+        try:
+            return copy_between(old, new)
+        finally:
+            new.close()
     finally:
         old.close()
+
+
+def copy_between(old: Backend, new: Backend) -> CopyReport:
+    """`copy_store` between two backends that are open."""
+    with media_errors("copy the store"):
+        _check_sound(old)
+        return _copy(old, new)
 
 
 def _check_sound(backend: Backend) -> None:

@@ -12,17 +12,23 @@ from sheetsync.store.backend import Backend
 from sheetsync.store.buckets import open_bucket
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
-from tests.conformance.servers import azure_server, s3_server
+from tests.conformance.servers import FaultyServer, azure_server, s3_server
 
 Reopen = Callable[[], Backend]
 _SERIAL = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def s3_config() -> Iterator[dict[str, str]]:
-    """A running S3 server."""
-    with s3_server() as config:
-        yield config
+def s3() -> Iterator[tuple[dict[str, str], FaultyServer]]:
+    """A running S3 server, and what can break its answers."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_config(s3: tuple[dict[str, str], FaultyServer]) -> dict[str, str]:
+    """How to reach it."""
+    return s3[0]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,28 +36,46 @@ def free_port() -> int:
     return port
 
 
+class FaultyServer:
+    """A WSGI application between the client and moto that breaks requests which write, one in so many.
+
+    `before`: 503, and nothing was done. `after`: the write was done, and the answer is 503 (as after a time-out).
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._rng = random.Random(1)
+        self.rate = 0.0
+        self.faults = {"before": 0, "after": 0}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] != "PUT" or self._rng.random() >= self.rate:
+            return self._app(environ, start_response)
+        kind = self._rng.choice(["before", "after"])
+        self.faults[kind] += 1
+        if kind == "after":
+            list(self._app(environ, lambda status, headers, info=None: None))
+        start_response("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", "0")])
+        return [b""]
+
+
 @contextlib.contextmanager
-def s3_server() -> Iterator[dict[str, str]]:
-    """obstore's configuration for a running moto server with the bucket `store`."""
+def s3_server() -> Iterator[tuple[dict[str, str], FaultyServer]]:
+    """obstore's configuration for a running moto server with the bucket `store`, and what can break its answers."""
     moto = pytest.importorskip("moto.server", reason="moto[server] is not installed: the S3 suite needs it")
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # One request after the other: moto looks and puts in two steps, which S3 does in one.
-    app = moto.DomainDispatcherApplication(moto.create_backend_app)
+    app = FaultyServer(moto.DomainDispatcherApplication(moto.create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
     try:
         request(f"{endpoint}/store", method="PUT")
-        yield {
-            "endpoint": endpoint,
-            "access_key_id": "testing",
-            "secret_access_key": "testing",
-            "region": "us-east-1",
-            "virtual_hosted_style_request": "false",
-        }
+        config = {"endpoint": endpoint, "access_key_id": "testing", "secret_access_key": "testing"}
+        yield {**config, "region": "us-east-1", "virtual_hosted_style_request": "false"}, app
     finally:
         server.shutdown()
         thread.join(timeout=20)

@@ -1,0 +1,251 @@
+"""Buckets that answer late, twice or not at all; copies between disk and bucket; packs; missing parts."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.clock import FakeClock
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import (
+    DestinationError,
+    MissingExtraError,
+    SheetSyncError,
+    StaleSnapshotError,
+    StoreDamagedError,
+    UnknownOutcomeError,
+)
+from sheetsync.store import RecordId, SourceBytes, Store, copy_store, fsck
+from sheetsync.store import compaction as packs
+from sheetsync.store.buckets import open_bucket
+from sheetsync.store.copying import copy_between
+from sheetsync.store.media import open_backend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.conformance.servers import FaultyServer
+
+CTX = RequestContext(user="ada")
+_SERIAL = itertools.count()
+
+
+def a_record(name: str = "alpha") -> RecordId:
+    return RecordId("default", ("things", name), name)
+
+
+class LateObjects(MemoryObjects):
+    """A put may time out before it takes effect, after it, or long before it does."""
+
+    def __init__(self, rng: random.Random, rate: float) -> None:
+        super().__init__()
+        self.rng, self.rate = rng, rate
+        self.late: list[tuple[str, bytes]] = []
+
+    def put_new(self, key: str, data: bytes) -> None:
+        if self.late and self.rng.random() < 0.3:
+            self.deliver()
+        if self.rng.random() < self.rate:
+            fate = self.rng.choice(["lost", "landed", "late"])
+            if fate == "landed":
+                self.force(key, data)
+            if fate == "late":
+                self.late.append((key, data))
+            raise TimeoutError(key)
+        super().put_new(key, data)
+
+    def force(self, key: str, data: bytes) -> None:
+        if self.get(key) is None:
+            self.put(key, data)
+
+    def deliver(self) -> None:
+        """One late put takes effect, or finds that it is too late."""
+        if self.late:
+            self.force(*self.late.pop(self.rng.randrange(len(self.late))))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_timeouts_before_after_and_long_before_the_write_break_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    objects = LateObjects(rng, 0.0)
+    stores = [Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock()) for _ in range(3)]
+    objects.rate = 0.25
+    acknowledged: dict[int, str] = {}
+    failed: set[int] = set()
+    for number in range(30):
+        index = rng.randrange(3)
+        try:
+            base = stores[index].latest(a_record())
+            with stores[index].transaction(CTX) as tx:
+                tx.save(a_record(), {"n": number}, expected=base)
+                tx.save(a_record("other"), {"n": number})
+        except StaleSnapshotError:
+            failed.add(number)
+        except UnknownOutcomeError:
+            stores[index] = Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock())
+        else:
+            assert tx.commit is not None
+            acknowledged[tx.commit.number] = tx.commit.hash
+    objects.rate = 0.0
+    while objects.late:
+        objects.deliver()
+    store = Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock())
+    commits = {commit.number: commit for commit in store.log()}
+    assert {number: commits[number].hash for number in acknowledged} == acknowledged
+    told = [s.content["n"] for c in commits.values() for s in c.snapshots if isinstance(s.content, dict)]
+    assert failed.isdisjoint(told)
+    assert all(told.count(number) == 2 for number in told)
+    assert len(acknowledged) > 5
+
+
+def test_an_endless_silence_is_an_unknown_outcome_and_ends_the_handle() -> None:
+    objects = LateObjects(random.Random(1), 0.0)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    objects.rate = 1.0
+    tx = store.transaction(CTX)
+    tx.save(a_record(), {"n": 1})
+    with pytest.raises(UnknownOutcomeError), tx:
+        pass
+    objects.rate = 0.0
+    with pytest.raises(UnknownOutcomeError, match="unknown outcome"):
+        store.latest(a_record())
+    assert Store.on(ObjectBackend(objects, "x", cheap=True)).head() in (0, 1)
+
+
+def test_503s_and_lost_answers_of_a_real_server_break_nothing(s3: tuple[dict[str, str], FaultyServer]) -> None:
+    config, server = s3
+    prefix = f"s3://store/faults{next(_SERIAL)}"
+    Store.on(open_bucket(prefix, config=config)).close()
+    counts = [0, 0]
+
+    def work(who: int) -> None:
+        store = Store.on(open_bucket(prefix, config=config))
+        while counts[who] < 5:
+            store.refresh()
+            base = store.latest(a_record())
+            count = base.content["count"] if base is not None and isinstance(base.content, dict) else 0
+            try:
+                with store.transaction(CTX) as tx:
+                    tx.save(a_record(), {"count": count + 1, "by": who}, expected=base)
+            except StaleSnapshotError:
+                continue
+            except UnknownOutcomeError:
+                store = Store.on(open_bucket(prefix, config=config))
+                continue
+            counts[who] += 1
+
+    server.rate = 0.2
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server.rate = 0.0
+    history = list(Store.on(open_bucket(prefix, config=config)).history(a_record()))
+    values = [s.content["count"] for s in history if isinstance(s.content, dict)]
+    assert values == list(range(1, len(values) + 1))
+    assert len(values) >= 10
+    assert sum(server.faults.values()) > 0
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A store on disk with two tenants, sources, notes and several versions."""
+    store = Store.open(tmp_path / "disk", clock=FakeClock())
+    for number in range(6):
+        with store.transaction(CTX, why=f"round {number}") as tx:
+            tx.save(a_record(), {"n": number})
+            tx.save(a_record("big"), {"n": 2**80 + number})
+            source = RecordId("default", ("providers", "x", "getY", "schema"), "getY")
+            tx.save(source, SourceBytes(b"\xff%d" % number, ".mjs"))
+    store.note(CTX, "looked", {"seen": 1})
+    acme = store.for_tenant("acme")
+    with acme.transaction(RequestContext(tenant="acme", user="eve")) as tx:
+        tx.save(RecordId("acme", ("things", "a"), "a"), {"n": 1})
+    store.close()
+    return tmp_path / "disk"
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """All files but those of the work folders."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if not {".store", ".tmp"} & set(path.relative_to(folder).parts)
+    }
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3", "azure"])
+def test_a_copy_to_a_bucket_and_back_is_identical(
+    kind: str, filled: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "memory":
+        bucket = open_backend(f"memory://copy{next(_SERIAL)}", tell=lambda message: None)
+    else:
+        scheme = {"s3": "s3", "azure": "az"}[kind]
+        config = request.getfixturevalue(f"{kind}_config")
+        bucket = open_bucket(f"{scheme}://store/copy{next(_SERIAL)}-{kind}", config=config)
+    there = copy_between(open_backend(filled, tell=lambda message: None), bucket)
+    back = copy_between(bucket, open_backend(tmp_path / "back", tell=lambda message: None))
+    assert (there.commits, there.snapshots) == (back.commits, back.snapshots) == (8, 19)
+    assert content_of(tmp_path / "back") == content_of(filled)
+    assert fsck(tmp_path / "back").findings == ()
+
+
+def test_a_copy_goes_to_a_fresh_place_only_and_from_a_sound_store_only(filled: Path, tmp_path: Path) -> None:
+    copy_store(filled, tmp_path / "copy")
+    with pytest.raises(DestinationError):
+        copy_store(filled, tmp_path / "copy")
+    next((filled / "default/things/alpha").iterdir()).write_bytes(b"{}")
+    with pytest.raises(StoreDamagedError):
+        copy_store(filled, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_packs_gather_old_entries_and_prove_that_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sheetsync.store import objects as module
+
+    monkeypatch.setattr(packs, "PACK_ENTRIES", 4)
+    monkeypatch.setattr(module, "PACK_ENTRIES", 4)
+    objects = MemoryObjects()
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    for number in range(11):
+        with store.transaction(CTX) as tx:
+            tx.save(a_record(), {"n": number})
+    before = {key: objects.get(key) for key in objects.list("")}
+    report = store.compact()
+    assert (report.commit, report.packs_written, report.proved) == (11, 2, 8)
+    assert store.compact().packs_written == 0
+    for key, data in before.items():
+        assert objects.get(key) == data
+    asked: list[str] = []
+
+    class Watched(MemoryObjects):
+        def get(self, key: str) -> bytes | None:
+            asked.append(key)
+            return objects.get(key)
+
+        def list(self, prefix: str) -> Iterator[str]:
+            return objects.list(prefix)
+
+    part = ObjectBackend(Watched(), "x", cheap=True).open_tenant("default")
+    assert len(part.new_lines()) == 11
+    assert len([key for key in asked if "/journal/" in key]) == 4  # 9, 10, 11, and the one that is not there
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("obstore", "obstore.store", "obstore.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError) as caught:
+        Store.open("s3://bucket/store")
+    assert "pip install" in caught.value.hint
+
+
+def test_a_bucket_that_refuses_us_is_said_so(s3: tuple[dict[str, str], FaultyServer]) -> None:
+    config, _ = s3
+    with pytest.raises(SheetSyncError):
+        Store.on(open_bucket("s3://no-such-bucket/x", config=config))
