@@ -18,8 +18,8 @@ from sheetsync.domain.gate import loosenings
 from sheetsync.exports.tables import coverage_report
 from sheetsync.registry.catalogue import Catalogue
 from sheetsync.registry.draft_lines import DraftLine, content
-from sheetsync.registry.live import LiveConnector, live_from_draft_json
-from sheetsync.registry.records import COMPONENTS
+from sheetsync.registry.live import LiveConnector, live_from_draft_json, live_from_json
+from sheetsync.registry.records import REGISTRIES, registry_record
 from sheetsync.services.workspace import Workspace
 from sheetsync.web.picture import RouteBar
 
@@ -84,22 +84,35 @@ class Card:
         return self.troubled if wanted == "problems" else bool(self.drafts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One connector as it was read. `mark`: the file names of all snapshots it was read from."""
+
+    mark: tuple[str, ...]
+    live: LiveConnector | None
+    proposal: LiveConnector | None
+    card: Card | None  # None: retired, and no draft is open
+    drafts: tuple[OpenDraft, ...]
+
+
 class Overview:
-    """The cards, open drafts and coverage of one tenant, as of the store's newest commit. Thread-safe."""
+    """The cards, open drafts and coverage of one tenant, as of the store's newest commit. Thread-safe.
+
+    After a commit only the connectors whose snapshots are others than before are read again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._head = -1
-        self._marks: dict[str, tuple[object, ...]] = {}
-        self._cards: dict[str, Card] = {}
-        self._drafts: dict[str, tuple[str, OpenDraft]] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._cards: list[Card] = []
         self._bars: tuple[RouteBar, ...] = ()
 
     def cards(self, ws: Workspace, problems: Mapping[str, tuple[str, ...]]) -> list[Card]:
         """All cards by id. `problems`: connector id → what the last sync found wrong in its rows."""
         with self._lock:
             self._follow(ws)
-            cards = list(self._cards.values())
+            cards = self._cards
         if not problems:
             return cards
         return [replace(card, problems=problems[card.id]) if card.id in problems else card for card in cards]
@@ -108,7 +121,7 @@ class Overview:
         """All open drafts by id."""
         with self._lock:
             self._follow(ws)
-            return {name: told for name, (_mark, told) in self._drafts.items()}
+            return {draft.id: draft for entry in self._entries.values() for draft in entry.drafts}
 
     def bars(self, ws: Workspace) -> tuple[RouteBar, ...]:
         """The coverage of the engine routes: the figures that export C has."""
@@ -118,37 +131,57 @@ class Overview:
 
     def _follow(self, ws: Workspace) -> None:
         head = ws.store.head()
-        if head != self._head:
-            self._rebuild(ws)
-            self._head = head
-
-    def _rebuild(self, ws: Workspace) -> None:
+        if head == self._head:
+            return
         catalogue = ws.catalogue()
         lines_of: dict[str, list[DraftLine]] = {}
         for line in catalogue.lines("open"):
             lines_of.setdefault(line.connector_id, []).append(line)
-        live = catalogue.live_all()
-        titles = {
-            one.record.name: content(one)["spec"]["name"] for one in ws.store.latest_all(ws.ctx.tenant, COMPONENTS)
-        }
-        cards: dict[str, Card] = {}
-        marks: dict[str, tuple[object, ...]] = {}
-        drafts: dict[str, tuple[str, OpenDraft]] = {}
-        for name in sorted({*live, *lines_of}):
-            lines = lines_of.get(name, [])
-            mark = (live.get(name), titles.get(name), *(line.filename for line in lines))
-            if self._marks.get(name) == mark:
-                cards[name] = self._cards[name]
-                drafts |= {line.id: self._drafts[line.id] for line in lines}
-            else:
-                told = {line.id: (line.filename, _open_draft(line, catalogue)) for line in lines}
-                drafts |= told
-                opened = tuple(one for _mark, one in told.values())
-                cards[name] = _card(name, titles.get(name, ""), live.get(name), lines, opened)
-            marks[name] = mark
-        table = coverage_report(live, catalogue.proposals().values(), ws.routes)
-        bars = (RouteBar(str(row[0]), str(row[1]), float(row[2] or 0)) for row in table.rows.values())
-        self._cards, self._marks, self._drafts, self._bars = cards, marks, drafts, tuple(bars)
+        marks = _marks(ws, lines_of)
+        entries = {}
+        for name in sorted(marks):
+            known = self._entries.get(name)
+            if known is None or known.mark != marks[name]:
+                known = _read_entry(ws, catalogue, name, marks[name], lines_of.get(name, []))
+            entries[name] = known
+        self._entries, self._head = entries, head
+        self._cards = [entry.card for entry in entries.values() if entry.card is not None]
+        self._bars = _bars(ws, entries)
+
+
+def _marks(ws: Workspace, lines_of: Mapping[str, list[DraftLine]]) -> dict[str, tuple[str, ...]]:
+    names: dict[str, list[str]] = {}
+    for registry in REGISTRIES:
+        for record, filename in ws.store.newest(ws.ctx.tenant, registry):
+            names.setdefault(record.name, []).append(filename)
+    for connector, lines in lines_of.items():
+        names.setdefault(connector, []).extend(line.filename for line in lines)
+    return {name: tuple(filenames) for name, filenames in names.items()}
+
+
+def _read_entry(
+    ws: Workspace, catalogue: Catalogue, name: str, mark: tuple[str, ...], lines: list[DraftLine]
+) -> _Entry:
+    found = [ws.store.latest(registry_record(ws.ctx.tenant, registry, name)) for registry in REGISTRIES]
+    component, firearms, kpis = (None if one is None else content(one) for one in found)
+    live, title = None, ""
+    if component is not None and firearms is not None and kpis is not None and not component["retired"]:
+        live, title = live_from_json(component, firearms, kpis), str(component["spec"]["name"])
+    newest = content(lines[-1].snapshot) if lines else None
+    proposal = live_from_draft_json(newest) if newest is not None else None
+    if live is None and newest is not None:
+        title = str(newest["spec_snapshot"]["name"])
+    drafts = tuple(_open_draft(line, catalogue) for line in lines)
+    shown = live or proposal
+    card = _card(name, title, shown, drafts, is_live=live is not None) if shown is not None else None
+    return _Entry(mark, live, proposal, card, drafts)
+
+
+def _bars(ws: Workspace, entries: Mapping[str, _Entry]) -> tuple[RouteBar, ...]:
+    live = {name: entry.live for name, entry in entries.items() if entry.live is not None}
+    proposals = [entry.proposal for entry in entries.values() if entry.proposal is not None]
+    table = coverage_report(live, proposals, ws.routes)
+    return tuple(RouteBar(str(row[0]), str(row[1]), float(row[2] or 0)) for row in table.rows.values())
 
 
 class CardShelf:
@@ -186,23 +219,18 @@ def validation_state(draft: WorkbenchDraft) -> ValidationState:
     return "passed" if draft.validation.ok else "failed"
 
 
-def _card(
-    name: str, title: str, live: LiveConnector | None, lines: list[DraftLine], drafts: tuple[OpenDraft, ...]
-) -> Card:
-    shown = live if live is not None else live_from_draft_json(content(lines[-1].snapshot))
+def _card(name: str, title: str, shown: LiveConnector, drafts: tuple[OpenDraft, ...], *, is_live: bool) -> Card:
     counts: dict[str, int] = {}
     for scope in shown.scopes:
         if scope in shown.firearms:
             firearm = shown.firearms[scope][0] or "NONE"
             counts[firearm] = counts.get(firearm, 0) + 1
-    if live is None:
-        title = str(content(lines[-1].snapshot)["spec_snapshot"].get("name", ""))
     return Card(
-        id=name, name=title, version=shown.version, published_at=shown.published_at if live else "",
+        id=name, name=title, version=shown.version, published_at=shown.published_at,
         scopes=shown.scopes, undecided=len(shown.scopes) - shown.decided(),
         firearms=tuple(sorted(counts.items())), locked=sum(1 for _id, lock in shown.firearms.values() if lock),
         kpis=tuple(sorted(shown.kpis)), drafts=drafts,
-        validation="passed" if live is not None else drafts[-1].validation,
+        validation="passed" if is_live else drafts[-1].validation,
         search=" ".join((name, title, *shown.scopes)).casefold(),
     )  # fmt: skip
 
