@@ -182,7 +182,7 @@ def _disabled(failure: Failure, target: Target) -> SheetSyncError:
 def _scope(_failure: Failure, target: Target) -> SheetSyncError:
     return AuthError(
         f"the credentials{_of(target)} lack a scope that this call needs",
-        hint="sign in again with the scope https://www.googleapis.com/auth/spreadsheets; see docs/operators.md",
+        hint="sign in again with the scope https://www.googleapis.com/auth/spreadsheets; see docs/access.md",
         code="scope_missing",
     )
 
