@@ -73,6 +73,6 @@ def retire(session: Session, *, connector: str) -> int:
     value = stored.draft.to_json()
     session.output.answer(
         {"draft": value},
-        [f"made: {value['id']} retires {connector}: 'sheetsync verify {value['id']}', then publish it"],
+        [f"made: {value['id']} retires {connector}: 'sheetsync publish {value['id']}' does it"],
     )
     return 0
