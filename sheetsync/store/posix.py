@@ -75,9 +75,10 @@ class PosixFileSystem:
 
     def _again(self, path: str) -> bool:
         """After FileNotFoundError: was a folder that we kept open removed meanwhile? It is then looked for anew."""
-        stale = [
-            kept for kept in self._folders if path.startswith(kept) and os.fstat(self._folders[kept]).st_nlink == 0
-        ]
+        above = [path]
+        while above[-1]:
+            above.append(above[-1].rpartition("/")[0])
+        stale = [kept for kept in above if kept in self._folders and os.fstat(self._folders[kept]).st_nlink == 0]
         for kept in stale:
             os.close(self._folders.pop(kept))
         return bool(stale)

@@ -18,7 +18,7 @@ from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.state import JournalState
 
 CHECKPOINT: Final = "checkpoint.json"
-CHECKPOINT_SNAPSHOTS: Final = 1024  # a writer makes a checkpoint after so many
+CHECKPOINT_SNAPSHOTS: Final = 4096  # a writer makes a checkpoint after so many
 OPENING_SNAPSHOTS: Final = 128  # an opening that had to look at more makes one, so that the next need not
 SHOWN: Final = 5
 
