@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -351,6 +353,14 @@ def test_the_prose_never_decides(case: Case) -> None:
     assert type(error) is case.error
     if case.error_code:
         assert error.code == case.error_code
+
+
+def test_the_page_on_access_names_every_code_with_its_exit_code() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"(?m)^\| `(\w+)` \| (\d+) \|", page))
+    errors = [translate(parse_failure(case.code, case.body), TARGET) for case in CASES]
+    made = {error.code: str(error.exit_code) for error in errors} | {"unknown_outcome": "75"}
+    assert written == made
 
 
 def test_a_spreadsheet_on_another_server_is_looked_for_there() -> None:
