@@ -151,7 +151,8 @@ def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: di
             "startColumnIndex": left, "endColumnIndex": left + width,
         }  # fmt: skip
         target = {
-            "sheetId": scratch_id, "startRowIndex": at + 1, "endRowIndex": end + 1, "startColumnIndex": 0, "endColumnIndex": width,
+            "sheetId": scratch_id, "startRowIndex": at + 1, "endRowIndex": end + 1,
+            "startColumnIndex": 0, "endColumnIndex": width,
         }  # fmt: skip
         found.append({"copyPaste": {"source": source, "destination": target, "pasteType": "PASTE_NORMAL"}})
         at = end

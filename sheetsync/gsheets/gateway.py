@@ -14,7 +14,8 @@ import orjson
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeError
 from sheetsync.gsheets.api import SheetsApi
-from sheetsync.gsheets.batches import Rendered, render
+from sheetsync.gsheets.batches import render
+from sheetsync.gsheets.blocks import BLOCK_ROWS, read_blocks
 from sheetsync.gsheets.reading import (
     CELL,
     LIST_FIELDS,
@@ -27,7 +28,7 @@ from sheetsync.gsheets.reading import (
 )
 from sheetsync.gsheets.staging import stage
 from sheetsync.sync.epoch import scratch_sheet_id
-from sheetsync.sync.gateway import Batch, DeleteRow, Landed, ScratchTab, SheetRead
+from sheetsync.sync.gateway import Batch, DeleteRow, Landed, ScratchTab, SheetRead, TabSize
 from sheetsync.sync.tabs import Role
 
 JSON = Any
@@ -50,12 +51,22 @@ class GoogleSheetsGateway:
         """The id of the spreadsheet."""
         return self._id
 
+    @property
+    def url(self) -> str:
+        """Where people see the spreadsheet; "" if that address does not last."""
+        return self._api.spreadsheet_url(self._id)
+
     def counts(self) -> Mapping[str, int]:
         """The calls made so far: read, write, drive."""
         return self._api.ledger.counts()
 
-    def read(self, sizes: dict[Role, int], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
-        """All tabs that carry our metadata: one read."""
+    def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
+        """All tabs that carry our metadata: one read; a large tab whose sheetId is known comes in blocks of rows."""
+        large = {role: size for role, size in sizes.items() if size.rows > BLOCK_ROWS}
+        if large and not columns:
+            found = read_blocks(self._api, self._id, large)
+            if found is not None:
+                return found
         body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
         return parse_read(orjson.loads(body), self._id, columns=columns or {})
 
@@ -89,7 +100,7 @@ class GoogleSheetsGateway:
             if _is_version(refused, read):
                 return None
             raise
-        return self._landed(body, batch, read, done, scratch_id, complete=bool(titles), whole=whole)
+        return self._landed(body, batch, read, ids, scratch_id, complete=bool(titles), whole=whole)
 
     def _read_back_titles(self, batch: Batch, read: SheetRead) -> list[str]:
         if batch.is_opening and not read.tabs:
@@ -105,7 +116,7 @@ class GoogleSheetsGateway:
         body: bytes,
         batch: Batch,
         read: SheetRead,
-        done: Rendered,
+        ids: dict[Role, int],
         scratch_id: int,
         *,
         complete: bool,
@@ -127,7 +138,7 @@ class GoogleSheetsGateway:
         if complete:
             found = parse_read(answer, self._id)
             found = replace(found, mark=batch.mark or read.mark)
-        return Landed(_padded(scratch.pre, planned), found, _whole(mine, planned) if whole else {}, scratch)
+        return Landed(_padded(scratch.pre, planned), found, _whole(mine, planned) if whole else {}, scratch, ids)
 
     def whole_rows(self, scratch: ScratchTab, count: int) -> dict[int, tuple[JSONValue, ...]]:
         """The full cells of a scratch tab's pre-images: one read."""

@@ -35,24 +35,29 @@ ERROR_NAMES: Final = {
     "NAME": "#NAME?", "NUM": "#NUM!", "N_A": "#N/A", "LOADING": "Loading...",
 }  # fmt: skip
 
+ERROR_TEXTS: Final = frozenset(ERROR_NAMES.values()) - {"Loading..."}
+EXACT: Final = 1e15  # below this a double that is whole is shown, and meant, as an integer
+
 
 def parse_cell(cell: JSON) -> Raw:
     """What stands in a cell; "" is an empty one."""
     entered = cell.get("userEnteredValue")
     if not entered:
         return ""
-    for value in entered.values():
-        if isinstance(value, dict):
+    text = entered.get("stringValue")
+    if text is not None:
+        return ErrorValue(text) if text in ERROR_TEXTS else text
+    for kind, value in entered.items():
+        if kind == "numberValue":
+            return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < EXACT else value
+        if kind == "boolValue":
+            return bool(value)
+        if kind == "formulaValue":
+            error = cell.get("effectiveValue", {}).get("errorValue")
+            return Formula(str(value), ERROR_NAMES.get(error.get("type", ""), "#ERROR!") if error else "")
+        if kind == "errorValue":
             return ErrorValue(ERROR_NAMES.get(value.get("type", ""), "#ERROR!"))
-    if "formulaValue" in entered:
-        error = cell.get("effectiveValue", {}).get("errorValue")
-        return Formula(str(entered["formulaValue"]), ERROR_NAMES.get(error.get("type", ""), "#ERROR!") if error else "")
-    value = next(iter(entered.values()))
-    if type(value) is float and value.is_integer() and abs(value) < 1e15:
-        return int(value)
-    if isinstance(value, str) and value.startswith("#") and value in ERROR_NAMES.values():
-        return ErrorValue(value)
-    return value  # type: ignore[no-any-return]  # a str, bool, int or float by Google's schema
+    return ""
 
 
 def role_of_sheet(sheet: JSON) -> Role | None:
@@ -160,22 +165,26 @@ def _text(raw: Raw) -> str:
 
 
 def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tuple[str, ...]) -> RowRead | None:
-    count = len(cells)
-    values = tuple(parse_cell(cells[at]) if 0 <= at < count else "" for at in places)
+    count, width = len(cells), len(places)
+    values = tuple([parse_cell(cells[at]) if 0 <= at < count else "" for at in places])
     notes: dict[str, str] | None = None
-    for name, at in zip(names, places, strict=True):
-        if 0 <= at < count and "note" in cells[at]:
-            notes = notes or {}
-            notes[name] = cells[at]["note"]
     own: tuple[tuple[int, Raw], ...] = ()
-    if count > len(places) or max(places) >= len(places):
+    for cell in cells:
+        if "note" in cell:
+            notes = {
+                name: cells[at]["note"]
+                for name, at in zip(names, places, strict=True)
+                if 0 <= at < count and "note" in cells[at]
+            }
+            break
+    if count > width or max(places) >= width:
         ours = set(places)
         own = tuple(
             (at, parse_cell(cell)) for at, cell in enumerate(cells) if at not in ours and cell.get("userEnteredValue")
         )
-    if notes is None and not any(value != "" for value in values):
+    if not notes and values == ("",) * width:
         return None
-    return RowRead(index, values, own, notes)
+    return RowRead(index, values, own, notes or None)
 
 
 def parse_scratch(sheet: JSON) -> ScratchTab:

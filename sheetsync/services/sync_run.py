@@ -14,7 +14,7 @@ from typing import Final
 
 from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.errors import RequestRefusedError, SheetSyncError, StaleSnapshotError, TryLaterError, UnknownOutcomeError
-from sheetsync.services.sync_report import ReportedDraft, ReportedEdit, SyncReport
+from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_state import (
     FirstSeen,
     baseline_record,
@@ -24,6 +24,7 @@ from sheetsync.services.sync_state import (
     save_asked,
     tables_at,
 )  # fmt: skip
+from sheetsync.services.sync_tell import count_batch, journal_details, tell_plan, tell_race
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Lease, Transaction
 from sheetsync.sync.answers import DraftIds, answer_rows, numbered, status_rows
@@ -31,20 +32,19 @@ from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, loosening_of, make_drafts
+from sheetsync.sync.drafting import DraftChanges, Pulled, make_drafts
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
     AddRow,
     Batch,
-    DeleteRow,
     Landed,
     Mark,
-    Operation,
     SheetGateway,
     SheetRead,
-    TouchRow,
+    TabSize,
 )  # fmt: skip
-from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.outcome import Plan
+from sheetsync.sync.planning import Structure, plan_batch
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -56,14 +56,13 @@ from sheetsync.sync.safety import (
 )
 from sheetsync.sync.settle import Settled, settle
 from sheetsync.sync.sync_tabs import compare_sync_tab
-from sheetsync.sync.tabs import COVERAGE, OWNER_ROLES, REGISTRY, ROLES, STATUS, Role, title_of
+from sheetsync.sync.tabs import COVERAGE, LAYOUTS, OWNER_ROLES, REGISTRY, ROLES, STATUS, Role
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
 ATTEMPTS: Final = 2  # the batch, and one that heals
 RESTARTS: Final = 2  # how often a run reads again after a refused or unanswered batch
 MOVED: Final = "the spreadsheet kept changing under the write; nothing of it was applied"
-RACE_NOTE: Final = "people edited while it was being healed; the next run goes on"
 
 
 class VersionMovedError(TryLaterError):
@@ -117,7 +116,9 @@ class SyncRun:
         read = self._read()
         view = current_view(self.ws)
         state, newest = load_state(self.ws, self.gateway.spreadsheet_id)
-        if newest != known:  # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
+        if (
+            newest != known
+        ):  # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
             self.state = state
         self.state.tables = tables_at(self.ws, self.state.commit, view)
         self._settle_landed(lease, read, view)
@@ -131,13 +132,13 @@ class SyncRun:
                 return
             read = again
         if self.state.debts or self.state.lost_rows:
-            self._report_race()
+            tell_race(self.report, self.state)
 
     # -- reading
 
     def _read(self) -> SheetRead:
         """One read of what is ours; the list of all tabs where the spreadsheet is not set up, or a tab is missing."""
-        sizes = {role: mark.rows for role, mark in self.state.tabs.items()}
+        sizes = {role: TabSize(mark.sheet_id, mark.rows) for role, mark in self.state.tabs.items()}
         if not self.state.known:
             listing = self.gateway.list_tabs()
             if not listing.tabs and listing.mark is None:
@@ -235,7 +236,9 @@ class SyncRun:
         for _ in range(COMPARISONS):
             view = current_view(self.ws)
             plan, changes = self._compare(read, view)
-            batch, intended = self._batch(read, plan, view)
+            structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers)
+            planned = plan_batch(read, plan, structure, self.random_hex(8), writes=self.mode.writes)
+            batch, intended = planned or (None, None)
             if self.dry_run:
                 self._note(plan, changes, batch)
                 return None
@@ -294,40 +297,11 @@ class SyncRun:
         operations, _ = compare_sync_tab(STATUS, read.tabs.get(STATUS), wanted, None)
         plan.operations += operations
 
-    def _batch(self, read: SheetRead, plan: Plan, view: View) -> tuple[Batch | None, Intended | None]:
-        """The batch that the plan asks for; None if there is nothing to write."""
-        state = plan.state
-        create = tuple(role for role in ROLES if role not in read.tabs) if self.mode.writes else ()
-        adopt = tuple(role for role, _ in self.unmarked) if self.mode.writes else ()
-        repair = tuple(role for role in (self.headers if self.mode.writes else ()) if role not in adopt)
-        marks = self.mark if self.mode.writes and read.mark != self.mark else None
-        state.tabs = {
-            role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()
-        } or state.tabs
-        wanted = bool(plan.operations or create or adopt or repair or marks or read.staging)
-        if not wanted and not (state.accept and self.mode.writes):
-            return None, None
-        if not read.scratch:
-            return None, None  # never set up: a pull has nobody to tell
-        token = next_token(state, read.scratch, self.random_hex(8))
-        touches = tuple(one for one in plan.operations if isinstance(one, TouchRow))
-        deletes = tuple(one for one in plan.operations if isinstance(one, DeleteRow))
-        adds = tuple(one for one in plan.operations if isinstance(one, AddRow))
-        ordered = _in_order(touches), _in_order(deletes)
-        operations: tuple[Operation, ...] = (*ordered[0], *ordered[1], *adds)
-        columns = {role: dict(self.headers.get(role) or tab.columns) for role, tab in read.tabs.items()}
-        intended = Intended(
-            token, state.token, view.commit, ordered[0], ordered[1],
-            tuple(one for one in adds if one.role in OWNER_ROLES and one.role not in create),
-            tuple(role for role in create if role in OWNER_ROLES), columns,
-        )  # fmt: skip
-        return Batch(token, read.scratch, operations, create, adopt, repair, marks, headers=self.headers), intended
-
     def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:
         """Drafts, baseline and the intended batch, durable together before the sheet is told."""
         state = plan.state
         state.known = True
-        quiet = not plan.takes and state == self.state
+        quiet = not plan.takes and replace(state, tabs=self.state.tabs) == self.state
         if quiet and intended is None:
             return
         if intended is not None:
@@ -341,7 +315,7 @@ class SyncRun:
             for draft in changes.new:
                 catalogue.save_draft(tx, draft, expected=None)
             self._save(tx, state)
-            tx.details.update(_details(plan))
+            tx.details.update(journal_details(plan))
         self.state = state
         self.report.changed = True
 
@@ -387,8 +361,15 @@ class SyncRun:
             tabs = answer.read.tabs.items()
             done.state.tabs = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in tabs}
         elif batch.create:
-            done.state.tabs = {role: done.state.tabs.get(role, TabMark(0, {}, 0)) for role in ROLES}
-        self._count(batch)
+            rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
+            made = {
+                role: TabMark(
+                    answer.sheet_ids[role], {name: at for at, name in enumerate(LAYOUTS[role].names)}, rows[role]
+                )
+                for role in batch.create
+            }
+            done.state.tabs = done.state.tabs | made
+        count_batch(self.report, batch)
         self._commit_settled(lease, done, "push: landed" if self.mode.writes else "pull: feedback landed")
 
     def _commit_settled(self, lease: Lease, done: Settled, why: str) -> None:
@@ -403,59 +384,10 @@ class SyncRun:
     def _save(self, tx: Transaction, state: SyncState) -> None:
         tx.save(baseline_record(self.ws, self.gateway.spreadsheet_id), state_to_json(state))
 
-    # -- reporting
-
     def _note(self, plan: Plan, changes: DraftChanges, batch: Batch | None) -> None:
         self.plan = plan
-        report, catalogue = self.report, self.ws.catalogue()
-        for draft, events in changes.reported:
-            edits = tuple(
-                ReportedEdit(
-                    title_of(event.cell[0]), event.a1, event.cell[1], event.cell[2], event.edit.base, event.edit.value,
-                    loosening_of(catalogue, draft, event.cell),
-                ) for event in events if event.edit is not None
-            )  # fmt: skip
-            report.drafts.append(ReportedDraft(draft.id, draft.connector_id, edits))
-        report.pending = [*plan.pending, *(replace(one, note="not pulled yet") for one in plan.unpulled)]
-        report.settling = plan.settling
-        report.problems = plan.problems
-        report.conflicts = plan.conflicts
-        report.healed += [*plan.healed, *plan.overwritten]
+        tell_plan(self.report, plan, changes, self.ws.catalogue())
         if self.dry_run:
-            report.changed = bool(batch or plan.takes)
+            self.report.changed = bool(batch or plan.takes)
             if batch is not None:
-                self._count(batch)
-
-    def _count(self, batch: Batch) -> None:
-        for one in batch.operations:
-            counts = self.report.tabs[one.role]
-            if isinstance(one, TouchRow):
-                counts.cells_written += len(one.sets) + (one.status is not None)
-            elif isinstance(one, DeleteRow):
-                counts.rows_removed += 1
-            else:
-                counts.rows_added += 1
-                counts.cells_written += sum(value not in (None, "") for value in (*one.values, one.status))
-
-    def _report_race(self) -> None:
-        from sheetsync.domain.problems import Problem
-
-        for debt in self.state.debts:
-            role, key, column = debt.cell
-            self.report.problems = [
-                *self.report.problems,
-                Problem(
-                    code="race", tab=title_of(role), row_key=key, message=f"our write covered a value of {column}: {RACE_NOTE}",
-                    hint="run 'sheetsync sync' again",
-                ),
-            ]  # fmt: skip
-
-
-def _in_order(operations: tuple[TouchRow, ...] | tuple[DeleteRow, ...]) -> tuple:  # type: ignore[type-arg]
-    return tuple(sorted(operations, key=lambda one: (one.role, one.index)))
-
-
-def _details(plan: Plan) -> dict[str, object]:
-    """What the journal keeps of a run beyond its snapshots."""
-    found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten}
-    return {name: [one.to_json() for one in values] for name, values in found.items() if values}
+                count_batch(self.report, batch)

@@ -7,10 +7,11 @@ seen, which version exit 7 asked about, and how the last run went.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sheetsync.domain.draft import format_utc
+from sheetsync.services.health import HEALTH_PATH, record_run
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import RecordId, Snapshot
@@ -23,7 +24,6 @@ from sheetsync.sync.view import View, build_view
 JSON = Any
 BASELINES: Final = "sync_baselines"
 SHOWN_FOLDERS: Final = ("components", "firearms", "kpis", "workbench_drafts")
-HEALTH: Final = ("health", "last_sync.json")
 
 
 def baseline_record(ws: Workspace, spreadsheet_id: str) -> RecordId:
@@ -108,27 +108,17 @@ def save_asked(ws: Workspace, read: SheetRead) -> None:
 
 def load_complaints(ws: Workspace) -> set[str]:
     """The problems and conflicts of the last run."""
-    found = _read_json(ws, HEALTH)
+    found = _read_json(ws, HEALTH_PATH)
     return set(found.get("complaints", [])) if isinstance(found, dict) else set()
 
 
 def save_health(ws: Workspace, report: SyncReport, read: SheetRead | None, url: str = "") -> None:
     """How the run went, for `status` and the page: derived, not journaled."""
-    now = format_utc(ws.clock.now().astimezone(UTC))
-    tab_ids = {tab.title: tab.sheet_id for tab in read.tabs.values()} if read else {}
-    more: dict[str, JSON] = {
-        "at": now, "ok_at": now, "spreadsheet_id": read.spreadsheet_id if read else "", "tab_ids": tab_ids, "url": url,
-        "complaints": sorted(report.complaints()), "exit_code": report.exit_code,
-    }  # fmt: skip
-    ws.store.write_derived(ws.ctx.tenant, HEALTH, json.dumps(report.to_json() | more).encode())
-
-
-def save_failure(ws: Workspace, error: dict[str, object]) -> None:
-    """A run that failed: the time of the last good one stays."""
-    before = _read_json(ws, HEALTH)
-    record: dict[str, JSON] = before if isinstance(before, dict) else {}
-    record = {**record, **error, "ok": False, "at": format_utc(ws.clock.now().astimezone(UTC))}
-    ws.store.write_derived(ws.ctx.tenant, HEALTH, json.dumps(record).encode())
+    record_run(
+        ws, report=report.to_json() | {"complaints": sorted(report.complaints())}, exit_code=report.exit_code, url=url,
+        spreadsheet_id=read.spreadsheet_id if read else "",
+        tab_ids={tab.title: tab.sheet_id for tab in read.tabs.values()} if read else None,
+    )  # fmt: skip
 
 
 def _read_json(ws: Workspace, path: tuple[str, ...]) -> JSON:

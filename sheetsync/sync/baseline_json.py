@@ -64,7 +64,7 @@ def state_to_json(state: SyncState) -> JSON:
         "seal": state.seal,
         "top": state.top,
         "planned": state.planned,
-        "intended": [_intended_json(one) for one in state.intended],
+        "intended": [intended_to_json(one) for one in state.intended],
         "debts": [[*_cell_json(one.cell), raw_to_json(one.left), raw_to_json(one.covered)] for one in state.debts],
         "lost_rows": [
             [one.id, one.role, list(one.key), _raws_json(one.cells), list(one.whole)] for one in state.lost_rows
@@ -88,7 +88,8 @@ def sorted_rows(state: SyncState) -> list[tuple[tuple[str, tuple[str, ...]], tup
     return sorted(state.differs.items(), key=lambda one: one[0])
 
 
-def _intended_json(one: Intended) -> JSON:
+def intended_to_json(one: Intended) -> JSON:
+    """An intended batch, as a baseline keeps it."""
     return {
         "token": list(one.token),
         "parent": None if one.parent is None else list(one.parent),

@@ -111,7 +111,7 @@ def compare_cell(
             actual,
             None,
             published,
-            _bad(c, cell, name, raw, state),
+            _bad(c, raw, state),
             base,
             value,
             healed,
@@ -155,7 +155,7 @@ def _value(c: Comparison, column: TabColumn, raw: Raw, state: CellState) -> Cell
     return value
 
 
-def _bad(c: Comparison, cell: Cell, name: str, raw: Raw, state: CellState) -> Decision:
+def _bad(c: Comparison, raw: Raw, state: CellState) -> Decision:
     """A bad cell stands as it is, with its problem; where a person said that the store wins, it is overwritten."""
     if c.mode.answer == "store":
         return Decision(state.local, state.base, state.edit, "overwritten")

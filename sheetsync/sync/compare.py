@@ -6,7 +6,7 @@ Cells are decided in `decide`, read in `cells`; rows are in `policy_rows` and `k
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Callable, Set
 
 from sheetsync.domain.firearms import closest
@@ -19,19 +19,20 @@ from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
 from sheetsync.sync.outcome import Found, Plan, RowResult
 from sheetsync.sync.policy_rows import NOT_PUBLISHED, compare_policy_row, row_problem
 from sheetsync.sync.repairs import heal_frozen, heal_unknown, settle_lost_rows, take_away_doubles
-from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, POLICY, SYNC_STATUS, Cell, Role, RowKey
+from sheetsync.sync.tabs import KPIS, LAYOUTS, LOCK, OWNER_ROLES, POLICY, SYNC_STATUS, Cell, Role, RowKey
 from sheetsync.sync.view import Row, View
 
 Settled = Callable[[Cell, Raw], bool]
 Fate = Callable[[str, Cell], str]
 NONE_GONE: Set[tuple[Role, str]] = frozenset()
+LOCK_AT = LAYOUTS[POLICY].position(LOCK)
 TWICE = Bad("duplicate_key", "this key occurs twice", "delete one of the rows; until then none of them is synchronised")
 MERGED = Bad("merged_cells", "merged cells", "unmerge the cells of this row")
 
 
 def compare(
-    read: SheetRead, view: View, state: SyncState, mode: Mode, *, firearms: tuple[str, ...], settled: Settled, fate: Fate,
-    gone: Set[tuple[Role, str]] = NONE_GONE,
+    read: SheetRead, view: View, state: SyncState, mode: Mode, *, firearms: tuple[str, ...], settled: Settled,
+    fate: Fate, gone: Set[tuple[Role, str]] = NONE_GONE,
 ) -> Plan:  # fmt: skip
     """The plan of one run: events for drafts, reports, the next baseline, and what rows are to become.
 
@@ -62,7 +63,8 @@ def _compare_tab(c: Comparison, role: Role) -> None:
     where: dict[RowKey, list[RowRead]] = {}
     if tab is not None:
         rows, where = take_away_doubles(c, tab, rows, key_width)
-        shown_rows, special = c.view.shown[role], _special(c, role)
+        shown_rows, special = c.view.shown[role], _special(c, role, where)
+        kinds_agree = _lock_agrees if role == POLICY else _kinds_agree
         same_tables = c.state.tables.get(role) is shown_rows
         quiet = c.view.unpublished
         for row in rows:
@@ -75,11 +77,16 @@ def _compare_tab(c: Comparison, role: Role) -> None:
                 and (same_tables or c.state.row(role, key) == want)  # type: ignore[arg-type]
                 and row.cells[width] == (NOT_PUBLISHED if key[0] in quiet else "")
                 and not row.notes
-                and _kinds_agree(row.cells, want)
+                and kinds_agree(row.cells, want)
             ):
                 continue
             _compare_row(c, tab, row, where)
     _missing_rows(c, role, tab, where)
+
+
+def _lock_agrees(cells: tuple[Raw, ...], want: Row) -> bool:
+    """`_kinds_agree` where only the lock can differ: this is asked for every row."""
+    return cells[LOCK_AT] is want[LOCK_AT]
 
 
 def _kinds_agree(cells: tuple[Raw, ...], want: Row) -> bool:
@@ -89,7 +96,7 @@ def _kinds_agree(cells: tuple[Raw, ...], want: Row) -> bool:
     )
 
 
-def _special(c: Comparison, role: Role) -> set[RowKey]:
+def _special(c: Comparison, role: Role, where: dict[RowKey, list[RowRead]]) -> set[RowKey]:
     """Rows that are never taken for unchanged at a glance."""
     state = c.state
     found = {
@@ -103,8 +110,7 @@ def _special(c: Comparison, role: Role) -> set[RowKey]:
     tab = c.read.tabs.get(role)
     if tab and tab.merges:
         found |= {tuple(map(str, row.cells[: LAYOUTS[role].key_width])) for row in tab.rows if _is_merged(tab, row)}
-    keys = Counter(row.cells[: LAYOUTS[role].key_width] for row in tab.rows) if tab else Counter[tuple[Raw, ...]]()
-    found |= {tuple(map(str, key)) for key, count in keys.items() if count > 1}
+    found |= {key for key, rows in where.items() if len(rows) > 1}
     return found
 
 
@@ -195,11 +201,11 @@ def _meant(word: str, known: set[str]) -> str | None:
 def _missing_rows(c: Comparison, role: Role, tab: TabRead | None, where: dict[RowKey, list[RowRead]]) -> None:
     """Rows that should stand in the sheet and do not: put back (policy), or read as proposed deletions (KPIs)."""
     shown_rows = c.view.shown[role]
-    expected = set(shown_rows) | (c.state.keys(role) if c.state.tables.get(role) is not shown_rows else set())
-    expected |= {key for its, key in c.view.edited_rows if its == role} | {
-        key for its, key in c.state.differs if its == role
-    }
-    missing = [key for key in expected if key not in where]
+    expected = c.state.keys(role) if c.state.tables.get(role) is not shown_rows else set()
+    expected |= {key for its, key in c.view.edited_rows if its == role}
+    expected |= {key for its, key in c.state.differs if its == role}
+    missing = [key for key in shown_rows if key not in where]
+    missing += [key for key in expected if key not in where and key not in shown_rows]
     missing.sort(key=lambda key: list(key))
     lost = settle_lost_rows(c, role, where)
     to_add: list[RowKey] = []
@@ -276,7 +282,7 @@ def _places(tab: TabRead | None, order: list[RowKey], keys: list[RowKey], width:
         return {key: (1, rank[key]) for key in keys}
     standing = [(rank[row.cells[:width]], row.index) for row in tab.rows if row.cells[:width] in rank]  # type: ignore[index]
     end = max((row.index for row in tab.rows), default=0) + 1
-    if any(one > other for (one, _), (other, _) in zip(standing, standing[1:], strict=False)):
+    if any(one > other for (one, _), (other, _) in itertools.pairwise(standing)):
         return {key: (end, rank[key]) for key in keys}
     from bisect import bisect
 

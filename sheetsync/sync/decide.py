@@ -28,8 +28,7 @@ Answer = Literal["adopt", "store"]
 class PendingEdit:
     """An owner's edit that is not published: the published value it started from, the owner's value, its draft.
 
-    `theirs`: the third value that published moved to, where the edit is an open conflict. `resolved`: a third value that a
-    person has already decided about.
+    `theirs`: the third value that published moved to, where the edit is an open conflict.
     """
 
     base: CellValue

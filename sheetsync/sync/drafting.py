@@ -239,10 +239,11 @@ def _conflicts(old: StoredDraft | None, events: list[EditEvent], marks: list[Con
         one for one in (old.draft.conflicts if old else ()) if _cell_of(one.tab, one.row_key, one.column) not in edited
     )
     kept = _marked(kept, [mark for mark in marks if mark.cell not in edited])
-    fresh = []
-    for event in events:
-        if event.edit is not None and not isinstance(event.edit.theirs, Nothing):
-            fresh.append(_conflict(event.cell, replace(event.edit, value=event.value)))
+    fresh = [
+        _conflict(event.cell, replace(event.edit, value=event.value))
+        for event in events
+        if event.edit is not None and not isinstance(event.edit.theirs, Nothing)
+    ]
     return (*kept, *fresh)
 
 

@@ -37,7 +37,7 @@ def seal_of(pre: tuple[tuple[Raw, ...], ...]) -> str:
 
 
 def is_foreign(state: SyncState, read: SheetRead) -> bool:
-    """Is the spreadsheet at a version that the baseline does not know? (restored, another store, tab deleted)"""
+    """Is the spreadsheet at a version that the baseline does not know? (restored, another store, tab deleted)."""
     if state.token is None:
         return False
     ours = next((tab for tab in read.scratch if Token(tab.epoch, tab.nonce) == state.token), None)

@@ -124,7 +124,8 @@ class SheetRead:
 class TouchRow:
     """Write some cells of a row that exists. `planned` is the row as it was read, in the layout's order.
 
-    `sets`: column → value; `started`: column → the base each set cell started from; `notes`: column → note, None clears.
+    `sets`: column → value; `started`: column → the base each set cell started from; `notes`: column → note, None
+    clears it.
     """
 
     role: Role
@@ -196,6 +197,14 @@ class Landed:
     read: SheetRead | None
     whole: dict[int, tuple[JSONValue, ...]] = field(default_factory=dict)
     scratch: ScratchTab | None = None
+    sheet_ids: dict[Role, int] = field(default_factory=dict)  # of the tabs it created
+
+
+class TabSize(NamedTuple):
+    """Where a tab was last seen, and how many rows it had."""
+
+    sheet_id: int
+    rows: int
 
 
 class SheetGateway(Protocol):
@@ -205,7 +214,11 @@ class SheetGateway(Protocol):
     def spreadsheet_id(self) -> str:
         """The id of the spreadsheet."""
 
-    def read(self, sizes: dict[Role, int], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
+    @property
+    def url(self) -> str:
+        """Where people see the spreadsheet; "" if that address does not last."""
+
+    def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All our tabs and the scratch tab: one read (row blocks above 20,000 rows, by the last known `sizes`).
 
         `columns`: where the columns of some tabs are, whatever their headers say.

@@ -1,7 +1,7 @@
 """KPI rows, which owners add, change, delete and add again: each row is a whole, its cells are merged one by one.
 
-That a row is there at all is the value of its `kpi_name` cell: None is "no such cell". Added rows start from None in every
-column; a deleted one is a single edit, `kpi_name` → None.
+That a row is there at all is the value of its `kpi_name` cell: None is "no such cell". Added rows start from None in
+every column; a deleted one is a single edit, `kpi_name` → None.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             row_problem(c, tab, row, key, *bad)
             return
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
-    _check_whole(c, outcomes, new=published is None and not edits)
+    _check_whole(outcomes, new=published is None and not edits)
     if deletion is not None and deletion.value is None and c.mode.takes:
-        _added_again(c, tab, row, key, outcomes)
+        _added_again(c, row, key, outcomes)
     finish_row(c, tab, row, key, outcomes)
-    _know_whole_row(c, key, row, outcomes)
+    _know_whole_row(c, key, outcomes)
 
 
 def _cell(
@@ -64,7 +64,7 @@ def _cell(
     return compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
 
 
-def _check_whole(c: Comparison, outcomes: list[CellOutcome], *, new: bool) -> None:
+def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
     """A row that is proposed must be complete; a new row with a bad cell is held back as a whole."""
     values = {one.column.name: one.decision.target for one in outcomes}
     if new:
@@ -81,7 +81,7 @@ def _check_whole(c: Comparison, outcomes: list[CellOutcome], *, new: bool) -> No
             hold_back(one)
 
 
-def _know_whole_row(c: Comparison, key: RowKey, row: RowRead, outcomes: list[CellOutcome]) -> None:
+def _know_whole_row(c: Comparison, key: RowKey, outcomes: list[CellOutcome]) -> None:
     """The base of a row that was just proposed, or added again, is known in all its cells."""
     base = c.state.row(KPIS, key)
     if base is None and any(one.decision.event in ("edit", "withdraw", "agreed") for one in outcomes):
@@ -97,7 +97,7 @@ def _know_whole_row(c: Comparison, key: RowKey, row: RowRead, outcomes: list[Cel
     c.state.set_row(KPIS, key, tuple(whole))
 
 
-def _added_again(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> None:
+def _added_again(c: Comparison, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> None:
     """The row stands again: its proposed deletion is withdrawn; what differs from published is an edit."""
     cell = (KPIS, key, PRESENCE)
     name = row.cells[LAYOUT.position(PRESENCE)]

@@ -15,10 +15,17 @@ Where = dict[RowKey, list[RowRead]]
 
 
 def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: int) -> tuple[list[RowRead], Where]:
-    """The rows by key; a row that we put back beside the one its owner brought back goes again (ours: told by content)."""
-    where: Where = {}
-    for row in rows:
-        where.setdefault(row.cells[:width], []).append(row)  # type: ignore[arg-type]
+    """The rows by key; a row that we put back beside the one its owner brought back goes again.
+
+    Which of them is ours is told by its content.
+    """
+    where: Where = {row.cells[:width]: [row] for row in rows}  # type: ignore[misc]
+    if len(where) < len(rows):
+        where = {}
+        for row in rows:
+            where.setdefault(row.cells[:width], []).append(row)  # type: ignore[arg-type]
+    if not c.state.put_back:
+        return rows, where
     gone: set[int] = set()
     data = LAYOUTS[tab.role].width
     for back in [one for one in c.state.put_back if one.role == tab.role]:

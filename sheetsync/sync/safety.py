@@ -188,5 +188,6 @@ def check_size(plan: Plan, read: SheetRead) -> None:
         largest = max(rows, key=lambda role: rows[role])
         raise SafetyStopError(
             f"'{title_of(largest)}' would bring the spreadsheet to {total} cells; Google allows {MAX_CELLS}",
-            hint="remove unused tabs or columns, or split the connectors over several spreadsheets", code="too_many_cells",
+            hint="remove unused tabs or columns, or split the connectors over several spreadsheets",
+            code="too_many_cells",
         )  # fmt: skip

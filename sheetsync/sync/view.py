@@ -1,7 +1,7 @@
 """What the store says should be shown: published, overlaid with the pending edits of the open sheet drafts.
 
-For a connector never published, "published" is its newest open draft with each pending cell at the value its edit started
-from. Built from the catalogue; what the sheet says is in `gateway`, the comparison in `compare`.
+For a connector never published, "published" is its newest open draft with each pending cell at the value its edit
+started from. Built from the catalogue; what the sheet says is in `gateway`, the comparison in `compare`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The model's world around the real engine: store on disk, local Sheets server over HTTP, owners, operators, faults.
 
-Every action of `shared/model/sync_world.py` has its counterpart here, by the same name. A process is a thread that stops
-before every API call and every commit, so that people can act between any two, and so that it can be killed there.
+Every action of `shared/model/sync_world.py` has its counterpart here, by the same name. A process is a thread that
+stops before every API call and every commit: people can act between any two, and it can be killed there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.draft import SheetOrigin
 from sheetsync.domain.firearms import Firearm, FirearmBinding, FirearmCatalogue
-from sheetsync.errors import LockHeldError, RefusedError, SafetyStopError, SheetSyncError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import (
+    LockHeldError,
+    RefusedError,
+    SafetyStopError,
+    SheetSyncError,
+    TryLaterError,
+    UnknownOutcomeError,
+)
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.gateway import GoogleSheetsGateway
 from sheetsync.localsheets import LocalSheets
@@ -268,7 +275,11 @@ class World:
                 self.shown_before[f"r{self.rids}"] = row.val
         if requests:
             answer = self.api.get(self.sid, fields="sheets(properties(sheetId,gridProperties))")
-            width = next(s["properties"]["gridProperties"]["columnCount"] for s in answer["sheets"] if s["properties"]["sheetId"] == tab)
+            width = next(
+                s["properties"]["gridProperties"]["columnCount"]
+                for s in answer["sheets"]
+                if s["properties"]["sheetId"] == tab
+            )
             if width < RID + 1:
                 grow = {"sheetId": tab, "dimension": "COLUMNS", "length": RID + 1 - width}
                 requests.insert(0, {"appendDimension": grow})
@@ -362,7 +373,9 @@ class World:
         state.tables = tables_at(self.ws, state.commit, current_view(self.ws))
         base = state.value((POLICY, cell_key(row.key), "firearm_id")) if row.key in KEYS and row.key else None
         left = {(debt.cell[1], shown(debt.left)) for debt in state.debts}
-        if value in (self.shown_before.get(row.rid), shown(base)) or (row.key in KEYS and (cell_key(row.key), value) in left):
+        if value in (self.shown_before.get(row.rid), shown(base)) or (
+            row.key in KEYS and (cell_key(row.key), value) in left
+        ):
             self.toks.pop(row.rid, None)
         self.typed.add((row.key, value))
 
@@ -386,7 +399,13 @@ class World:
             source = {"sheetId": tab, "dimension": "ROWS", "startIndex": 1, "endIndex": 2}
             self.batch({"moveDimension": {"source": source, "destinationIndex": len(rows) + 1}})
         else:
-            where = {"sheetId": tab, "startRowIndex": 1, "endRowIndex": len(rows) + 1, "startColumnIndex": 0, "endColumnIndex": 7}
+            where = {
+                "sheetId": tab,
+                "startRowIndex": 1,
+                "endRowIndex": len(rows) + 1,
+                "startColumnIndex": 0,
+                "endColumnIndex": 7,
+            }
             specs = [{"dimensionIndex": 1 if kind == 0 else 2, "sortOrder": "DESCENDING" if kind == 0 else "ASCENDING"}]
             self.batch({"sortRange": {"range": where, "sortSpecs": specs}})
         self.changed()
@@ -460,7 +479,9 @@ class World:
 
     def do_unscratch(self) -> None:
         answer = self.api.get(self.sid, fields="sheets(properties(sheetId,title))")
-        tabs = [one["properties"] for one in answer["sheets"] if one["properties"]["title"].startswith("sheetsync epoch")]
+        tabs = [
+            one["properties"] for one in answer["sheets"] if one["properties"]["title"].startswith("sheetsync epoch")
+        ]
         if not tabs:
             return
         state, _ = load_state(self.ws, self.sid)
@@ -509,7 +530,9 @@ class World:
         stored = drafts.edit_draft(self.ws, made, firearms=binding)
         undecided = set(stored.draft.spec_snapshot.scope_names()) - set(stored.draft.policy_snapshot.firearms)
         if undecided:
-            drafts.edit_draft(self.ws, made, firearms={one: FirearmBinding(firearm_id="firearm.x") for one in undecided})
+            drafts.edit_draft(
+                self.ws, made, firearms={one: FirearmBinding(firearm_id="firearm.x") for one in undecided}
+            )
         self.publish(made)
         self.retired.discard(name)
 
@@ -641,7 +664,11 @@ class World:
     def check_sheet(self) -> None:
         rows, view = self.grid(), current_view(self.ws)
         for key, value, at in self.covered:
-            if key in KEYS and not self.accounted(key, value, at) and not any((r.key, r.val) == (key, value) for r in rows):
+            if (
+                key in KEYS
+                and not self.accounted(key, value, at)
+                and not any((r.key, r.val) == (key, value) for r in rows)
+            ):
                 raise Violation("I1", f"the owner's {value!r} in {key} was overwritten and is nowhere")
         for cell, row_values in view.tables[POLICY].items():
             key = key_of(*cell)
@@ -664,7 +691,11 @@ class World:
         else:
             good = row.val == want and not row.status.startswith("problem")
             level = row.status.split(" ")[0].rstrip(":")
-            good = good and (level == ("conflict" if edit.conflicted else "pending") if edit else level not in ("pending", "conflict"))
+            good = good and (
+                level == ("conflict" if edit.conflicted else "pending")
+                if edit
+                else level not in ("pending", "conflict")
+            )
         if not good:
             raise Violation("I3", f"{row.key} shows {row.val!r} ({row.status!r}), the store says {want!r}, {edit}")
 
@@ -684,7 +715,9 @@ class World:
                 raise Violation("I9", f"sheetsync itself made {key} occur twice")
 
 
-def play(history: list[tuple[Any, ...]], server: LocalSheets, folder: Path, setup: tuple[bool | None, bool]) -> Violation | None:
+def play(
+    history: list[tuple[Any, ...]], server: LocalSheets, folder: Path, setup: tuple[bool | None, bool]
+) -> Violation | None:
     """Play one history; the violation it shows, or None."""
     world = None
     try:

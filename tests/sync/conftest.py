@@ -57,7 +57,7 @@ class Desk:
                     endpoint = endpoint.replace(host, base)
                 return super().request(method, endpoint, *args, **kwargs)
 
-        client = gspread.Client(AnonymousCredentials(), http_client=Client)
+        client = gspread.Client(AnonymousCredentials(), http_client=Client)  # type: ignore[no-untyped-call]
         self.clients.append(client)
         return client.open_by_key(spreadsheet_id)
 
@@ -118,7 +118,8 @@ class Desk:
 
     def values(self, title: str = "Policy Matrix") -> list[list[Any]]:
         """The tab as typed values, without trailing empties."""
-        return self.tab(title).get_all_values(value_render_option="UNFORMATTED_VALUE")  # type: ignore[return-value]
+        option: Any = "UNFORMATTED_VALUE"
+        return self.tab(title).get_all_values(value_render_option=option)
 
     def find(self, key: tuple[str, ...], title: str) -> tuple[list[Any], int, list[Any]]:
         """Headers, index and values of the row with this key, wherever its columns stand."""
@@ -144,7 +145,7 @@ class Desk:
     ) -> str:
         """Write a cell as gspread does; `raw=False` as if typed on the page."""
         address = self.at(key, column, title)
-        option = "RAW" if raw else "USER_ENTERED"
+        option: Any = "RAW" if raw else "USER_ENTERED"
         self.tab(title).update([[value]], address, value_input_option=option)
         return address
 

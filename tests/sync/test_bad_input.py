@@ -1,4 +1,4 @@
-"""Everything people write into cells: read where it can only mean one thing, else a problem with its cell and a hint."""
+"""Everything people write into cells: read where it means one thing, else a problem with cell and hint."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ def test_an_added_row_starts_from_nothing_in_every_column(desk: Any) -> None:
     desk.tab("KPIs").append_row(["slack", "messages", "count", "usage.count * 2", 0.5, "msg"])
     edits = desk.pull().to_json()["drafts"][0]["edits"]
     assert [(one["column"], one["base"], one["value"]) for one in edits] == [
-        ("impact_type", None, "count"), ("formula", None, "usage.count * 2"), ("target", None, 0.5), ("unit", None, "msg"),
+        ("impact_type", None, "count"), ("formula", None, "usage.count * 2"), ("target", None, 0.5),
+        ("unit", None, "msg"),
     ]  # fmt: skip
     policy = desk.open_drafts()[0].policy_snapshot
     assert policy.kpis["messages"].target == 0.5

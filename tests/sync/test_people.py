@@ -1,4 +1,4 @@
-"""What people do to a spreadsheet besides editing cells: sort, filter, insert, delete, rename, add columns and notes."""
+"""What people do to a spreadsheet besides editing cells: sort, filter, insert, delete, rename, add."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ def test_new_rows_are_inserted_where_the_order_says(desk: Any) -> None:
 
 
 def test_checkbox_dropdown_formats_and_protections_are_set(desk: Any) -> None:
-    fields = "sheets(properties,protectedRanges,conditionalFormats,data(rowData(values(dataValidation,userEnteredFormat.numberFormat))))"
+    cell = "dataValidation,userEnteredFormat.numberFormat"
+    fields = f"sheets(properties,protectedRanges,conditionalFormats,data(rowData(values({cell}))))"
     answer = desk.api.get(
         desk.spreadsheet_id, fields=fields, ranges=["'Policy Matrix'!A1:E3", "'Coverage Report'!A1:C2"]
     )

@@ -1,0 +1,71 @@
+"""From a plan to the next batch, and to what is remembered of it in case its answer is lost. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from sheetsync.domain.model import canonical_json
+from sheetsync.sync.baseline import Intended, TabMark
+from sheetsync.sync.baseline_json import intended_to_json
+from sheetsync.sync.epoch import next_token
+from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Mark, Operation, SheetRead, TouchRow
+from sheetsync.sync.outcome import Plan
+from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role
+
+Touched = TypeVar("Touched", TouchRow, DeleteRow)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a batch does to tabs: whose mark they carry, unmarked ones that become ours, headers to write again."""
+
+    mark: Mark
+    adopt: tuple[Role, ...] = ()
+    headers: dict[Role, dict[str, int]] = field(default_factory=dict)
+
+
+def plan_batch(
+    read: SheetRead, plan: Plan, structure: Structure, random_hex: str, *, writes: bool
+) -> tuple[Batch, Intended] | None:
+    """The batch that the plan asks for; None if there is nothing to write, or nothing to write to.
+
+    `writes`: push and sync also make, mark and mend tabs; pull only answers.
+    """
+    state = plan.state
+    create = tuple(role for role in ROLES if role not in read.tabs) if writes else ()
+    adopt = structure.adopt if writes else ()
+    repair = tuple(role for role in structure.headers if role not in adopt) if writes else ()
+    mark = structure.mark if writes and read.mark != structure.mark else None
+    seen = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()}
+    state.tabs = seen or state.tabs
+    wanted = bool(plan.operations or create or adopt or repair or mark or read.staging)
+    if not read.scratch or not (wanted or (state.accept and writes)):
+        return None  # a pull of a spreadsheet never set up has nobody to tell
+    touches = _in_order(one for one in plan.operations if isinstance(one, TouchRow))
+    deletes = _in_order(one for one in plan.operations if isinstance(one, DeleteRow))
+    adds = tuple(one for one in plan.operations if isinstance(one, AddRow))
+    operations: tuple[Operation, ...] = (*touches, *deletes, *adds)
+    intended = Intended(
+        next_token(state, read.scratch, random_hex),
+        state.token,
+        plan.commit,
+        touches,
+        deletes,
+        tuple(one for one in adds if one.role in OWNER_ROLES and one.role not in create),
+        tuple(role for role in create if role in OWNER_ROLES),
+        {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
+    )
+    batch = Batch(intended.token, read.scratch, operations, create, adopt, repair, mark, headers=structure.headers)
+    return replace(batch, digest=digest_of(intended)), intended
+
+
+def digest_of(intended: Intended) -> str:
+    """The hash of a batch, which stands in its scratch tab beside the nonce."""
+    return hashlib.sha256(canonical_json(intended_to_json(intended))).hexdigest()
+
+
+def _in_order(operations: Iterable[Touched]) -> tuple[Touched, ...]:
+    return tuple(sorted(operations, key=lambda one: (one.role, one.index)))
