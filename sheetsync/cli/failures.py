@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 SECRET: Final = re.compile(r"(?i)(bearer\s+|access_token=|private_key\W+|client_secret\W+|refresh_token\W+)[^\s\"',}]+")
 NO_SPACE: Final = 28
+HINTS: Final = {  # where an error has no hint of its own: the next thing to look at
+    2: "correct what is named; 'sheetsync COMMAND --help' says what a command takes",
+    3: "see what is listed, mend it, and run the command again",
+    4: "look at the newest state with 'sheetsync draft list' and 'sheetsync status'",
+    5: "see 'sheetsync doctor'",
+    7: "look at the spreadsheet, then see 'sheetsync COMMAND --help' for the option that goes on",
+    75: "run the same command again later",
+}
 FINDINGS_SHOWN: Final = 20
 
 
@@ -27,6 +35,7 @@ def report_failure(error: BaseException, session: Session) -> int:
             print("stopped", file=sys.stderr)
         return INTERRUPTED
     ours = as_our_error(error)
+    ours.hint = ours.hint or HINTS.get(ours.exit_code, "")
     if session.debug:
         import traceback
 

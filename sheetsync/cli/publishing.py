@@ -38,7 +38,8 @@ def verify_lines(report: Json, output: Output) -> Iterator[str]:
         yield f"{result['draft_id']}  {word}  {count(len(result['checks']), 'check')}"
         for check in result["checks"]:
             if not check["ok"] or check["code"].startswith("undecided"):
-                yield f"  {'warning' if check['ok'] else 'failed'}: {check['message']}"
+                message = check["message"].removeprefix("warning: ")
+                yield f"  {'warning' if check['ok'] else 'failed'}: {message}"
         if len(results) == 1 or output.verbose:
             yield from gate_lines(result["gate"], output)
 

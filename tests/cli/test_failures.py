@@ -13,7 +13,16 @@ import pytest
 
 from sheetsync.cli.failures import as_our_error, report_failure, without_secrets
 from sheetsync.cli.session import Session
-from sheetsync.errors import ConfigError, LockHeldError, SheetSyncError, StoreDamagedError
+from sheetsync.errors import (
+    ConfigError,
+    LockHeldError,
+    NotAllowedError,
+    RefusedError,
+    SheetSyncError,
+    StoreDamagedError,
+    TryLaterError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,3 +157,9 @@ def test_a_terminal_without_utf8_gets_question_marks_and_whole_json(tmp_path: Pa
     ran = call("→")
     assert (ran.returncode, ran.stderr.splitlines()[0]) == (2, b"error: there is no command '?'")
     assert "→" in json.loads(call("--json", "→").stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize("error", [UsageError("no"), RefusedError("no"), NotAllowedError("no"), TryLaterError("no")])
+def test_an_error_without_a_hint_gets_one(error: SheetSyncError, capsys: pytest.CaptureFixture[str]) -> None:
+    report_failure(error, Session(as_json=True))
+    assert json.loads(capsys.readouterr().out)["error"]["hint"]
