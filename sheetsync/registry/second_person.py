@@ -31,9 +31,10 @@ def check_second_person(
     if not found:
         return
     what = f"{draft.id} loosens {draft.connector_id} ({describe_loosenings(found)})"
-    if user in unattended:
+    me, wrote, machines = user.casefold(), _folded(writers), _folded(unattended)
+    if me in machines:
         raise SecondPersonError(f"{what}: {user} is an unattended user", hint=_publish(draft, "a person"))
-    if user in writers:
+    if me in wrote:
         raise SecondPersonError(
             f"{what}: {user} wrote it, so that somebody else must publish it", hint=_publish(draft, "somebody else")
         )
@@ -45,7 +46,7 @@ def check_second_person(
             f"{what}: its edits were pulled unattended, and nobody approved them",
             hint=f"one person approves ('sheetsync draft approve {draft.id}'), another publishes",
         )
-    if approvers == {user}:
+    if _folded(approvers) == {me}:
         raise SecondPersonError(
             f"{what}: {user} approved it, so that somebody else must publish it", hint=_publish(draft, "somebody else")
         )
@@ -54,13 +55,19 @@ def check_second_person(
 def needs_approval(draft: WorkbenchDraft, *, writers: Collection[str], unattended: Collection[str]) -> bool:
     """Did an unattended user pull edits whose author the sheet does not tell?"""
     known = isinstance(draft.origin, SheetOrigin) and draft.origin.editor_hint is not None
-    return not known and any(writer in unattended for writer in writers)
+    return not known and not _folded(writers).isdisjoint(_folded(unattended))
 
 
 def approvers_of(draft: WorkbenchDraft, *, unattended: Collection[str] = ()) -> set[str]:
     """The persons whose approval is of exactly this content."""
     now = draft.content_hash()
-    return {one.user for one in draft.approvals if one.content_hash == now and one.user not in unattended}
+    machines = _folded(unattended)
+    return {one.user for one in draft.approvals if one.content_hash == now and one.user.casefold() not in machines}
+
+
+def _folded(users: Collection[str]) -> set[str]:
+    """Names of people without regard to case: two spellings of one e-mail address are one person."""
+    return {user.casefold() for user in users}
 
 
 def _publish(draft: WorkbenchDraft, who: str) -> str:

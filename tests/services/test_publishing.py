@@ -217,6 +217,15 @@ def test_who_wrote_a_loosening_may_not_publish_it(ws: Workspace, live: Live) -> 
     publish_drafts(ws.acting("ben"), [draft_id])
 
 
+def test_another_spelling_of_a_name_is_no_second_person(ws: Workspace, live: Live) -> None:
+    live()
+    draft_id = verified(ws.acting("Ana@Example.com"), firearms=WRITE)
+    with pytest.raises(SecondPersonError):
+        publish_drafts(ws.acting("ana@example.COM"), [draft_id])
+    with pytest.raises(SecondPersonError, match="unattended"):
+        publish_drafts(ws.acting("CRON"), [draft_id])
+
+
 def test_who_only_verified_a_loosening_may_publish_it(ws: Workspace, live: Live) -> None:
     live()
     draft_id = new_draft(ws, "github").draft.id
