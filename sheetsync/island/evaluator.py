@@ -29,6 +29,16 @@ MAX_DEPTH: Final = 200  # of nesting; real schemas reach about 20
 MAX_TEXT: Final = 8_000_000  # characters that all the results of one file may take together
 WRAPPERS: Final = frozenset({"parenthesized_expression"})
 SIMPLE: Final[dict[str, JSValue]] = {"true": True, "false": False, "null": None, "undefined": UNDEFINED}
+RESERVED: Final = frozenset(
+    {
+        "arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete",
+        "do", "else", "enum", "eval", "export", "extends", "false", "finally", "for", "function", "if", "implements",
+        "import", "in", "instanceof", "interface", "let", "new", "null", "package", "private", "protected", "public",
+        "return", "static", "super", "switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with",
+        "yield"
+    }
+)  # fmt: skip  # words that are no names in a module
+_BINDING: Final = ("identifier", "shorthand_property_identifier")
 _NAME_SIGNS: Final = dict.fromkeys(map(ord, "$\u200c\u200d"), "_")  # allowed in names beyond what Unicode says
 _MIXED: Final = {"??": frozenset({"&&", "||"}), "&&": frozenset({"??"}), "||": frozenset({"??"})}
 REASONS: Final = {
@@ -119,7 +129,7 @@ class Evaluator:
         text = node_text(self._data, node)
         if "\\" in text:
             raise NotConstantError(node, "an escape in a name is not read: write the name itself")
-        if not text.translate(_NAME_SIGNS).isidentifier():
+        if not text.translate(_NAME_SIGNS).isidentifier() or (node.type in _BINDING and text in RESERVED):
             raise NotConstantError(node, f"{text[:40]!r} is not a name", "syntax")
         return text
 

@@ -80,7 +80,7 @@ def read_module(
     tree = _parse(data, monotonic, limit_s)
     if tree is None:
         return ModuleData(faults=(Fault("too_complex", f"cannot be parsed within {limit_s:g} seconds"),))
-    broken = _first_error(tree.root_node)
+    broken = _first_error(tree.root_node, whole=b"<!--" in data or b"-->" in data)
     if broken is not None:
         what = (
             f"'{node_text(data, broken)[:40]}'" if broken.end_byte > broken.start_byte else "something is missing here"
@@ -107,13 +107,14 @@ def _parse(data: bytes, monotonic: Callable[[], float], limit_s: float) -> Tree 
         return None
 
 
-def _first_error(root: Node) -> Node | None:
+def _first_error(root: Node, *, whole: bool) -> Node | None:
+    """The first place that is no JavaScript; `whole`: look into good parts too."""
     stack = [root]
     while stack:
         node = stack.pop()
-        if node.is_error or node.is_missing:
+        if node.is_error or node.is_missing or node.type == "html_comment":  # a module has no HTML comments
             return node
-        stack += [child for child in reversed(node.children) if child.has_error or child.is_missing]
+        stack += [child for child in reversed(node.children) if whole or child.has_error or child.is_missing]
     return None
 
 
@@ -211,6 +212,8 @@ class _Module:
             if declarator.type != "variable_declarator" or target is None:
                 continue
             value = declarator.child_by_field_name("value")
+            if value is None and not variable:
+                raise NotConstantError(declarator, "a 'const' without a value", "syntax")
             if target.type == "identifier":
                 self._bind(self._text(target), _Binding(declarator, value, "" if value else "has no value", variable))
                 declared.append(self._text(target))
