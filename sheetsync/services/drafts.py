@@ -308,7 +308,7 @@ def approve_draft(ws: Workspace, draft_id: str, *, expected: Expected = None) ->
     catalogue = ws.catalogue()
     stored = _open(catalogue, draft_id, expected)
     user = ws.ctx.user
-    if user in ws.rules.unattended_users:
+    if user.casefold() in {one.casefold() for one in ws.rules.unattended_users}:
         raise SecondPersonError(f"{user} is an unattended user", hint="a person approves: --user NAME")
     now = stored.draft.content_hash()
     if any((one.user, one.content_hash) == (user, now) for one in stored.draft.approvals):
