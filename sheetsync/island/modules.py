@@ -86,7 +86,10 @@ def read_module(
             f"'{node_text(data, broken)[:40]}'" if broken.end_byte > broken.start_byte else "something is missing here"
         )
         return ModuleData(faults=(_fault(data, broken, "syntax", f"this is not JavaScript: {what}"),))
-    return _Module(data, tree.root_node).read()
+    try:
+        return _Module(data, tree.root_node).read()
+    except RecursionError:  # whoever called us has used up most of the stack
+        return ModuleData(faults=(Fault("too_deep", "nested too deeply"),))
 
 
 @cache

@@ -47,6 +47,8 @@ def read_json(data: bytes) -> tuple[JSONValue, Fault | None]:
         return None, Fault(exc.code, exc.message)
     except NoJSONFormError as exc:
         return None, Fault("no_json_form", str(exc))
+    except RecursionError:  # whoever called us has used up most of the stack
+        return None, Fault("too_deep", "nested too deeply")
 
 
 def _first_too_deep(text: str) -> int | None:

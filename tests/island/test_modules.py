@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,16 @@ def test_code_on_loading_that_cannot_reach_the_data_is_no_fault() -> None:
 )
 def test_hostile_sizes_and_bytes_are_faults(text: bytes, code: str) -> None:
     assert [fault.code for fault in read_module(text).faults] == [code]
+
+
+def test_a_deep_module_is_a_fault_and_no_crash_where_little_stack_is_left() -> None:
+    source = b"export const main = " + b"[" * 190 + b"]" * 190
+
+    def deeper(levels: int) -> list[str]:
+        return deeper(levels - 1) if levels else [fault.code for fault in read_module(source).faults]
+
+    assert deeper(0) == []
+    assert deeper(sys.getrecursionlimit() - 500) == ["too_deep"]
 
 
 def test_a_long_concatenation_is_no_deep_nesting() -> None:
