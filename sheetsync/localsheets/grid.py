@@ -251,10 +251,15 @@ class CellBuilder:
                 found["formattedValue"] = shown(value, form, self.locale)
             if self.effective_format:
                 found["effectiveFormat"] = effective_format(cell.form, form, value)
-        if self.hyperlink and is_formula:
-            link = spreadsheet.calculator.hyperlink(sheet, row, col)
-            if link:
-                found["hyperlink"] = link
+        if self.hyperlink and (link := self._link(row, col, cell)):
+            found["hyperlink"] = link
+
+    def _link(self, row: int, col: int, cell: Cell) -> str | None:
+        """Where a cell leads as a whole: by its formula, or by its text format."""
+        if type(cell.value) is Formula:
+            return self.spreadsheet.calculator.hyperlink(self.sheet, row, col)
+        link = (cell.form or {}).get("textFormat", {}).get("link", {})
+        return link.get("uri") or None
 
 
 _PLAIN_FORMATS: dict[str, Json] = {}

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote
 
-from sheetsync.localsheets import batch, fields, metadata_api, spreadsheets_api, values_api
+from sheetsync.localsheets import batch, errors, fields, metadata_api, spreadsheets_api, values_api
 from sheetsync.localsheets.call import Call, Options
 from sheetsync.localsheets.cell import Json
 from sheetsync.localsheets.pipeline import answer, html_not_found, json_body
+from sheetsync.localsheets.schema import camel, snake
 from sheetsync.localsheets.transport import Request, Response
 from sheetsync.localsheets.workspace import Workspace
 
@@ -21,9 +22,9 @@ PREFIX: Final = "/v4/spreadsheets"
 # (method, pattern of what follows the id) -> the handler and the message that it answers with.
 Handler = Callable[..., Json]
 _CALLS: Final[list[tuple[str, re.Pattern[str], Handler, str]]] = [
-    ("GET", re.compile(r""), spreadsheets_api.get, "Spreadsheet"),
-    ("POST", re.compile(r":getByDataFilter"), spreadsheets_api.get_by_data_filter, "Spreadsheet"),
-    ("POST", re.compile(r":batchUpdate"), batch.batch_update, "BatchUpdateSpreadsheetResponse"),
+    ("GET", re.compile(r"/?"), spreadsheets_api.get, "Spreadsheet"),
+    ("POST", re.compile(r"/?:getByDataFilter"), spreadsheets_api.get_by_data_filter, "Spreadsheet"),
+    ("POST", re.compile(r"/?:batchUpdate"), batch.batch_update, "BatchUpdateSpreadsheetResponse"),
     ("GET", re.compile(r"/values:batchGet"), values_api.batch_get, "BatchGetValuesResponse"),
     ("POST", re.compile(r"/values:batchUpdate"), values_api.batch_update, "BatchUpdateValuesResponse"),
     ("POST", re.compile(r"/values:batchClear"), values_api.batch_clear, "BatchClearValuesResponse"),
@@ -43,6 +44,24 @@ _CALLS: Final[list[tuple[str, re.Pattern[str], Handler, str]]] = [
     ("POST", re.compile(r"/developerMetadata:search"), metadata_api.search, "SearchDeveloperMetadataResponse"),
     ("POST", re.compile(r"/sheets/([^/]+):copyTo"), spreadsheets_api.copy_to, "SheetProperties"),
 ]  # fmt: skip
+# The query parameters of each handler; those that every call takes are in `_COMMON`.
+_READ: Final = frozenset({"majorDimension", "valueRenderOption", "dateTimeRenderOption"})
+_WRITE: Final = frozenset(
+    {"valueInputOption", "includeValuesInResponse", "responseValueRenderOption", "responseDateTimeRenderOption"}
+)
+_GET: Final = frozenset({"ranges", "includeGridData", "excludeTablesInBandedRanges", "commentsViewMode"})
+_QUERIES: Final[dict[Handler, frozenset[str]]] = {
+    spreadsheets_api.get: _GET,
+    values_api.get: _READ,
+    values_api.batch_get: _READ | {"ranges"},
+    values_api.update: _WRITE,
+    values_api.append_values: _WRITE | {"insertDataOption"},
+}
+_COMMON: Final = frozenset(
+    {"$.xgafv", "access_token", "alt", "callback", "fields", "key", "oauth_token", "prettyPrint", "quotaUser"}
+    | {"uploadType", "upload_protocol"}
+)
+_BOOLEANS: Final = ("includeGridData", "excludeTablesInBandedRanges", "includeValuesInResponse")
 _PATH: Final = re.compile(rf"{PREFIX}/([^/:]+)(.*)")
 _COLON: Final = re.compile(r"%3A(?=(?:append|clear|batch\w+|getByDataFilter|search|copyTo)$)", re.IGNORECASE)
 
@@ -57,6 +76,26 @@ def paused_gc() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def check_query(request: Request, handler: Handler) -> None:
+    """Refuse query parameters that the call does not have, and booleans that are none.
+
+    Raises:
+        ApiError: 400.
+    """
+    known = _QUERIES.get(handler, frozenset())
+    violations: list[tuple[str, str]] = []
+    for name, given in request.query.items():
+        plain = camel(name) if "_" in name and name not in _COMMON else name
+        if plain not in known and plain not in _COMMON:
+            text = f"Cannot bind query parameter. Field '{name}' could not be found in request message."
+            violations.append(("", f'Invalid JSON payload received. Unknown name "{name}": {text}'))
+        elif plain in _BOOLEANS and given[-1].lower() not in ("true", "false", "1", "0", ""):
+            path = snake(plain)
+            violations.append((path, f"Invalid value at '{path}' (TYPE_BOOL), \"{given[-1]}\""))
+    if violations:
+        raise errors.bad_fields(violations)
 
 
 class SheetsApi:
@@ -95,6 +134,8 @@ class SheetsApi:
         message: str,
         arguments: list[str],
     ) -> Response:
+        if request.query_text:
+            check_query(request, handler)
         mask = fields.response_mask(request.param("fields"), message)
         with workspace.lock, paused_gc():
             call = Call(request, workspace, workspace.spreadsheet(spreadsheet_id), request.caller.user, self.options)

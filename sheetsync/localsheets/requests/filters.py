@@ -23,7 +23,7 @@ def set_basic(edit: Edit, body: Body) -> Reply:
     if "range" not in given and "tableId" not in given:
         raise errors.ApiError("A filter must specify a range.")
     sheet, box = _closed(edit, given)
-    kept = schema.tidy("BasicFilter", {**given, "range": ranges.json_of(sheet, box)})
+    kept = schema.tidy("BasicFilter", {**_both_forms(given), "range": ranges.json_of(sheet, box)})
     edit.journal.assign(sheet, "basic_filter", kept)
     if specs := given.get("sortSpecs"):
         inner = box._replace(row=box.row + 1)
@@ -49,6 +49,15 @@ def criteria_of(given: Json) -> dict[int, Json]:
     for spec in given.get("filterSpecs", []):
         found[spec.get("columnIndex", 0)] = spec.get("filterCriteria", {})
     return found
+
+
+def _both_forms(given: Json) -> Json:
+    """A filter with its criteria in the older form and the newer, as Google answers whichever was given."""
+    found = criteria_of(given)
+    if not found:
+        return given
+    specs = given.get("filterSpecs") or [{"columnIndex": key, "filterCriteria": one} for key, one in found.items()]
+    return {**given, "criteria": {str(key): one for key, one in found.items()}, "filterSpecs": specs}
 
 
 def apply_filter(edit: Edit, sheet: Sheet, box: Box, criteria: dict[int, Json]) -> None:
@@ -101,7 +110,7 @@ def _kept(edit: Edit, given: Json) -> tuple[Sheet, Json]:
             raise errors.ApiError(f"No named range with id: {key}")
         given = {**given, "range": named["range"]}
     sheet, box = _closed(edit, given)
-    return sheet, schema.tidy("FilterView", {**given, "range": ranges.json_of(sheet, box)})
+    return sheet, schema.tidy("FilterView", {**_both_forms(given), "range": ranges.json_of(sheet, box)})
 
 
 def add_view(edit: Edit, body: Body) -> Reply:
