@@ -358,7 +358,7 @@ def test_a_deep_module_is_a_fault_and_no_crash_where_little_stack_is_left() -> N
         return deeper(levels - 1) if levels else [fault.code for fault in read_module(source).faults]
 
     assert deeper(0) == []
-    assert deeper(sys.getrecursionlimit() - 500) == ["too_deep"]
+    assert deeper(sys.getrecursionlimit() - 350) == ["too_deep"]
 
 
 def test_a_long_concatenation_is_no_deep_nesting() -> None:
