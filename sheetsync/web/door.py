@@ -77,7 +77,7 @@ async def enter(request: Request, site: Site, page: Page) -> Response:
             _check_csrf(visit, page)
         response = await to_thread.run_sync(_answer, visit, page)
     except Refusal as refused:
-        response = _show_refusal(visit, refused)
+        response = _show_refusal(visit, refused, page, request)
     except SheetSyncError as error:
         response = await to_thread.run_sync(show_error, visit, error)
     if key is not None:
@@ -101,7 +101,17 @@ def _answer(visit: Visit, page: Page) -> Response:
         return show_error(visit, error)
 
 
-def _show_refusal(visit: Visit, refused: Refusal) -> Response:
+def _show_refusal(visit: Visit, refused: Refusal, page: Page, request: Request) -> Response:
+    """Say no. A form of ours that came too late for its session is kept, to be sent again after signing in."""
+    ours = urlsplit(request.headers.get("origin", "")).netloc.lower() in visit.site.hosts
+    if (
+        ours
+        and refused.status in (401, 403)
+        and page.needs is not None
+        and (visit.session is None or visit.may(page.needs))
+    ):
+        fields = [(name, value) for name, value in visit.form.items() if name != CSRF_FIELD]
+        return visit.show("resend.html", refused.status, title=refused.title, text=refused.text, fields=fields)
     return visit.show("error.html", refused.status, title=refused.title, text=refused.text, hint="", code="")
 
 
@@ -159,10 +169,7 @@ def _refuse_stranger(request: Request, visit: Visit, page: Page) -> Response | N
         if page.method == "GET":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse("/sign-in?next=" + quote(target, safe=""), status_code=303)
-        raise Refusal(
-            401, "You are signed out", "Nothing was saved. Sign in in another tab, come back here with your browser's "
-            "back button, copy what you typed, and save it on a fresh page.",
-        )  # fmt: skip
+        raise Refusal(401, "You are signed out", "Nothing was saved.")
     if not visit.may(page.needs):
         roles = ", ".join(sorted(visit.person.roles)) or "none"
         raise Refusal(403, "Not allowed", f"Your roles ({roles}) do not allow this. Nothing was done.")
@@ -174,7 +181,4 @@ def _check_csrf(visit: Visit, page: Page) -> None:
     sealed = page.needs is None and visit.site.form_seal.matches(visit.seal, token)
     good = sealed or (visit.session is not None and visit.session.csrf_matches(token))
     if not good:
-        raise Refusal(
-            403, "Refused", "This form is not from your present sign-in, so nothing was done. "
-            "Open the page afresh and try again.",
-        )  # fmt: skip
+        raise Refusal(403, "Not from this sign-in", "The form is not from your present sign-in, so nothing was done.")

@@ -20,6 +20,7 @@ from sheetsync.services.workspace import Workspace
 
 CELL_FORM: Final = re.compile(r"[A-Z]{1,3}[0-9]{1,8}")
 SheetAddress = Callable[[str], str]  # a spreadsheet's id → where people see it now; "" if nowhere
+CALL_KINDS: Final = ("read", "write", "drive")
 STALE_S: Final = 60 * 60  # a sync that has not been good for an hour is worth a look
 
 
@@ -61,7 +62,7 @@ def read_sheet_health(ws: Workspace, address: SheetAddress) -> SheetHealth:
     report, calls, url = record.report, record.report.get("calls"), _url_of(record, address)
     return SheetHealth(
         at=record.at, ok_at=record.ok_at, ok=record.ok, error=str(record.error["message"]) if record.error else "",
-        calls={str(kind): number for kind, number in calls.items()} if isinstance(calls, dict) else {},
+        calls={kind: calls.get(kind, 0) for kind in CALL_KINDS} if isinstance(calls, dict) else {},
         problems=_places(record, "problems", url),
         conflicts=_places(record, "conflicts", url),
         settling=len(_list(report, "settling")), healed=len(_list(report, "healed")), url=url,

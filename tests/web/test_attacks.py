@@ -161,6 +161,17 @@ def test_a_defect_tells_nothing(bench: Bench) -> None:
     assert response.headers["content-security-policy"]
 
 
+def test_a_form_kept_for_later_is_our_own_and_escaped(bench: Bench) -> None:
+    """Only a form that this site's own page sent is shown again; another site's is refused and forgotten."""
+    stranger = bench.stranger()
+    for origin, kept in (("http://127.0.0.1:8642", True), ("http://evil.example", False), ("null", False)):
+        page = stranger.client.post("/new", data={"name": EVIL, "csrf": "x"}, headers={"Origin": origin})
+        assert page.status_code in (401, 403)
+        assert ("Send it again" in page.text) == kept
+        assert "<script>alert" not in page.text
+        assert 'value="x"' not in page.text
+
+
 class TestPaths:
     """Ids from the address never reach the disk, and never widen."""
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from starlette.responses import Response
 
+from sheetsync.domain.cells import cell_at, read_cell
 from sheetsync.domain.draft import STAGES, SheetOrigin, Stage, WorkbenchDraft
 from sheetsync.domain.gate import Loosening, loosenings
 from sheetsync.domain.identifiers import check_draft_id, parse_id
@@ -101,11 +102,15 @@ def _refusal(user: str, writers: set[str], draft: WorkbenchDraft, *, missing: bo
 
 
 def _edits(visit: Visit, draft: WorkbenchDraft) -> list[dict[str, object]]:
-    """The owners' edits, each with a link to its cell."""
+    """The owners' edits, each with a link to its cell, and what an operator made of it in the draft meanwhile."""
     if not isinstance(draft.origin, SheetOrigin):
         return []
     link = cell_links(visit.workspace, visit.site.sheet_address, draft.origin.spreadsheet_id)
-    return [{"edit": edit, "link": link(edit.tab, edit.cell)} for edit in draft.origin.edits]
+    return [
+        {"edit": edit, "link": link(edit.tab, edit.cell), "differs": now != edit.value, "now": now}
+        for edit in draft.origin.edits
+        for now in [read_cell(draft.policy_snapshot, cell_at(edit.row_key, edit.column))]
+    ]
 
 
 def advance(visit: Visit) -> Response:

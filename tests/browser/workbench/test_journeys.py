@@ -255,3 +255,28 @@ def test_every_change_is_in_the_journal_with_who(make_office: Callable[..., Offi
     log = office.run("log", page.url.rpartition("/")[2])["log"]
     assert [entry["who"] for entry in log] == [ANA] * 3
     assert json.dumps(log)
+
+
+def test_what_was_typed_survives_that_the_session_ended(make_office: Callable[..., Office], script: bool) -> None:
+    office = make_office(ana="owner")
+    ana = office.visitor(ANA, java_script_enabled=script).go("/connectors/github")
+    button(ana, "New draft")
+    draft = ana.url.split("/")[-2]
+    ana.get_by_label("Description", exact=True).first.fill("A long text, typed over lunch.")
+    ana.context.clear_cookies()
+    save(ana)
+    expect(ana.get_by_role("heading", name="You are signed out")).to_be_visible()
+    with ana.context.expect_page() as opened:
+        ana.get_by_role("link", name="Sign in in a new tab").click()
+    other = opened.value
+    other.get_by_label("Your name").fill(ANA)
+    other.get_by_label("Your token").fill(office.tokens[ANA])
+    button(other, "Sign in")
+    other.get_by_role("heading", name="Connectors").wait_for()
+    button(ana, "Send it again")
+    expect(ana.get_by_text(f"You are signed in as {ANA} now.")).to_be_visible()
+    button(ana, "Send it again")
+    expect(ana.get_by_role("status").first).to_contain_text("Saved as version 2")
+    ws = office.open()
+    with ws.store:
+        assert ws.catalogue().draft(draft).draft.spec_snapshot.description == "A long text, typed over lunch."
