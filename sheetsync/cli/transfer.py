@@ -55,12 +55,32 @@ def import_lines(report: Mapping[str, Any], output: Output, *, check: bool = Fal
     drafts = report["drafts"]
     if drafts:
         yield f"{count(len(drafts), 'draft')} {would}made: 'sheetsync draft list' shows them"
+    for draft in drafts:
+        yield from _taken_away(draft)
     if report.get("findings"):
         yield f"{count(len(report['findings']), 'finding')} that refuse nothing (tests, docs, tags): --json lists them"
     if report.get("vanished"):
         yield f"no longer there, and not retired by that: {', '.join(report['vanished'])}"
     if not any(report[word] for word in ("created", "changed", "problems")):
         yield "nothing new"
+
+
+def _taken_away(draft: Mapping[str, Any]) -> Iterator[str]:
+    """What a draft no longer has: scopes, with the decision that goes with each, and owners' edits."""
+    dropped = {one["scope"]: one for one in draft["dropped_bindings"]}
+    for one in draft["removed"]:
+        binding = dropped.pop(one["scope"], None)
+        decision = f"; its {_decision(binding)} goes with it" if binding is not None else ""
+        yield f"  {draft['connector_id']} {draft['version']}: scope {one['scope']} is gone (tightening){decision}"
+    for scope, binding in dropped.items():
+        yield f"  {draft['connector_id']} {draft['version']}: the {_decision(binding)} of {scope} goes"
+    for edit in draft["rejected_edits"]:
+        yield f"  {draft['connector_id']} {edit['tab']}!{edit['cell']}: {edit['message']}"
+
+
+def _decision(binding: Mapping[str, Any]) -> str:
+    lock = ", locked" if binding["strategy_lock"] else ""
+    return f"decision ({binding['firearm_id'] or 'NONE'}{lock})"
 
 
 @command("export")
