@@ -17,7 +17,8 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.published import PublishedComponent, PublishedConnector, PublishedFirearms, PublishedKpis
 from sheetsync.errors import NotFoundError
 from sheetsync.registry.draft_lines import DraftLine, StateReader, content, live_ids, made, read_lines
-from sheetsync.registry.live import LiveConnector, live_from_draft_json, live_from_json
+from sheetsync.registry.live import LiveConnector, live_from_draft_json
+from sheetsync.registry.live_rows import read_live
 from sheetsync.registry.records import COMPONENTS, DRAFTS, FIREARMS, KPIS, REGISTRIES, draft_record, registry_record
 from sheetsync.store import RecordId, Snapshot, Store, Transaction
 
@@ -88,7 +89,7 @@ class Catalogue:
 
     def live_all(self, *, retired: bool = False) -> dict[str, LiveConnector]:
         """As `published_all`, as plain values: what tables are made of."""
-        found = {name: live_from_json(*parts) for name, parts in self._published_json().items()}
+        found = read_live(self.store, self._state)
         return {name: one for name, one in found.items() if retired or not one.retired}
 
     def published_ids(self) -> list[str]:

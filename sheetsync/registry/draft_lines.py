@@ -10,15 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
-import orjson
-
-from sheetsync.errors import SheetSyncError
+from sheetsync.registry.derived import WORTH_KEEPING, read_rows, write_rows
 from sheetsync.registry.records import COMPONENTS, DRAFTS
 from sheetsync.store import RecordId, Snapshot, Store
 
 DRAFTS_FILE: Final = ("catalogue", "drafts.json")
 RETIRED_FILE: Final = ("catalogue", "components.json")
-WORTH_KEEPING: Final = 16  # so many lines must be new before the derived file is written again
 
 
 class StateReader(Protocol):
@@ -65,7 +62,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
 def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
     """A line for each draft of the tenant, in no particular order."""
     names = state.newest(store.tenant, DRAFTS)
-    known = _read_cache(store, DRAFTS_FILE)
+    known = read_rows(store, DRAFTS_FILE)
     lines, fresh = [], {}
     for record, filename in names:
         row: list[Any] | None = known.get(filename)
@@ -73,16 +70,16 @@ def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
             snapshot = state.latest(record)
             row = fresh[filename] = _row(content(cast("Snapshot", snapshot)))
         lines.append(_line(row, record, filename, state))
-    if len(fresh) >= WORTH_KEEPING:
+    if len(fresh) >= WORTH_KEEPING and state is store:
         kept = {filename: known.get(filename) or fresh[filename] for _, filename in names}
-        _write_cache(store, DRAFTS_FILE, kept)
+        write_rows(store, DRAFTS_FILE, kept)
     return lines
 
 
 def live_ids(store: Store, state: StateReader) -> list[str]:
     """The ids of the connectors that are live (published, and not retired), in code-point order."""
     names = state.newest(store.tenant, COMPONENTS)
-    known = _read_cache(store, RETIRED_FILE)
+    known = read_rows(store, RETIRED_FILE)
     fresh = {}
     found = []
     for record, filename in names:
@@ -91,9 +88,9 @@ def live_ids(store: Store, state: StateReader) -> list[str]:
             retired = fresh[filename] = bool(content(cast("Snapshot", state.latest(record)))["retired"])
         if not retired:
             found.append(record.name)
-    if len(fresh) >= WORTH_KEEPING:
+    if len(fresh) >= WORTH_KEEPING and state is store:
         kept = {filename: known.get(filename, fresh.get(filename)) for _, filename in names}
-        _write_cache(store, RETIRED_FILE, kept)
+        write_rows(store, RETIRED_FILE, kept)
     return sorted(found)
 
 
@@ -107,27 +104,6 @@ def _row(draft: dict[str, Any]) -> list[Any]:
     edits = len(origin["edits"]) if origin["kind"] == "sheet" else 0
     names = ("id", "connector_id", "stage", "status")
     return [*(draft[name] for name in names), origin["kind"], draft["created_at"], edits]
-
-
-def _read_cache(store: Store, path: tuple[str, ...]) -> dict[str, Any]:
-    data = store.read_derived(store.tenant, path)
-    if data is None:
-        return {}
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return {}
-    return found["rows"] if isinstance(found, dict) and found.get("format") == 1 else {}
-
-
-def _write_cache(store: Store, path: tuple[str, ...], rows: dict[str, Any]) -> None:
-    """Keep what was read. Not being able to (a store that is read only) costs time, nothing else."""
-    if not store.writable:
-        return
-    try:
-        store.write_derived(store.tenant, path, orjson.dumps({"format": 1, "rows": rows}))
-    except SheetSyncError:  # a full disk, another host's lock: the next reader tries again
-        return
 
 
 def made(line: DraftLine) -> str:

@@ -15,6 +15,7 @@ from sheetsync.domain.draft import SheetEdit, SheetOrigin
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.errors import InvalidIdError, NotFoundError
+from sheetsync.registry.live import live_from_published
 from sheetsync.services.cards import make_cards
 from sheetsync.services.catalogue import card, diff, log, status
 from sheetsync.services.drafts import discard_draft, edit_draft, new_draft, save_new
@@ -185,3 +186,36 @@ def test_writers_are_those_of_content_in_the_draft_and_in_what_it_supersedes(
     assert [catalogue.writers(second) for _ in range(12)] == [{"cron", "ana"}] * 12
     edit_draft(ws.acting("ben"), second.id, firearms={"read_public": FirearmBinding(firearm_id=None)})
     assert catalogue.writers(second) == {"cron", "ana", "ben"}
+
+
+def test_live_connectors_are_the_same_read_twice_damaged_or_changed(ws: Workspace, clock: FakeClock) -> None:
+    def check() -> None:
+        plain = ws.catalogue().live_all(retired=True)
+        assert plain == {
+            name: live_from_published(one) for name, one in ws.catalogue().published_all(retired=True).items()
+        }
+        assert list(plain) == sorted(plain)
+
+    drafts = []
+    for number in range(20):
+        spec = {"scopes": [{"name": "b"}, {"name": "a"}, {"name": "c"}], "engine_routes": ["/x"]}
+        drafts.append(new_draft(ws, f"c{number}", spec).draft.id)
+        firearm = FirearmBinding(firearm_id="firearm.read_secret", strategy_lock=True)
+        kpis = {"spend": {"impact_type": "cost", "formula": "usage.cost", "target": 1.5}}
+        edit_draft(ws, drafts[-1], firearms={"a": firearm, "c": FirearmBinding(firearm_id=None)}, kpis=kpis)
+    verify_drafts(ws, drafts)
+    publish_drafts(ws, drafts)
+    path = ("catalogue", "live.json")
+    assert ws.store.read_derived("default", path) is None
+    then = ws.store.head()
+    for damage in (None, b"{", b'{"format": 1, "rows": 5}', b"{}"):
+        if damage is not None:
+            ws.store.write_derived("default", path, damage)
+        check()
+        assert ws.store.read_derived("default", path) not in (None, damage)
+    clock.advance(5)
+    publish_drafts(ws, [retire_connector(ws, "c3").draft.id])
+    check()
+    assert ws.catalogue().live_all(retired=True)["c3"].retired
+    assert "c3" not in ws.catalogue().live_all()
+    assert ws.catalogue().at(then).live_all()["c3"].firearms["a"] == ("firearm.read_secret", True)
