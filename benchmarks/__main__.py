@@ -7,7 +7,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "whole_path", "quiet_sync", "store", "web")
+NAMES = ("startup", "whole_path", "quiet_sync", "store", "web", "localsheets")
 
 
 def main(names: list[str]) -> int:

@@ -7,7 +7,10 @@ Only what the mask shows is built, so that a typed read of 100,000 rows stays ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+import orjson
 
 from sheetsync.localsheets import defaults, fields, metadata, protection
 from sheetsync.localsheets.cell import Cell, CellError, Formula, Json
@@ -172,6 +175,9 @@ class GridView:
         return rows
 
 
+SIMPLE: Final[dict[type, str]] = {str: "stringValue", bool: "boolValue", int: "numberValue"}
+
+
 class CellBuilder:
     """Builds CellData as a mask shows it; which fields is decided once."""
 
@@ -190,6 +196,8 @@ class CellBuilder:
         self.hyperlink = wants("hyperlink")
         self.wants = wants
         self.plain = not self.effective_format
+        # Without a mask nothing looks into the formats again, so the common ones need to be written only once.
+        self.format_of = ready_format if mask is None else effective_format
         # Parts of fields, such as `userEnteredValue.stringValue`, are cut out afterwards.
         self.cut = mask if mask is not None and any(inner is not None for inner in mask.values()) else None
 
@@ -202,16 +210,17 @@ class CellBuilder:
                 cells.append({})
                 continue
             value = cell.value
+            kind = type(value)
             bare = cell.form is None and not cell.note and cell.rule is None and not cell.extra
-            if bare and plain and type(value) is str:  # by far the most common cell
-                both = {"stringValue": value}
+            if bare and plain and kind in SIMPLE:  # by far the most common cells
+                both = {SIMPLE[kind]: value}
                 found: Json = {}
                 if entered:
                     found["userEnteredValue"] = both
                 if effective_:
                     found["effectiveValue"] = both
                 if formatted:
-                    found["formattedValue"] = value
+                    found["formattedValue"] = value if kind is str else shown(value, None, self.locale)
                 cells.append(found)
             else:
                 cells.append(self.cell(row, col + offset, cell))
@@ -250,7 +259,7 @@ class CellBuilder:
             if self.formatted:
                 found["formattedValue"] = shown(value, form, self.locale)
             if self.effective_format:
-                found["effectiveFormat"] = effective_format(cell.form, form, value)
+                found["effectiveFormat"] = self.format_of(cell.form, form, value)
         if self.hyperlink and (link := self._link(row, col, cell)):
             found["hyperlink"] = link
 
@@ -262,29 +271,35 @@ class CellBuilder:
         return link.get("uri") or None
 
 
-_PLAIN_FORMATS: dict[str, Json] = {}
-
-
 def effective_format(form: Json | None, number: Json | None, value: Any) -> Json:
-    """The format that a cell is shown in: the default one, overlaid with its own.  Not to be changed: it is shared."""
-    side = "LEFT"
-    if isinstance(value, (bool, CellError)):
-        side = "CENTER"
-    elif isinstance(value, (int, float)):
-        side = "RIGHT"
-    if not form and not number and side in _PLAIN_FORMATS:
-        return _PLAIN_FORMATS[side]
+    """The format that a cell is shown in: the default one, overlaid with its own."""
     result: Json = dict(defaults.DEFAULT_FORMAT)
-    result["horizontalAlignment"] = side
+    result["horizontalAlignment"] = side_of(value)
     result["hyperlinkDisplayType"] = "PLAIN_TEXT"
     result["textFormat"] = {**result["textFormat"], "fontFamily": defaults.THEME_FONT}
     if number:
         result["numberFormat"] = number
     for key, item in (form or {}).items():
         result[key] = {**result["textFormat"], **item} if key == "textFormat" else item
-    if not form and not number:
-        _PLAIN_FORMATS[side] = result
     return result
+
+
+def side_of(value: Any) -> str:
+    """The side to which a value is aligned if its format does not say."""
+    if isinstance(value, (bool, CellError)):
+        return "CENTER"
+    return "RIGHT" if isinstance(value, (int, float)) else "LEFT"
+
+
+@cache
+def _written(side: str) -> orjson.Fragment:
+    sample: dict[str, Any] = {"LEFT": "", "CENTER": True, "RIGHT": 0}
+    return orjson.Fragment(orjson.dumps(effective_format(None, None, sample[side])))
+
+
+def ready_format(form: Json | None, number: Json | None, value: Any) -> Any:
+    """`effective_format`, already written as JSON where the cell has no format of its own."""
+    return effective_format(form, number, value) if form or number else _written(side_of(value))
 
 
 def wanting(mask: Mask | None) -> Wants:

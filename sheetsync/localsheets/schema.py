@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +82,7 @@ def messages() -> dict[str, dict[str, str]]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def snake(name: str) -> str:
     """`updateCells` as `update_cells`, the form in which Google's messages name fields."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

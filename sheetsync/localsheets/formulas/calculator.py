@@ -112,6 +112,10 @@ class Calculator:
             return self._one((sheet.sheet_id, row, col))
         return value
 
+    def result_at(self, text: str, sheet: Sheet, row: int, col: int) -> Value:
+        """The result of a formula as if it stood in a cell, without putting it there."""
+        return self._result(Formula(text), _Place(self, sheet, row, col))
+
     # What else hangs on formulas.
 
     def number_format(self, sheet: Sheet, row: int, col: int, depth: int = 0) -> Json | None:
