@@ -165,7 +165,7 @@ def _state_at(ws: Workspace, newest: Snapshot, at: int | str | None) -> Snapshot
     if at is None:
         found = history[-2:-1] or history[-1:]
     elif isinstance(at, int) or at.isdigit():
-        found = [one for one in history if one.commit <= int(at)][-1:]
+        found = [one for one in history if one.commit <= int(at) <= ws.store.head()][-1:]
     else:
         found = [one for one in history if one.filename == at]
     if not found:

@@ -279,7 +279,7 @@ def test_restoring_a_draft_brings_back_its_earlier_content(ws: Workspace, github
     assert draft.id != first.draft.id
 
 
-@pytest.mark.parametrize("at", [0, "nope.json"])
+@pytest.mark.parametrize("at", [0, "0", 99999, "99999", "nope.json"])
 def test_a_state_that_never_was_cannot_be_restored(ws: Workspace, live: Live, at: int | str) -> None:
     live()
     with pytest.raises(NotFoundError):
