@@ -107,6 +107,26 @@ def _lists(value: JSONValue) -> JSONValue:
     return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+class LazyContent:
+    """Content that is parsed when it is first asked for: listings and bulk saves seldom need it."""
+
+    __slots__ = ("_content", "_data", "_source", "_suffix", "_wide")
+
+    def __init__(self, data: bytes, suffix: str, *, source: bool, wide: bool) -> None:
+        self._data: bytes | None = data
+        self._content: Content | None = None
+        self._suffix, self._source, self._wide = suffix, source, wide
+
+    def get(self) -> Content:
+        """The content; always the same object."""
+        data = self._data  # read once: another thread may come between
+        if data is not None:
+            self._content = decode_content(data, self._suffix, source=self._source, wide=self._wide)
+            self._data = None
+        assert self._content is not None  # noqa: S101 (for the type checker: set before the data goes)
+        return self._content
+
+
 def parse_json(data: bytes, *, wide: bool) -> JSONValue:
     """Parse what `encode_content` wrote."""
     return json.loads(data) if wide else orjson.loads(data)

@@ -19,8 +19,8 @@ import orjson
 
 from sheetsync.domain.model import JSONValue, canonical_json
 from sheetsync.errors import StoreDamagedError
-from sheetsync.store.content import Encoded, decode_content, hash_bytes
-from sheetsync.store.names import EPOCH, SnapshotName, format_stamp, parse_snapshot_name
+from sheetsync.store.content import Encoded, LazyContent, hash_bytes
+from sheetsync.store.names import EPOCH, SnapshotName, parse_snapshot_name
 
 HEAD: Final = b'{"sum":"'
 BODY_AT: Final = len(HEAD) + 64 + 2  # the checksum's hex digits, `",`
@@ -77,9 +77,9 @@ class Change:
             return str(self.body["text"]).encode("utf-8")
         return base64.b64decode(self.body["base64"], validate=True)
 
-    def content(self) -> JSONValue:
+    def content(self) -> LazyContent:
         """The content, parsed anew: callers may change what they get."""
-        return decode_content(self.data(), self.parsed_name.suffix, source=self.source, wide=self.wide)
+        return LazyContent(self.data(), self.parsed_name.suffix, source=self.source, wide=self.wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,7 @@ class NewChange:
     version: int
     before: int
     encoded: Encoded
-
-    @property
-    def path(self) -> str:
-        """Its file below the tenant."""
-        return f"{self.key}--{format_stamp(self.stamp)}--{self.encoded.hash[:8]}{self.encoded.suffix}"
+    path: str
 
 
 def format_time(moment: datetime) -> str:

@@ -128,7 +128,7 @@ class LocalTenant:
         path = self._lease_path(name)
         held = self._files.try_lock(path, holder)
         if held is None:
-            raise lock_held(name, self._files.lock_holder(path))
+            raise lock_held(name, self._files.lock_holder(path), now=holder.since)
         return held
 
     def held(self) -> list[tuple[str, Holder]]:
@@ -333,14 +333,10 @@ def is_link_error(exc: OSError) -> bool:
     return exc.errno in (errno.ELOOP, errno.EMLINK)
 
 
-def lock_held(name: str, holder: Holder | None) -> LockHeldError:
-    """The error of a lock that another has."""
-    import time
-
+def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:
+    """The error of a lock that another has; `now` in seconds since 1970."""
+    hint = "wait for it; 'sheetsync lock show' and 'lock break' help"
     if holder is None:
-        return LockHeldError(f"another run holds the lock '{name}'", hint="run 'sheetsync lock show'")
-    age = max(0.0, time.time() - holder.since)
-    who = f"{holder.who} on {holder.host}, pid {holder.pid}, for {age:.0f} s"
-    return LockHeldError(
-        f"another run holds the lock '{name}': {who}", hint="wait for it; 'sheetsync lock show' and 'lock break' help"
-    )
+        return LockHeldError(f"another run holds the lock '{name}', since just now", hint=hint)
+    who = f"{holder.who} on {holder.host}, pid {holder.pid}, for {max(0.0, now - holder.since):.0f} s"
+    return LockHeldError(f"another run holds the lock '{name}': {who}", hint=hint)

@@ -29,6 +29,7 @@ LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopp
 LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
 FOLDERS_KEPT: Final = 64
+HOLDER_LOOKS: Final = 10
 
 
 class PosixFileSystem:
@@ -306,24 +307,30 @@ class PosixFileSystem:
         if not held.is_ours():  # broken (replaced) between our open and our lock
             held.release()
             return self.try_lock(path, holder)
-        told = {"who": holder.who, "host": holder.host, "pid": holder.pid, "since": holder.since}
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, orjson.dumps(told), 0)
+        told = orjson.dumps({"who": holder.who, "host": holder.host, "pid": holder.pid, "since": holder.since})
+        os.pwrite(fd, told, 0)
+        os.ftruncate(fd, len(told))
         return held
 
     def lock_holder(self, path: str) -> Holder | None:
-        """Who holds it."""
-        try:
-            fd = self._open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _parse_holder(os.pread(fd, READ_CHUNK, 0))
-        finally:
-            os.close(fd)
-        return None
+        """Who holds it; a holder who took it a moment ago has not said so yet, and is waited for."""
+        for _ in range(HOLDER_LOOKS):
+            try:
+                fd = self._open(path, os.O_RDWR)
+            except FileNotFoundError:
+                return None
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = parse_holder(os.pread(fd, READ_CHUNK, 0))
+            else:
+                return None
+            finally:
+                os.close(fd)
+            if holder is not None:
+                return holder
+            time.sleep(LOCK_POLL_S[1])
+        return Holder("somebody", "this host", 0, time.time())
 
     def close(self) -> None:
         """Give back all descriptors."""
@@ -357,8 +364,10 @@ class FlockHeld:
             self._fd = -1
 
 
-def _parse_holder(data: bytes) -> Holder:
-    with suppress(ValueError, KeyError, TypeError):
+def parse_holder(data: bytes) -> Holder | None:
+    """What a lock's file says, None if it is not written yet."""
+    try:
         value = orjson.loads(data)
         return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), float(value["since"]))
-    return Holder("?", "?", 0, 0.0)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.backend import TenantBackend, Traits
-from sheetsync.store.content import decode_content, hash_bytes
+from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.media import media_errors
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
@@ -104,9 +104,9 @@ class StoreReader:
         data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
             data = self._change(head.commit, path).data()
-        content = decode_content(data, head.suffix, source=bool(head.flags & SOURCE), wide=bool(head.flags & WIDE))
+        content = LazyContent(data, head.suffix, source=bool(head.flags & SOURCE), wide=bool(head.flags & WIDE))
         saved_at = from_micros(head.at)
-        return Snapshot(record, head.version, filename, head.hash, content, saved_at, head.commit, head.who, path)
+        return Snapshot(record, head.version, filename, head.hash, saved_at, head.commit, head.who, path, content)
 
     # --- the journal --------------------------------------------------------------------------------------------
     def _entries(self, first: int, last: int) -> Iterator[Entry]:
@@ -155,7 +155,7 @@ class StoreReader:
     def _told(self, entry: Entry, change: Change) -> Snapshot:
         record, path = decode_record(self.tenant, change.key), change.path
         filename, content = change.filename, change.content()
-        return Snapshot(record, change.version, filename, change.hash, content, entry.at, entry.number, entry.who, path)
+        return Snapshot(record, change.version, filename, change.hash, entry.at, entry.number, entry.who, path, content)
 
     def _commit(self, entry: Entry) -> Commit:
         snapshots = tuple(self._told(entry, change) for change in entry.changes)

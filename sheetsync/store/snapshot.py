@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.store.content import Content
+from sheetsync.store.content import Content, LazyContent
 from sheetsync.store.names import RecordId
 
 
@@ -33,7 +33,6 @@ class Snapshot:
         version: 1, 2, … within the record.
         filename: the base name of its file.
         hash: SHA-256 of the file's bytes, in hex.
-        content: the caller's own copy.
         saved_at: the true time of the commit; the stamp in the file name may be later.
         commit: the number of the journal entry.
         author: who saved it (the acting user).
@@ -44,11 +43,16 @@ class Snapshot:
     version: int
     filename: str
     hash: str
-    content: Content = field(repr=False)
     saved_at: datetime
     commit: int
     author: str
     path: str = field(repr=False)
+    _content: LazyContent = field(repr=False, compare=False)  # the hash is compared
+
+    @property
+    def content(self) -> Content:
+        """The caller's own copy; parsed when it is first asked for."""
+        return self._content.get()
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
 from sheetsync.store.content import Content, Encoded, encode_content
 from sheetsync.store.entry import NewChange
 from sheetsync.store.lease import Lease
-from sheetsync.store.names import RecordId, encode_record
+from sheetsync.store.names import RecordId, encode_record, format_stamp
 from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
 from sheetsync.store.state import SOURCE, JournalState
 
@@ -65,11 +65,16 @@ def plan_changes(request: Request, state: JournalState, now: datetime) -> list[N
         head, encoded = state.heads.get(key), wanted.encoded
         if head is None:
             state.check_collision(key, fresh)
-            changes.append(NewChange(key, seconds, 1, 0, encoded))
+            changes.append(NewChange(key, seconds, 1, 0, encoded, _path(key, seconds, encoded)))
         elif (head.hash, head.suffix, bool(head.flags & SOURCE)) != (encoded.hash, encoded.suffix, encoded.source):
             stamp = max(seconds, head.stamp + 1)
-            changes.append(NewChange(key, stamp, head.version + 1, head.commit, encoded))
+            path = _path(key, stamp, encoded)
+            changes.append(NewChange(key, stamp, head.version + 1, head.commit, encoded, path))
     return changes
+
+
+def _path(key: str, stamp: int, encoded: Encoded) -> str:
+    return f"{key}--{format_stamp(stamp)}--{encoded.hash[:8]}{encoded.suffix}"
 
 
 def is_stale(wanted: Wanted, key: str, state: JournalState) -> bool:

@@ -16,6 +16,7 @@ from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import (
+    DefectError,
     DestinationError,
     InvalidContentError,
     StaleSnapshotError,
@@ -24,7 +25,7 @@ from sheetsync.errors import (
 )
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
-from sheetsync.store.content import decode_content, hash_bytes
+from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
@@ -93,9 +94,10 @@ class StoreWriter(StoreReader):
     ) -> Commit:
         """An entry of the journal without snapshots."""
         self._check_tenant(ctx.tenant)
-        self._run(Request(who=ctx.user, why=why, details=details, fence=fence, always=True))
-        with self._mutex:
-            return self._commit(self._entry(self._state.number))
+        commit, _ = self._run(Request(who=ctx.user, why=why, details=details, fence=fence, always=True))
+        if commit is None:
+            raise DefectError("a note was not written")
+        return commit
 
     def _run(self, request: Request) -> tuple[Commit | None, dict[RecordId, Snapshot]]:
         """Commit the request; the commit, and what its records hold now."""
@@ -123,21 +125,11 @@ class StoreWriter(StoreReader):
         """The commit as a reader would be told it."""
         snapshots = []
         for change in added.changes:
-            encoded, path = change.encoded, change.path
-            content = decode_content(encoded.data, encoded.suffix, source=encoded.source, wide=encoded.wide)
-            snapshots.append(
-                Snapshot(
-                    request.wanted[change.key].record,
-                    change.version,
-                    path.rpartition("/")[2],
-                    encoded.hash,
-                    content,
-                    added.at,
-                    added.number,
-                    request.who,
-                    path,
-                )
-            )
+            encoded, record = change.encoded, request.wanted[change.key].record
+            content = LazyContent(encoded.data, encoded.suffix, source=encoded.source, wide=encoded.wide)
+            path, filename = change.path, change.path.rpartition("/")[2]
+            given = (added.at, added.number, request.who, path, content)
+            snapshots.append(Snapshot(record, change.version, filename, encoded.hash, *given))
         details = dict(request.details)
         return Commit(added.number, added.at, request.who, request.why, tuple(snapshots), details, added.line_hash)
 

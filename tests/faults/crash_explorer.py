@@ -75,10 +75,10 @@ class Explorer:
     """Runs a script and cuts before every operation."""
 
     rng: random.Random
-    outcomes: int = 6
+    outcomes: int = 5
     depth: int = 1  # power cuts within the recovery of a power cut
-    recovery_rate: float = 0.05
-    kill_rate: float = 0.1  # how often a killed process is followed by another, whose power is cut
+    recovery_rate: float = 0.03
+    kill_rate: float = 0.05  # how often a killed process is followed by another, whose power is cut
     make_tenant: type[LocalTenant] = LocalTenant
     make_reader_disk: Callable[[SimulatedDisk], SimulatedDisk] = lambda disk: disk
     counts: Counter[str] = field(default_factory=Counter)

@@ -16,7 +16,7 @@ from sheetsync.store import writer
 from sheetsync.store.entry import NewChange, decode_line
 from sheetsync.store.local import LocalTenant, make_folders, parent
 from sheetsync.store.state import JournalState
-from sheetsync.store.transaction import Request, plan_changes
+from sheetsync.store.transaction import Request, _path, plan_changes
 from tests.faults.crash_explorer import Explorer, ViolationError, open_store
 from tests.faults.crash_scripts import SCRIPTS
 from tests.faults.simulated_disk import SimulatedDisk
@@ -154,7 +154,9 @@ def test_a_stamp_of_the_wall_clock_is_caught(monkeypatch: pytest.MonkeyPatch) ->
         assert isinstance(now, datetime)
         planned = plan_changes(request, state, now)
         seconds = int(now.timestamp())
-        return [NewChange(c.key, seconds, c.version, c.before, c.encoded) for c in planned]
+        return [
+            NewChange(c.key, seconds, c.version, c.before, c.encoded, _path(c.key, seconds, c.encoded)) for c in planned
+        ]
 
     monkeypatch.setattr(writer, "plan_changes", by_the_clock)
     with pytest.raises((ViolationError, StoreDamagedError)):
