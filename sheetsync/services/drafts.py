@@ -164,7 +164,7 @@ def _state_at(ws: Workspace, newest: Snapshot, at: int | str | None) -> Snapshot
     history = list(ws.store.history(newest.record))
     if at is None:
         found = history[-2:-1] or history[-1:]
-    elif isinstance(at, int) or at.isdigit():
+    elif isinstance(at, int) or at.isdecimal():
         found = [one for one in history if one.commit <= int(at) <= ws.store.head()][-1:]
     else:
         found = [one for one in history if one.filename == at]
