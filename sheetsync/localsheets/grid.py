@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -19,6 +19,9 @@ from sheetsync.localsheets.ranges import Area, json_of
 from sheetsync.localsheets.rendering import effective, number_format, shown, union
 from sheetsync.localsheets.sheet import COLUMN_PIXELS, ROW_PIXELS, Box, Dimension, Row, Sheet
 from sheetsync.localsheets.spreadsheet import Spreadsheet
+
+if TYPE_CHECKING:
+    from sheetsync.localsheets.conditional import ConditionalFormats
 
 Wants = Callable[[str], bool]
 
@@ -178,6 +181,9 @@ class GridView:
 SIMPLE: Final[dict[type, str]] = {str: "stringValue", bool: "boolValue", int: "numberValue"}
 
 
+BLANK: Final = Cell()
+
+
 class CellBuilder:
     """Builds CellData as a mask shows it; which fields is decided once."""
 
@@ -196,6 +202,7 @@ class CellBuilder:
         self.hyperlink = wants("hyperlink")
         self.wants = wants
         self.plain = not self.effective_format
+        self.conditions = conditions_of(spreadsheet, sheet) if self.effective_format else None
         # Without a mask nothing looks into the formats again, so the common ones need to be written only once.
         self.format_of = ready_format if mask is None else effective_format
         # Parts of fields, such as `userEnteredValue.stringValue`, are cut out afterwards.
@@ -207,7 +214,7 @@ class CellBuilder:
         entered, effective_, formatted, plain = self.entered, self.effective, self.formatted, self.plain
         for offset, cell in enumerate(line):
             if cell is None:
-                cells.append({})
+                cells.append(self.cell(row, col + offset, BLANK) if self.conditions else {})
                 continue
             value = cell.value
             kind = type(value)
@@ -231,8 +238,8 @@ class CellBuilder:
         found: Json = {}
         if cell.value is not None:
             self._value(found, row, col, cell)
-        elif self.effective_format and cell.form is not None:
-            found["effectiveFormat"] = effective_format(cell.form, None, None)
+        elif self.effective_format and (form := self._form(row, col, cell)) is not None:
+            found["effectiveFormat"] = effective_format(form, None, None)
         if self.form and cell.form is not None:
             found["userEnteredFormat"] = cell.form
         if self.note and cell.note:
@@ -259,9 +266,17 @@ class CellBuilder:
             if self.formatted:
                 found["formattedValue"] = shown(value, form, self.locale)
             if self.effective_format:
-                found["effectiveFormat"] = self.format_of(cell.form, form, value)
+                found["effectiveFormat"] = self.format_of(self._form(row, col, cell), form, value)
         if self.hyperlink and (link := self._link(row, col, cell)):
             found["hyperlink"] = link
+
+    def _form(self, row: int, col: int, cell: Cell) -> Json | None:
+        """A cell's own format, with what a conditional format lends it."""
+        if not self.conditions:
+            return cell.form
+        from sheetsync.localsheets.conditional import overlaid
+
+        return overlaid(cell.form, self.conditions.format_of(row, col, cell))
 
     def _link(self, row: int, col: int, cell: Cell) -> str | None:
         """Where a cell leads as a whole: by its formula, or by its text format."""
@@ -269,6 +284,15 @@ class CellBuilder:
             return self.spreadsheet.calculator.hyperlink(self.sheet, row, col)
         link = (cell.form or {}).get("textFormat", {}).get("link", {})
         return link.get("uri") or None
+
+
+def conditions_of(spreadsheet: Spreadsheet, sheet: Sheet) -> ConditionalFormats | None:
+    """The tab's conditional formats; None where it has none, which spares loading the formulas."""
+    if not sheet.conditional_formats:
+        return None
+    from sheetsync.localsheets.conditional import ConditionalFormats
+
+    return ConditionalFormats(spreadsheet, sheet)
 
 
 def effective_format(form: Json | None, number: Json | None, value: Any) -> Json:
