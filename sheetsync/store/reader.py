@@ -203,6 +203,17 @@ class StoreReader:
                 raise NotFoundError(f"there is no commit {commit}; the newest is {self._state.number}")
             return StoreView(self, commit, self._heads_at(commit))
 
+    def diff(self, old: int, new: int) -> Iterator[tuple[RecordId, Snapshot | None, Snapshot | None]]:
+        """The records that differ between two commits, by code point, with their snapshots there and here.
+
+        Raises:
+            NotFoundError: there is no such commit.
+        """
+        before, after = self.at(old), self.at(new)
+        for record in sorted({*before.records(self.tenant), *after.records(self.tenant)}):
+            if before.version(record) != after.version(record):
+                yield record, before.latest(record), after.latest(record)
+
     def _heads_at(self, commit: int) -> dict[str, Head]:
         """Heads right after `commit`: today's, each record that was touched later set back."""
         heads = dict(self._state.heads)

@@ -105,7 +105,11 @@ class VersionedStore:
     def names(self) -> list[str]:
         """The names in this scope, by code point."""
         self._store.refresh()
-        records = self._store.records(self._ctx.tenant, self._folder)
+        return self.names_in(self._store)
+
+    def names_in(self, source: StoreView | Store) -> list[str]:
+        """The names that a store or a view of it has in this scope."""
+        records = source.records(self._ctx.tenant, self._folder)
         return sorted(record.name for record in records if record.folder == (*self._folder, record.name))
 
     def at(self, when: int | Snapshot | Commit) -> VersionView:
@@ -152,6 +156,14 @@ class VersionView:
     def latest(self, name: str) -> Snapshot | None:
         """The newest snapshot at that commit."""
         return self._view.latest(self._named.record(name))
+
+    def history(self, name: str) -> Iterator[Snapshot]:
+        """The snapshots up to that commit, oldest first."""
+        return (snapshot for snapshot in self._named.history(name) if snapshot.commit <= self.commit)
+
+    def names(self) -> list[str]:
+        """The names at that commit, by code point."""
+        return self._named.names_in(self._view)
 
 
 class NamedTransaction:

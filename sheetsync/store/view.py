@@ -30,6 +30,11 @@ class StoreView:
             else None
         )
 
+    def version(self, record: RecordId) -> int:
+        """The record's version at that commit, 0 if there is none."""
+        head = self._heads.get(encode_record(record))
+        return head.version if head else 0
+
     def records(self, tenant: str, folder: tuple[str, ...] = ()) -> list[RecordId]:
         """All records below a folder at that commit, by code point."""
         return [decode_record(self.tenant, key) for key in sorted_keys(self._heads, tenant, folder)]

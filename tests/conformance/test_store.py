@@ -198,7 +198,11 @@ def test_any_earlier_state_can_be_read(reopen: Reopen) -> None:
     seen = {snapshot.name: snapshot.content for snapshot in view.latest_all("default", ("things",))}
     assert seen == {"a": {"value": 1}, "b": {"value": 1}}
     assert store.at(0).records("default") == []
-    assert [commit.why for commit in store.log(since=3)] == ["looked"]
+    put(store, "c", 1)
+    changed = [(record.name, old and old.content, new and new.content) for record, old, new in store.diff(2, 5)]
+    assert changed == [("a", {"value": 1}, {"value": 2}), ("c", None, {"value": 1})]
+    assert list(store.diff(4, 4)) == []
+    assert [commit.why for commit in store.log(since=3)] == ["looked", ""]
     assert store.commit(4).details == {"seen": ["x"]}
     assert [commit.number for commit in store.log(record=a_record("a"))] == [1, 3]
     with pytest.raises(NotFoundError):
@@ -298,6 +302,8 @@ def test_names_and_versions_for_people(reopen: Reopen) -> None:
     at_first = named.at(first).latest("alpha")
     assert at_first == first
     assert named.at(second.commit).latest("beta") is None
+    assert named.at(second).names() == ["alpha"]
+    assert [s.version for s in named.at(first).history("alpha")] == [1]
     assert tx.commit is not None
     assert named.at(tx.commit).latest("beta") == tx.snapshots["beta"]
     other = VersionedStore(BOB, "notes", store=opened(reopen, clock))

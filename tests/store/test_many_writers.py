@@ -1,0 +1,93 @@
+"""Many processes write one store: nobody is starved, nothing is lost, and a stopped writer delays others boundedly."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import LockHeldError, StaleSnapshotError
+from sheetsync.store import Store, VersionedStore, fsck, posix
+from sheetsync.store.backend import Holder
+from sheetsync.store.posix import PosixFileSystem
+
+WRITERS = 4
+CTX = RequestContext(user="ada")
+
+
+def count_up(folder: Path, until: float) -> int:
+    """Raise a shared counter as often as there is time, each time upon the newest snapshot."""
+    named = VersionedStore(CTX, url=folder)
+    done = 0
+    while time.monotonic() < until or not done:
+        base = named.latest("counter")
+        count = base.content["count"] if base is not None and isinstance(base.content, dict) else 0
+        try:
+            named.save("counter", {"count": count + 1}, base)
+        except StaleSnapshotError:
+            continue
+        done += 1
+    return done
+
+
+def test_processes_that_raise_one_counter_lose_no_update_and_all_get_on(folder: Path) -> None:
+    Store.open(folder).close()
+    until = time.monotonic() + 1.5
+    children = []
+    for _ in range(WRITERS):
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(writing, str(count_up(folder, until)).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        children.append((pid, reading))
+    done = []
+    for pid, reading in children:
+        done.append(int(os.read(reading, 20)))
+        os.close(reading)
+        os.waitpid(pid, 0)
+    named = VersionedStore(CTX, url=folder)
+    counts = [s.content["count"] for s in named.history("counter") if isinstance(s.content, dict)]
+    assert counts == list(range(1, sum(done) + 1))
+    assert min(done) > 0
+    assert fsck(folder).findings == ()
+
+
+def test_a_writer_that_is_stopped_delays_others_for_a_bounded_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = VersionedStore(CTX, url=folder)
+    named.save("alpha", {"n": 1})
+    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    stopped = PosixFileSystem(folder)
+    with stopped.lock("default/.store/lock"):
+        began = time.monotonic()
+        with pytest.raises(LockHeldError, match="another writer has held"):
+            named.save("alpha", {"n": 2})
+        assert 0.1 < time.monotonic() - began < 5
+    assert named.save("alpha", {"n": 2}).version == 2
+    stopped.close()
+
+
+def test_a_holder_who_has_not_said_so_yet_is_still_somebody(folder: Path) -> None:
+    Store.open(folder).close()
+    (folder / "default/.store/leases").mkdir()
+    one, other = PosixFileSystem(folder), PosixFileSystem(folder)
+    path = "default/.store/leases/sync.lock"
+    lock = one.try_lock(path, Holder("ada", "here", 7, 1.0))
+    assert lock is not None
+    assert other.lock_holder(path) == Holder("ada", "here", 7, 1.0)
+    (folder / path).write_bytes(b"")
+    holder = other.lock_holder(path)
+    assert holder is not None
+    assert holder.who == "somebody"
+    lock.release()
+    assert other.lock_holder(path) is None
+    one.close()
+    other.close()
