@@ -167,13 +167,13 @@ def _read_kpi(fields: Fields, at: str) -> KpiRow:
 def parse_form(form: DraftForm, draft: WorkbenchDraft, firearms: FirearmCatalogue) -> Parsed:
     """The spec and policy that the form says, or its mistakes."""
     errors: dict[str, str] = {}
-    _try(errors, "version", lambda: check_version(form.version))
-    _try(errors, "name", lambda: check_line(form.name))
+    _try(errors, "version", check_version, form.version)
+    _try(errors, "name", check_line, form.name)
     if len(form.description) > TEXT_MOST:
         errors["description"] = f"longer than {TEXT_MOST:,} characters"
     routes = tuple(line.strip() for line in form.engine_routes.splitlines() if line.strip())
     for route in routes:
-        _try(errors, "engine_routes", lambda route=route: check_line(route))  # type: ignore[misc]
+        _try(errors, "engine_routes", check_line, route)
     scopes, bindings = _parse_scopes(form, draft, firearms, errors)
     kpis = _parse_kpis(form, draft, errors)
     if errors:
@@ -201,7 +201,7 @@ def _parse_scopes(
         at = f"scope.{index}."
         if row.dropped or (row.is_new and not row.name):
             continue
-        _try(errors, at + "name", lambda row=row: check_scope(row.name))  # type: ignore[misc]
+        _try(errors, at + "name", check_scope, row.name)
         if row.name in seen:
             errors[at + "name"] = f"scope {row.name} is there already"
         seen.add(row.name)
@@ -259,18 +259,18 @@ def _parse_kpis(form: DraftForm, draft: WorkbenchDraft, errors: dict[str, str]) 
 
 def _kpi_mistakes(row: KpiRow, at: str, old: KpiBinding | None, *, taken: bool) -> dict[str, str]:
     errors: dict[str, str] = {}
-    _try(errors, at + "name", lambda: check_kpi_name(row.name))
+    _try(errors, at + "name", check_kpi_name, row.name)
     if taken:
         errors[at + "name"] = f"KPI {row.name} is there already"
     if row.impact not in IMPACT_TYPES:
         errors[at + "impact"] = f"choose one of {', '.join(IMPACT_TYPES)}"
-    _try(errors, at + "formula", lambda: check_line(row.formula))
+    _try(errors, at + "formula", check_line, row.formula)
     # As with firearms: a formula that was wrong already is verify's to report; a newly typed one is refused here.
     if old is None or old.formula != row.formula:
         problem = formula_error(row.formula)
         if problem:
             errors[at + "formula"] = problem
-    _try(errors, at + "unit", lambda: check_line(row.unit))
+    _try(errors, at + "unit", check_line, row.unit)
     if row.target and _number(row.target) is None:
         errors[at + "target"] = f"{row.target[:40]!r} is not a number"
     return errors
@@ -284,8 +284,8 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _try(errors: dict[str, str], name: str, check: Callable[[], object]) -> None:
+def _try(errors: dict[str, str], name: str, check: Callable[[str], object], value: str) -> None:
     try:
-        check()
+        check(value)
     except ValueError as exc:
         errors[name] = str(exc)

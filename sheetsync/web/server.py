@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sheetsync.settings.model import ServeSettings
 
 BACKLOG: Final = 128
+CALLS_AT_ONCE: Final = 256  # more are told to come back
 HEADER_BYTES_MOST: Final = 32 * 1024
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -59,7 +60,7 @@ def serve_site(
         config = uvicorn.Config(
             create_app(site), log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             lifespan="off", timeout_keep_alive=10, timeout_graceful_shutdown=5, ws="none", http="h11",
-            h11_max_incomplete_event_size=HEADER_BYTES_MOST,
+            h11_max_incomplete_event_size=HEADER_BYTES_MOST, limit_concurrency=CALLS_AT_ONCE,
         )  # fmt: skip
         on_ready(site.base_url, site.new_link() if site.by_link else None)
         uvicorn.Server(config).run(sockets=[listener])

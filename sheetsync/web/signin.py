@@ -56,32 +56,29 @@ class OneTimeLink:
 
 
 class TryLimit:
-    """Counts failed sign-ins in a sliding minute, by address and in all."""
+    """Counts sign-ins in a sliding minute, by address and in all; a good one is forgotten by its address."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._by_place: dict[str, deque[float]] = {}
-        self._all: deque[float] = deque()
+        self._all: deque[float] = deque(maxlen=TRIES_IN_ALL)
         self._lock = threading.Lock()
 
-    def wait_s(self, place: str) -> int:
-        """Seconds until this address may try again; 0: now."""
+    def take(self, place: str) -> int:
+        """Take one try for this address: 0, or the seconds until there is one. Parallel tries cannot slip through."""
         with self._lock:
             now = self._clock.monotonic()
             here = self._by_place.get(place, deque())
-            waits = [_wait(here, TRIES_PER_PLACE, now), _wait(self._all, TRIES_IN_ALL, now)]
-            return max(waits)
+            wait_s = max(_wait(here, TRIES_PER_PLACE, now), _wait(self._all, TRIES_IN_ALL, now))
+            if wait_s == 0:
+                self._count(place, now)
+            return wait_s
 
-    def count(self, place: str) -> None:
-        """A try of this address; counted before the token is checked, so that parallel tries count too."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if len(self._by_place) >= PLACES_KEPT and place not in self._by_place:
-                self._by_place = {name: tries for name, tries in self._by_place.items() if now - tries[-1] < WINDOW_S}
-            self._by_place.setdefault(place, deque(maxlen=TRIES_PER_PLACE)).append(now)
-            self._all.append(now)
-            while len(self._all) > TRIES_IN_ALL:
-                self._all.popleft()
+    def _count(self, place: str, now: float) -> None:
+        if len(self._by_place) >= PLACES_KEPT and place not in self._by_place:
+            self._by_place = {name: tries for name, tries in self._by_place.items() if now - tries[-1] < WINDOW_S}
+        self._by_place.setdefault(place, deque(maxlen=TRIES_PER_PLACE)).append(now)
+        self._all.append(now)
 
     def forget(self, place: str) -> None:
         """A try succeeded: this address starts afresh."""

@@ -182,3 +182,16 @@ class TestProxy:
         browser = self.browser(self.bench(make))
         browser.get("/", **{self.HEADER: "ana"})
         assert browser.post("/new", {"id": "x"}, csrf="", **{self.HEADER: "ana"}).status_code == 403
+
+
+def test_tries_made_at_once_cannot_slip_through_the_limit(clock: FakeClock) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from sheetsync.web.signin import TRIES_IN_ALL, TRIES_PER_PLACE, TryLimit
+
+    limit = TryLimit(clock)
+    with ThreadPoolExecutor(16) as pool:
+        waits = list(pool.map(lambda _: limit.take("10.0.0.1"), range(200)))
+    assert waits.count(0) == TRIES_PER_PLACE
+    elsewhere = [limit.take(f"10.0.{number}.1") for number in range(200)]
+    assert elsewhere.count(0) == TRIES_IN_ALL - TRIES_PER_PLACE

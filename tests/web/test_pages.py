@@ -514,3 +514,20 @@ class TestHealth:
         with bench.workspace.store.lease("sync", who="cron"):
             assert "<b>sync</b>: cron on" in bench.browser().get("/health").text
         assert "Nobody holds a lock" in bench.browser().get("/health").text
+
+
+def test_an_empty_workbench_says_what_to_do_first(bench: Bench) -> None:
+    browser = bench.browser()
+    assert "There are no connectors yet" in browser.get("/").text
+    assert "0 open drafts" in browser.get("/drafts").text
+    assert browser.get("/health").status_code == 200
+
+
+def test_a_connector_of_a_thousand_scopes_is_shown_edited_and_saved(bench: Bench) -> None:
+    scopes = [{"name": f"core.scope{number}"} for number in range(1000)]
+    draft = new_draft(bench.workspace, "large", {"scopes": scopes}).draft
+    browser = bench.browser()
+    saved = edit(browser, draft.id, scope__999__firearm="firearm.money")
+    assert saved.status_code == 303, saved.text[:500]
+    assert browser.get(f"/drafts/{draft.id}").text.count("<tbody") >= 1000
+    assert list(show_draft(bench.workspace, draft.id).draft.policy_snapshot.firearms) == ["core.scope999"]

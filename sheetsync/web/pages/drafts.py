@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from starlette.responses import Response
@@ -65,13 +66,13 @@ def show_draft(visit: Visit) -> Response:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether this person may publish this draft, as far as the second-person rule goes; shown before the button."""
 
-    def __init__(self, looser: tuple[Loosening, ...], refusal: str, *, approval_missing: bool) -> None:
-        self.looser = looser
-        self.refusal = refusal
-        self.approval_missing = approval_missing
+    looser: tuple[Loosening, ...]
+    refusal: str = ""
+    approval_missing: bool = False
 
 
 def judge(ws: Workspace, catalogue: Catalogue, draft: WorkbenchDraft) -> Verdict:
@@ -79,7 +80,7 @@ def judge(ws: Workspace, catalogue: Catalogue, draft: WorkbenchDraft) -> Verdict
     published = catalogue.published(draft.connector_id)
     looser = () if draft.retires else loosenings(published.policy() if published else None, draft.policy_snapshot)
     if not looser or not ws.rules.loosening_needs_second_person:
-        return Verdict(looser, "", approval_missing=False)
+        return Verdict(looser)
     writers, unattended = catalogue.writers(draft), ws.rules.unattended_users
     missing = needs_approval(draft, writers=writers, unattended=unattended) and not approvers_of(
         draft, unattended=unattended
@@ -88,7 +89,7 @@ def judge(ws: Workspace, catalogue: Catalogue, draft: WorkbenchDraft) -> Verdict
         check_second_person(draft, looser, writers=writers, user=ws.ctx.user, unattended=unattended)
     except SecondPersonError:
         return Verdict(looser, _refusal(ws.ctx.user, writers, draft, missing=missing), approval_missing=missing)
-    return Verdict(looser, "", approval_missing=missing)
+    return Verdict(looser, approval_missing=missing)
 
 
 def _refusal(user: str, writers: set[str], draft: WorkbenchDraft, *, missing: bool) -> str:

@@ -23,12 +23,11 @@ def show_sign_in(visit: Visit) -> Response:
 
 def sign_in(visit: Visit) -> Response:
     """Sign in, by the one-time link or by name and token, always into a new session."""
-    wait_s = visit.site.tries.wait_s(visit.place)
+    wait_s = visit.site.tries.take(visit.place)
     if wait_s:
         response = _sign_in_page(visit, 429, problem=f"Too many tries. Wait {wait_s} seconds, then try again.")
         response.headers["Retry-After"] = str(wait_s)
         return response
-    visit.site.tries.count(visit.place)
     person = _person_by_link(visit) if visit.site.by_link else _person_by_token(visit)
     if person is None:
         problem = (
@@ -44,9 +43,8 @@ def sign_in(visit: Visit) -> Response:
 
 def renew_link(visit: Visit) -> Response:
     """Print a new one-time link where the server was started: only who sees that terminal can use it."""
-    if not visit.site.by_link or visit.site.tries.wait_s(visit.place):
+    if not visit.site.by_link or visit.site.tries.take(visit.place):
         return _sign_in_page(visit, 429, problem="Not now. Wait a minute, then try again.")
-    visit.site.tries.count(visit.place)
     visit.site.tell(f"a new sign-in link was asked for: {visit.site.new_link()}")
     return _sign_in_page(visit, told=True)
 
