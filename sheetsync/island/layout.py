@@ -2,8 +2,8 @@
 
     providers/<namespace>/<schema>/schema                   a schema's source
     providers/<namespace>/<schema>/skills/<skill>           a skill that the schema names, or holds inline
-    providers/<namespace>/<schema>/resources/about/<file>   a document that the schema names
-    providers/<namespace>/skills/<skill>, resources/about/<file>, lists/<list>     what no schema names
+    providers/<namespace>/<schema>/resources/about          its document about itself (others: resources/<document>)
+    providers/<namespace>/skills/<skill>, resources/…, lists/<list>     what no schema names
     providers/<namespace>/manifest                          which files the provider has now
     providers/<namespace>/grading/grades                    approvals and vetoes
     selections/<selection>/selection, skills, resources, manifest, grading/grades, grading/lock
@@ -42,27 +42,6 @@ def name_fault(name: str) -> str | None:
     if name.lower() in RESERVED:
         return f"the name '{name}' is used by the island itself"
     return None
-
-
-def home(kind: str, owner: str) -> tuple[str, str]:
-    """The folder of a provider (`kind` PROVIDERS) or of a selection (SELECTIONS)."""
-    return (kind, owner)
-
-
-def schema_record(tenant: str, namespace: str, schema: str) -> RecordId:
-    """A schema's source."""
-    return RecordId(tenant, (PROVIDERS, namespace, schema, "schema"), schema)
-
-
-def selection_record(tenant: str, selection: str) -> RecordId:
-    """A selection's source."""
-    return RecordId(tenant, (SELECTIONS, selection, "selection"), selection)
-
-
-def part_record(tenant: str, owner: tuple[str, ...], part: str, name: str) -> RecordId:
-    """A skill, document or list of a provider, of one of its schemas, or of a selection."""
-    folder = {"skill": ("skills", name), "resource": ("resources", "about", name), "list": ("lists", name)}[part]
-    return RecordId(tenant, (*owner, *folder), name)
 
 
 def manifest_record(tenant: str, kind: str, owner: str) -> RecordId:

@@ -81,14 +81,19 @@ def _document(source: Source) -> tuple[str, ...]:
     return ("resources", ABOUT) if is_about else ("resources", source.name)
 
 
+def _lowered(folder: tuple[str, ...]) -> tuple[str, ...]:
+    """As a disk that ignores case sees it."""
+    return tuple(step.lower() for step in folder)
+
+
 def _add(found: Conversion, where: str, place: tuple[str, ...], folder: tuple[str, ...], source: Source) -> None:
     full = (*place, *folder)
-    if any(part.folder == full for part in found.parts):
-        if folder == ("resources", ABOUT):
-            full = (*place, "resources", source.name)
-        if any(tuple(p.lower() for p in part.folder) == tuple(p.lower() for p in full) for part in found.parts):
-            found.problems.append(problem("same_name", where, f"another {source.kind} is also called {source.name!r}"))
-            return
+    taken = {_lowered(part.folder) for part in found.parts}
+    if _lowered(full) in taken and folder == ("resources", ABOUT):
+        full = (*place, "resources", source.name)  # one document is the about, another keeps its own name
+    if _lowered(full) in taken:
+        found.problems.append(problem("same_name", where, f"another {source.kind} is also called {source.name!r}"))
+        return
     path = source.path or None
     found.parts.append(Part(source.kind, full, full[-1], source.data, source.suffix, path, source.hash))
 

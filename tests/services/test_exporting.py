@@ -128,6 +128,15 @@ def test_a_destination_that_exists_is_refused_and_left_alone(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]
 
 
+def test_a_destination_that_cannot_be_made_is_an_error_that_leaves_nothing(
+    ws: Workspace, filled: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DestinationError):
+        export_island(ws, "tides", tmp_path / "file" / "out")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_an_unknown_or_partial_id_is_refused_before_anything_is_written(
     ws: Workspace, filled: dict[str, bytes], tmp_path: Path
 ) -> None:
