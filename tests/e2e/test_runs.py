@@ -8,46 +8,73 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.request import Request, urlopen
 
 import pytest
+import requests
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Work
 
 
+class Quiet(ThreadingHTTPServer):
+    """A client that was killed is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_args: Any) -> None:
+        """Nothing."""
+
+
 class Gate:
-    """A server in front of another one: calls wait until it is opened."""
+    """A server in front of another one, that holds calls back.
+
+    `holds`: the next call whose path contains this is held, before it is passed on or after; then no further one.
+    """
 
     def __init__(self, url: str) -> None:
         self.open = threading.Event()
         self.reached = threading.Event()
+        self.done = threading.Event()
+        self.holds: tuple[str, str] | None = ("", "before")
+        self.late: list[int] = []  # the statuses of calls that were held and then passed on
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
             def handle_any(self) -> None:
-                gate.reached.set()
-                gate.open.wait(60)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+                when = gate.hold(self.path)
+                if when == "before":
+                    gate.open.wait(60)
                 kind = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
-                with urlopen(Request(url + self.path, data=body, method=self.command, headers=kind)) as answer:  # noqa: S310
-                    data = answer.read()
-                    self.send_response(answer.status)
+                answer = requests.request(self.command, url + self.path, data=body, headers=kind, timeout=60)
+                if when:
+                    gate.late.append(answer.status_code)
+                    gate.done.set()
+                if when == "after":
+                    gate.open.wait(60)
+                self.send_response(answer.status_code)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()
-                self.wfile.write(data)
+                self.wfile.write(answer.content)
 
             do_GET = do_POST = do_PUT = handle_any  # noqa: N815  # the names of http.server
 
             def log_message(self, *_args: Any) -> None:
                 """Nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Quiet(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def hold(self, path: str) -> str:
+        """Is this the call to hold, and when?"""
+        if self.holds is None or self.holds[0] not in path:
+            return ""
+        when, self.holds = self.holds[1], None
+        self.reached.set()
+        return when
 
     def close(self) -> None:
         self.open.set()
@@ -120,3 +147,30 @@ def test_all_goes_through_every_target(work: Work, github: Callable[[], str]) ->
     assert [run["tenant"] for run in found["runs"]] == ["default", "other"]
     assert found["runs"][0]["changed"] is True
     assert found["runs"][1]["error"]["code"] == "spreadsheet_not_found"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_killed_at_its_write_is_finished_by_the_next(
+    work: Work, github: Callable[[], str], gate: Gate, when: str
+) -> None:
+    """Before: the write is still under way when the next run is done, and must not land then. After: it landed."""
+    github()
+    gate.holds = None
+    work.ok("push")
+    work.type_into("Policy Matrix", ("github", "read_public"), "firearm_id", "firearm.payment")
+    gate.holds = (":batchUpdate", when)
+    killed = work.start("sync")
+    assert gate.reached.wait(30)
+    if when == "after":
+        assert gate.done.wait(30)
+    killed.kill()
+    killed.communicate()
+    report = work.ok("sync")
+    gate.open.set()
+    assert gate.done.wait(30)
+    assert gate.late == [200 if when == "after" else 400]
+    assert (report["problems"], report["conflicts"], report["healed"]) == ([], [], [])
+    (draft,) = work.ok("draft", "list")["drafts"]
+    assert work.rows("Policy Matrix")[("github", "read_public")]["sync_status"] == f"pending in {draft['id']}"
+    again = work.ok("sync")
+    assert (again["changed"], again["calls"]["write"]) == (False, 0)
