@@ -68,6 +68,9 @@ class Backend(Protocol):
     def tenants(self) -> list[str]:
         """The folders of tenants that have a journal."""
 
+    def folders(self) -> list[str]:
+        """All that could be a tenant's folder, a journal in it or not."""
+
     def open_tenant(self, folder: str) -> TenantBackend:
         """One tenant's part; `folder` is encoded. Makes nothing yet."""
 

@@ -18,7 +18,7 @@ from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import FIRST_PREV, Entry, decode_line, is_whole
 from sheetsync.store.media import parse_format
 from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
-from sheetsync.store.recovery import CHECKPOINT
+from sheetsync.store.recovery import CHECKPOINT, is_snapshot_path
 from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.state import JournalState
 
@@ -119,7 +119,7 @@ def scan(backend: Backend) -> tuple[str, list[TenantScan]]:
     except StoreDamagedError as exc:
         what = "FORMAT is missing" if data is None else exc.message
         store.find("format", "FORMAT", what, hint="restore the file from a copy of the store")
-    return store_id, [store, *(scan_tenant(name, backend.open_tenant(name)) for name in backend.tenants())]
+    return store_id, [store, *(scan_tenant(name, backend.open_tenant(name)) for name in backend.folders())]
 
 
 def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
@@ -127,6 +127,9 @@ def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
     found = TenantScan(tenant, part)
     files = sorted(part.walk())
     _scan_journal(found, [path for path, kind in files if kind == "file" and path.startswith(f"{JOURNAL}/")])
+    if not found.lines and any(is_snapshot_path(path) for path, _ in files):
+        found.broken = True
+        found.find("journal_gap", JOURNAL, "the journal is gone, but snapshots are there", hint=_LOST)
     for path, kind in files:
         if kind != "file":
             what = "symbolic link" if kind == "link" else "special file"

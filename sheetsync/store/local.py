@@ -79,9 +79,13 @@ class LocalBackend:
         self._files.sync_folder("")
 
     def tenants(self) -> list[str]:
-        """Folders that have a journal, or at least a work folder."""
+        """Folders that have a journal."""
+        return [name for name in self.folders() if self._files.kind(f"{name}/{JOURNAL}") == "folder"]
+
+    def folders(self) -> list[str]:
+        """Folders that do not start with a dot."""
         names = (name for name in self._files.listdir("") if not name.startswith("."))
-        return sorted(name for name in names if self._files.kind(f"{name}/{JOURNAL}") == "folder")
+        return sorted(name for name in names if self._files.kind(name) == "folder")
 
     def open_tenant(self, folder: str) -> LocalTenant:
         """One tenant's part."""

@@ -98,6 +98,10 @@ class ObjectBackend:
         """Prefixes that have a journal."""
         return sorted({key.split("/")[0] for key in self._objects.list("") if f"/{JOURNAL}/" in key})
 
+    def folders(self) -> list[str]:
+        """First parts of keys."""
+        return sorted({key.split("/")[0] for key in self._objects.list("") if "/" in key and not key.startswith(".")})
+
     def open_tenant(self, folder: str) -> ObjectTenant:
         """One tenant's part."""
         return ObjectTenant(self._objects, folder)

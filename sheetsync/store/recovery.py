@@ -18,8 +18,9 @@ from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.state import JournalState
 
 CHECKPOINT: Final = "checkpoint.json"
-CHECKPOINT_SNAPSHOTS: Final = 4096  # a writer makes a checkpoint after so many
-OPENING_SNAPSHOTS: Final = 128  # an opening that had to look at more makes one, so that the next need not
+CHECKPOINT_SEEN: Final = 4096  # entries and snapshots after which a writer makes a checkpoint
+OPENING_SEEN: Final = 256  # an opening that had to look at more makes one, so that the next need not
+OPENING_BYTES: Final = 1 << 20
 SHOWN: Final = 5
 
 
@@ -27,7 +28,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     """Make the folders say what the journal says. Only under `exclusive`, with the journal read to its end.
 
     Returns:
-        the number of snapshots since the checkpoint.
+        the number of entries and snapshots since the checkpoint.
 
     Raises:
         StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
@@ -36,17 +37,18 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     upto = read_checkpoint(backend, state)
     if state.number == 0:
         _check_no_journal(backend)
-    put, seen = 0, 0
+    put, seen, seen_bytes = 0, 0, 0
     for _, line in backend.lines(upto + 1, state.number):
         entry = decode_line(line)
         put += complete_names(backend, entry)
-        seen += len(entry.changes)
+        seen += 1 + len(entry.changes)
+        seen_bytes += len(line)
     if put:
         tell(f"recovered: {put} snapshot{'s' * (put != 1)} of committed saves put in place")
     swept = backend.sweep()
     if swept:
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
-    if seen < OPENING_SNAPSHOTS:
+    if seen < OPENING_SEEN and seen_bytes < OPENING_BYTES:
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))

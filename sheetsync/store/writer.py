@@ -32,7 +32,7 @@ from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors
 from sheetsync.store.names import RecordId
 from sheetsync.store.reader import StoreReader
-from sheetsync.store.recovery import CHECKPOINT_SNAPSHOTS, checkpoint, cut_torn_line
+from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Request, Transaction, is_stale, plan_changes
@@ -200,9 +200,9 @@ class StoreWriter(StoreReader):
 
     def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
-        self._since_checkpoint += len(added.changes)
+        self._since_checkpoint += 1 + len(added.changes)
         try:
-            if self._since_checkpoint >= CHECKPOINT_SNAPSHOTS and not self._unplaced:
+            if self._since_checkpoint >= CHECKPOINT_SEEN and not self._unplaced:
                 self._checkpoint()
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()

@@ -102,6 +102,15 @@ def lose_journal(folder: Path) -> None:
     (folder / JOURNAL).unlink()
 
 
+def lose_journal_folder(folder: Path) -> None:
+    shutil.rmtree(folder / "default/journal")
+
+
+def plant_folder(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere/notes.txt").write_text("mine")
+
+
 def lose_format(folder: Path) -> None:
     (folder / "FORMAT").unlink()
 
@@ -120,7 +129,9 @@ DAMAGES: dict[Callable[[Path], None], tuple[set[str], bool]] = {
     drop_line: ({"journal_order", "lost_commit"}, False),
     lose_last_line: ({"foreign"}, False),
     break_last_line: ({"broken_line", "lost_commit"}, False),
-    lose_journal: ({"foreign"}, False),
+    lose_journal: ({"journal_gap", "lost_commit"}, False),
+    lose_journal_folder: ({"journal_gap", "lost_commit"}, False),
+    plant_folder: ({"foreign"}, False),
     lose_format: ({"format"}, False),
 }
 
