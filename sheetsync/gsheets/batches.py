@@ -15,7 +15,7 @@ from typing import Any, Final
 from sheetsync.domain.draft import CellValue
 from sheetsync.gsheets.layout import draw_tab, format_rows, own_columns, protect_tab
 from sheetsync.gsheets.reading import MARK_KEY, TAB_KEY
-from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, SheetRead, TouchRow
+from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 
 JSON = Any
@@ -80,6 +80,7 @@ def render(
     requests += _sets([one for one in batch.operations if isinstance(one, TouchRow)], places)
     requests += _structure(batch, places, firearms)
     for role in (*batch.adopt, *batch.repair):
+        requests += _unprotect(read.tabs[role])
         requests += _adopt_tab(role, places[role], batch, firearms, adopted=role in batch.adopt)
     return done
 
@@ -192,6 +193,12 @@ def _create_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...
 def _row_data(role: Role, one: AddRow) -> JSON:
     values = [cell_data(value) for value in one.values]
     return {"values": [*values, cell_data(one.status)] if LAYOUTS[role].answers else values}
+
+
+def _unprotect(tab: TabRead) -> list[JSON]:
+    """Take away what is left of our own protections, before they are set again."""
+    ours = [number for number, text in tab.protected if text.startswith(PROTECTION_MARK)]
+    return [{"deleteProtectedRange": {"protectedRangeId": number}} for number in ours]
 
 
 def _adopt_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...], *, adopted: bool) -> list[JSON]:

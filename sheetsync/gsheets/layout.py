@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.kpi import IMPACT_TYPES
-from sheetsync.sync.gateway import TabRead
+from sheetsync.sync.gateway import PROTECTION_MARK, TabRead
 from sheetsync.sync.tabs import (
     COVERAGE,
     KPIS,
@@ -51,7 +51,7 @@ NUMBER_FORMATS: Final = {
 }
 TEXT_FORMAT: Final = {"type": "TEXT", "pattern": "@"}
 PLAIN_KINDS: Final = ("bool", "number")
-OURS: Final = "sheetsync"
+OURS: Final = PROTECTION_MARK
 
 
 def column_range(sheet_id: int, index: int, first_row: int, end_row: int | None = None) -> JSON:
@@ -153,15 +153,15 @@ def _conditions(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON
 def protect_tab(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
     """Hard: tabs that only sheetsync writes, and our headers. Warning only: keys and `sync_status` in owners' tabs."""
     if role not in OWNER_ROLES:
-        return [_protect({"sheetId": sheet_id}, f"{OURS}: written by sheetsync only", hard=True)]
+        return [_protect({"sheetId": sheet_id}, f"{OURS}written by sheetsync only", hard=True)]
     found = []
     for column in LAYOUTS[role].columns:
         if column.name not in columns:
             continue
         index = columns[column.name]
-        found.append(_protect(column_range(sheet_id, index, 0, 1), f"{OURS}: header {column.name}", hard=True))
+        found.append(_protect(column_range(sheet_id, index, 0, 1), f"{OURS}header {column.name}", hard=True))
         if column.key or column.name == SYNC_STATUS:
-            text = f"{OURS}: {column.name} is kept by sheetsync"
+            text = f"{OURS}{column.name} is kept by sheetsync"
             found.append(_protect(column_range(sheet_id, index, 1), text, hard=False))
     return found
 

@@ -20,7 +20,7 @@ MARK_KEY: Final = "sheetsync.mark"
 CELL: Final = "userEnteredValue,effectiveValue(errorValue(type)),note"
 TAB_FIELDS: Final = (
     "properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue),"
-    "protectedRanges(protectedRangeId),merges"
+    "protectedRanges(protectedRangeId,description),merges"
 )
 READ_FIELDS: Final = (
     "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
@@ -96,7 +96,7 @@ def parse_read(answer: JSON, spreadsheet_id: str, *, columns: Mapping[Role, dict
         elif role in ROLES:
             tab = parse_tab(role, sheet, columns.get(role))
             if role in tabs:
-                doubled.append((role, tab.title))
+                doubled.append(tab)
             else:
                 tabs[role] = tab
     title = answer.get("properties", {}).get("title", "")
@@ -149,8 +149,13 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     return TabRead(
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
-        len(sheet.get("protectedRanges", ())), int(grid.get("frozenRowCount", 0)), last,
+        _protections(sheet), int(grid.get("frozenRowCount", 0)), last,
     )  # fmt: skip
+
+
+def _protections(sheet: JSON) -> tuple[tuple[int, str], ...]:
+    found = sheet.get("protectedRanges", ())
+    return tuple((int(one.get("protectedRangeId", 0)), str(one.get("description", ""))) for one in found)
 
 
 def _grid_rows(sheet: JSON) -> Iterable[tuple[int, list[JSON]]]:

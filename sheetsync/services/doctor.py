@@ -16,6 +16,7 @@ from sheetsync.errors import NotFoundError, SheetSyncError
 from sheetsync.services.health import read_health
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
+from sheetsync.sync.drift import unprotected
 from sheetsync.sync.gateway import SheetGateway, SheetRead
 from sheetsync.sync.tabs import LAYOUTS
 
@@ -139,18 +140,14 @@ def _check_mark(ws: Workspace, listed: SheetRead) -> Iterator[Line]:
 
 
 def _check_tabs(read: SheetRead) -> Iterator[Line]:
-    for role, title in read.doubled:
-        yield Line("fail", "tabs", f"there are two tabs that count as '{role}', one of them is '{title}'",
+    for copied in read.doubled:
+        yield Line("fail", "tabs", f"there are two tabs that count as '{copied.role}', one of them is '{copied.title}'",
                    "delete the copy", PROBLEMS)  # fmt: skip
-    bare = [tab.title for tab in read.tabs.values() if tab.protected == 0]
+    bare = [read.tabs[role].title for role in unprotected(read)]
     if bare:
-        yield Line("warn", "protection", f"nothing is protected in {', '.join(bare)}", "sheetsync push sets it again")
+        yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")
     else:
         yield Line("ok", "protection", "all tabs are protected")
-    lost = [tab.title for tab in read.tabs.values() if not tab.validated]
-    if lost:
-        yield Line("warn", "validation", f"checkboxes or dropdowns are gone in {', '.join(lost)}",
-                   "sheetsync push sets them again")  # fmt: skip
     merged = [tab.title for tab in read.tabs.values() if tab.merges]
     if merged:
         yield Line("warn", "merged cells", f"in {', '.join(merged)}: edits there cannot be read", "unmerge them")

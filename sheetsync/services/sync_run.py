@@ -33,6 +33,7 @@ from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, make_drafts
+from sheetsync.sync.drift import doubled_problems, pick_known_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
     AddRow,
@@ -55,7 +56,7 @@ from sheetsync.sync.safety import (
     version_stop,
 )
 from sheetsync.sync.settle import Settled, settle
-from sheetsync.sync.sync_tabs import compare_sync_tab
+from sheetsync.sync.sync_tabs import compare_sync_tab, digest_of_rows
 from sheetsync.sync.tabs import COVERAGE, LAYOUTS, OWNER_ROLES, REGISTRY, ROLES, STATUS, Role
 from sheetsync.sync.view import View, fate_of
 
@@ -145,7 +146,7 @@ class SyncRun:
                 return self._with_unmarked(listing)
             read = self.gateway.read(sizes)
             return self._with_unmarked(replace(read, listed=listing.listed, foreign_cells=0))
-        read = self.gateway.read(sizes)
+        read = pick_known_tabs(self.gateway.read(sizes), self.state.tabs)
         if any(role not in read.tabs for role in ROLES) and self.state.tabs:
             listing = self.gateway.list_tabs()
             return self._with_unmarked(replace(read, listed=listing.listed))
@@ -276,6 +277,7 @@ class SyncRun:
         for cell in plan.state.pending:
             if cell[1][0] in changes.ids:
                 plan.state.pending[cell] = changes.ids[cell[1][0]]
+        plan.problems += doubled_problems(read)
         plan.operations = answer_rows(plan, changes.ids)
         self._sync_tabs(read, view, plan, changes.ids)
         check_size(plan, read)
@@ -284,17 +286,19 @@ class SyncRun:
     def _sync_tabs(self, read: SheetRead, view: View, plan: Plan, ids: DraftIds) -> None:
         roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if self.mode.writes else ()
         for role in roles:
-            operations, foreign = compare_sync_tab(
-                role, read.tabs.get(role), view.shown[role], dict(self.state.tables.get(role, {}))
-            )
+            tab, wanted = read.tabs.get(role), view.shown[role]
+            touched = tab is not None and digest_of_rows(row.cells for row in tab.rows) != self.state.digests.get(role)
+            before = self.state.tables.get(role) if touched else None
+            operations, foreign = compare_sync_tab(role, tab, wanted, before)
             plan.operations += operations
             plan.overwritten += foreign
+            plan.state.digests[role] = digest_of_rows(wanted.values())
         if STATUS not in read.tabs and not self.mode.writes:
             return
         if plan.operations or plan.events:
             plan.state.shown_commit = view.commit + bool(plan.events)
-        wanted = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
-        operations, _ = compare_sync_tab(STATUS, read.tabs.get(STATUS), wanted, None)
+        told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
+        operations, _ = compare_sync_tab(STATUS, read.tabs.get(STATUS), told, None)
         plan.operations += operations
 
     def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:

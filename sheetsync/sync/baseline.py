@@ -14,7 +14,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue
 from sheetsync.sync.decide import UNKNOWN, Answer, Nothing
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, Token, TouchRow
-from sheetsync.sync.tabs import LAYOUTS, Cell, Role, RowKey
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Cell, Role, RowKey
 
 Row = tuple[CellValue, ...]
 Tables = Mapping[Role, Mapping[RowKey, Row]]
@@ -97,6 +97,7 @@ class SyncState:
         token, seal, top: the version of the spreadsheet it stands for, the hash of the pre-images that were checked,
             and the highest epoch ever used.
         planned: how many batches were ever planned.
+        digests: hashes of what the tabs that only sheetsync writes were last made to show.
         accept, asked: a person's answer to exit 7, and the versions it was asked about.
     """
 
@@ -119,6 +120,7 @@ class SyncState:
     notes: dict[Cell, str] = field(default_factory=dict)
     tabs: dict[Role, TabMark] = field(default_factory=dict)
     shown_commit: int = 0
+    digests: dict[Role, str] = field(default_factory=dict)
     held: str = ""
     tables: Tables = field(default_factory=dict, compare=False)  # the tables at `commit`, not stored
 
@@ -131,6 +133,7 @@ class SyncState:
             answers=dict(self.answers),
             notes=dict(self.notes),
             tabs=dict(self.tabs),
+            digests=dict(self.digests),
         )
 
     def row(self, role: Role, key: RowKey) -> Row | None:
@@ -174,7 +177,7 @@ class SyncState:
         if commit == self.commit and tables is self.tables:
             return
         differs: dict[tuple[Role, RowKey], Row | None] = {}
-        for role in set(tables) | set(self.tables):
+        for role in OWNER_ROLES:
             now = tables.get(role, {})
             for key in self.keys(role):
                 row = self.row(role, key)

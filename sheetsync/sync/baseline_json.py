@@ -77,6 +77,7 @@ def state_to_json(state: SyncState) -> JSON:
         "tabs": {role: [mark.sheet_id, mark.columns, mark.rows] for role, mark in sorted(state.tabs.items())},
         "shown_commit": state.shown_commit,
         "held": state.held,
+        "digests": state.digests,
     }
     head = {"format": FORMAT, "spreadsheet_id": state.spreadsheet_id, "commit": state.commit}
     head |= {} if state.known else {"known": False}
@@ -157,5 +158,5 @@ def state_from_json(value: JSON) -> SyncState:
         put_back=tuple(PutBack(r, tuple(k), _raws(c), _raws(o), lost) for r, k, c, o, lost in get("put_back", [])),
         accept=get("accept"), asked=tuple(Token(int(e), str(n)) for e, n in get("asked", [])),
         tabs={role: TabMark(one[0], dict(one[1]), one[2]) for role, one in get("tabs", {}).items()},
-        shown_commit=get("shown_commit", 0), held=get("held", ""),
+        shown_commit=get("shown_commit", 0), held=get("held", ""), digests=dict(get("digests", {})),
     )  # fmt: skip

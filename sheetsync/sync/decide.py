@@ -119,7 +119,7 @@ def new_edit(cell: CellState) -> PendingEdit:
     """The edit that the remote value is."""
     start = _start(cell)
     known = None if isinstance(start, Nothing) else start
-    fine = same(cell.published, start) or same(cell.published, cell.remote)
+    fine = same(cell.published, known) or same(cell.published, cell.remote)
     return PendingEdit(known, cell.remote, "", NO_CONFLICT if fine else cell.published)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue
@@ -53,6 +53,9 @@ class RowRead:  # not frozen: 100,000 are made a run, and a frozen one takes thr
     notes: dict[str, str] | None = None
 
 
+PROTECTION_MARK: Final = "sheetsync: "  # how the description of a protection of ours begins
+
+
 @dataclass(frozen=True, slots=True)
 class TabRead:
     """One tab of ours as it was read. `columns`: column → index in the grid, for those whose header was found."""
@@ -66,10 +69,9 @@ class TabRead:
     column_count: int
     headers: tuple[str, ...] = ()
     merges: tuple[tuple[int, int, int, int], ...] = ()  # (first row, end row, first column, end column)
-    protected: int = 0
+    protected: tuple[tuple[int, str], ...] = ()  # (id, description) of what protects parts of it
     frozen: int = 0
     last_row: int = 0  # the index after the last row that holds anything
-    validated: bool = True  # do the first rows still carry our checkboxes and dropdowns?
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class SheetRead:
     tabs: dict[Role, TabRead]
     scratch: tuple[ScratchTab, ...] = ()
     staging: tuple[int, ...] = ()
-    doubled: tuple[tuple[Role, str], ...] = ()
+    doubled: tuple[TabRead, ...] = ()  # tabs that carry the mark of one of ours a second time
     listed: tuple[tuple[int, str], ...] | None = None
     foreign_cells: int = 0
     title: str = ""
@@ -175,7 +177,7 @@ class Batch:
     operations: tuple[Operation, ...] = ()
     create: tuple[Role, ...] = ()
     adopt: tuple[Role, ...] = ()  # unmarked tabs of our name that become ours
-    repair: tuple[Role, ...] = ()  # headers, protections and validations to be set again
+    repair: tuple[Role, ...] = ()  # tabs whose headers, protections and validations are set again
     mark: Mark | None = None
     digest: str = ""
     headers: dict[Role, dict[str, int]] = field(default_factory=dict)  # headers to write again, and where

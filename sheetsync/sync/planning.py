@@ -10,6 +10,7 @@ from typing import TypeVar
 from sheetsync.domain.model import canonical_json
 from sheetsync.sync.baseline import Intended, TabMark
 from sheetsync.sync.baseline_json import intended_to_json
+from sheetsync.sync.drift import unprotected
 from sheetsync.sync.epoch import next_token
 from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Mark, Operation, SheetRead, TouchRow
 from sheetsync.sync.outcome import Plan
@@ -37,7 +38,8 @@ def plan_batch(
     state = plan.state
     create = tuple(role for role in ROLES if role not in read.tabs) if writes else ()
     adopt = structure.adopt if writes else ()
-    repair = tuple(role for role in structure.headers if role not in adopt) if writes else ()
+    mend = dict.fromkeys((*structure.headers, *unprotected(read)))
+    repair = tuple(role for role in mend if role not in adopt) if writes else ()
     mark = structure.mark if writes and read.mark != structure.mark else None
     seen = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()}
     state.tabs = seen or state.tabs

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
+
 from sheetsync.domain.draft import CellValue
+from sheetsync.domain.model import canonical_json
 from sheetsync.sync.cells import matches, plain
-from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, RowRead, TabRead, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, RowRead, TabRead, TouchRow
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.outcome import Found
 from sheetsync.sync.tabs import LAYOUTS, STATUS, Role, RowKey, a1
@@ -13,7 +17,7 @@ Row = tuple[CellValue, ...]
 
 
 def compare_sync_tab(
-    role: Role, tab: TabRead | None, wanted: dict[RowKey, Row], before: dict[RowKey, Row] | None
+    role: Role, tab: TabRead | None, wanted: dict[RowKey, Row], before: Mapping[RowKey, Row] | None
 ) -> tuple[list[Operation], list[Found]]:
     """Operations that make the tab show `wanted`, and the foreign values they overwrite.
 
@@ -39,6 +43,12 @@ def compare_sync_tab(
                 overwritten += _foreign(tab, key, row, sets, before[key])
     operations += _additions(role, standing, [key for key in wanted if key not in seen], wanted)
     return operations, overwritten
+
+
+def digest_of_rows(rows: Iterable[tuple[Raw | CellValue, ...]]) -> str:
+    """A hash of a tab's rows, in their order; an empty cell is an empty cell, however it is written."""
+    plain_rows = [[format_value(plain("" if raw is None else raw)) for raw in row] for row in rows]
+    return hashlib.sha256(canonical_json(plain_rows)).hexdigest()[:16]
 
 
 def _key(role: Role, row: RowRead) -> RowKey:

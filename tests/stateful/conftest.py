@@ -10,7 +10,7 @@ import copy
 import json
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ CONNECTORS = {"A": "alpha", "B": "beta"}
 LETTERS = {"alpha": "A", "beta": "B"}
 TITLE = "Policy Matrix"
 OWN, RID = 5, 6  # columns that people keep beside ours
+# the model knows no safety stops over lost rows and mass edits
+ANYWAY = Forces(lost_rows=frozenset({TITLE}), mass_edit=frozenset({TITLE}))
 
 
 class Violation(Exception):  # noqa: N818 - the model's word
@@ -197,7 +199,7 @@ class World:
     owned: dict[str, tuple[str, str]] = field(default_factory=dict)
     doubled: set[str] = field(default_factory=set)
     versions: list[Any] = field(default_factory=list)
-    forces: Forces = field(default_factory=Forces)
+    forces: Forces = field(default_factory=lambda: ANYWAY)
     retired: set[str] = field(default_factory=set)
     cause: bool = False
     batches: int = 0
@@ -579,7 +581,7 @@ class World:
         state, _ = load_state(self.ws, self.sid)
         read = GoogleSheetsGateway(self.api, self.sid, store_id=self.store.store_id).read({})
         if is_foreign(state, read) and load_asked(self.ws, self.sid) in (None, read.tokens):
-            self.forces = Forces(adopt=mode == "adopt", restore_from_store=mode == "store")
+            self.forces = replace(ANYWAY, adopt=mode == "adopt", restore_from_store=mode == "store")
             self.typed |= {(row.key, row.val) for row in self.grid()}
 
     # -- processes
@@ -587,7 +589,7 @@ class World:
     def do_step(self, me: int, fault: str = "ok") -> None:
         if me not in self.procs:
             self.procs[me] = Process(self, self.forces)
-            self.forces = Forces()
+            self.forces = ANYWAY
             self.procs[me].step()
         process = self.procs[me]
         if process.at != "end":

@@ -135,3 +135,35 @@ def test_checkbox_dropdown_formats_and_protections_are_set(desk: Any) -> None:
     coverage = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Coverage Report")
     assert coverage["data"][0]["rowData"][1]["values"][2]["userEnteredFormat"]["numberFormat"]["pattern"] == "0%"
     assert not coverage["protectedRanges"][0].get("warningOnly")
+
+
+def test_protections_that_were_taken_away_are_set_again_by_push(desk: Any) -> None:
+    answer = desk.api.get(
+        desk.spreadsheet_id, fields="sheets(properties(title),protectedRanges(protectedRangeId,description))"
+    )
+    policy = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Policy Matrix")
+    theirs = {"range": {"sheetId": desk.tab().id, "startRowIndex": 3}, "description": "Bea's", "warningOnly": True}
+    desk.api.batch_update(
+        desk.spreadsheet_id,
+        [
+            {"deleteProtectedRange": {"protectedRangeId": policy["protectedRanges"][0]["protectedRangeId"]}},
+            {"addProtectedRange": {"protectedRange": theirs}},
+        ],
+    )
+    assert desk.pull().calls["write"] == 0
+    assert desk.push().calls["write"] == 1
+    answer = desk.api.get(desk.spreadsheet_id, fields="sheets(properties(title),protectedRanges(description))")
+    policy = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Policy Matrix")
+    said = [one["description"] for one in policy["protectedRanges"]]
+    assert len(said) == 9
+    assert "Bea's" in said
+    assert desk.push().calls["write"] == 0
+
+
+def test_a_copy_of_our_tab_is_told_and_not_read(desk: Any) -> None:
+    copied = desk.tab().duplicate(insert_sheet_index=0, new_sheet_name="Copy of Policy Matrix")
+    copied.update([["firearm.money"]], "C4")
+    report = desk.sync()
+    assert report.drafts == []
+    assert {one.code for one in report.problems} <= {"doubled_tab"}
+    assert desk.cell(POST, "firearm_id") == "firearm.external_write"
