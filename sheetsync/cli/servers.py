@@ -39,6 +39,24 @@ def until_stopped() -> Iterator[threading.Event]:
 
 
 @contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT end what runs here, as a success: stopping is how a server's run ends.
+
+    The page's server shuts down first and then raises the signal once more, for whoever waits for it: for us.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise click.exceptions.Exit(0)
+
+    before = [(number, signal.signal(number, stop)) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _listening(port: int) -> Iterator[None]:
     """Say what is wrong where a server cannot listen."""
     try:
@@ -95,5 +113,6 @@ def serve(session: Session, *, host: str | None, port: int | None, new_token: bo
     def ready(url: str, link: str | None) -> None:
         session.output.answer({"url": url, "link": link}, [f"serving {url}", *([f"sign in: {link}"] if link else [])])
 
-    web.run(session.settings, host=host, port=port, tell=session.output.say, on_ready=ready)
+    with ended_by_signals():
+        web.run(session.settings, host=host, port=port, tell=session.output.say, on_ready=ready)
     return 0

@@ -70,3 +70,32 @@ def test_a_port_in_use_is_a_clear_error() -> None:
         first.communicate()
     assert second.returncode == 2
     assert json.loads(second.stdout)["error"]["hint"]
+
+
+def test_the_workbench_says_where_it_is_and_stops_cleanly(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "sheetsync", "-q", "init", str(tmp_path)], check=True, timeout=60)
+    config = str(tmp_path / "config" / "sheetsync.toml")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sheetsync", "--config", config, "--json", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        value = json.loads(process.stdout.readline())
+        assert requests.get(value["link"], timeout=30).ok
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_a_new_token_is_printed_once_with_its_hash(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sheetsync", "--json", "serve", "--new-token"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    value = json.loads(done.stdout)
+    assert value["token_hash"].startswith("scrypt$")
+    assert value["token"] not in value["token_hash"]
