@@ -8,7 +8,7 @@ left. Both are entries of one record, so that nothing is ever taken back silentl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -32,6 +32,10 @@ class Grade:
     by: str
     at: str
     reason: str
+
+    def says_again(self, entries: tuple[Grade, ...]) -> bool:
+        """Is the newest entry the same word by the same person? Then saying it again tells nothing new."""
+        return bool(entries) and replace(self, at="") == replace(entries[-1], at="")
 
     def to_json(self) -> dict[str, JSONValue]:
         """As it is stored."""

@@ -61,6 +61,8 @@ def grade(ws: Workspace, address: str, *, approve: bool, reason: str) -> GradeRe
         _check_approval(ws, found, content, grades, _state(builder, found, content))
     verdict: Verdict = "approve" if approve else "veto"
     given = make_grade(found, content, verdict, by=ws.ctx.user, at=ws.clock.now(), reason=reason.strip())
+    if given.says_again(grades.entries):
+        return GradeReport(given, _state(builder, found, content))
     entries = Grades((*grades.entries, given))
     with ws.store.transaction(ws.ctx, why=f"{verdict} {found}") as tx:
         record = grades_record(ws.ctx.tenant, kind, found.owner)

@@ -186,6 +186,15 @@ def test_a_tools_veto_reaches_that_tool_alone(ws: Workspace, tides: Callable[...
     assert grade(ws.acting("ben"), "tides/tool/list", approve=True, reason="fine").state.grade == "A"
 
 
+def test_the_same_word_again_writes_nothing(ws: Workspace, tides: Callable[..., Path]) -> None:
+    tides()
+    verified(ws)
+    grade(ws.acting("ben"), "tides", approve=True, reason="fine")
+    head = ws.store.head()
+    assert grade(ws.acting("ben"), "tides", approve=True, reason="fine").state.grade == "A"
+    assert ws.store.head() == head
+
+
 def test_a_grade_needs_a_reason(ws: Workspace, tides: Callable[..., Path]) -> None:
     tides()
     with pytest.raises(UsageError):
