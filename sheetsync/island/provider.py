@@ -149,7 +149,8 @@ def _check_namespace(where: str, folder: str, good: list[Source]) -> Iterator[Pr
         )
     elif namespaces and namespaces[0] != folder:
         message = f"the namespace is {namespaces[0]!r}, but the folder is called {folder[:60]!r}"
-        yield problem("folder_name", where, message, hint=f"rename the folder to '{namespaces[0]}', or the namespace")
+        hint = f"rename the folder to '{namespaces[0]}', or the namespace"
+        yield problem("folder_name", where, message, hint=hint, about=tuple(namespaces))
 
 
 def _read_selections(

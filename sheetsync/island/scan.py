@@ -133,9 +133,11 @@ def _is_source(name: str) -> bool:
     return name.endswith(SOURCE_SUFFIXES) and name not in NOT_SOURCES and not name.startswith(".")
 
 
-def problem(code: str, where: str, message: str, *, hint: str = "", cell: str = "") -> Problem:
-    """A problem of an import; `where` is the file or folder."""
-    return Problem(code=code, tab=shown(where), cell=cell, message=message, hint=hint)
+def problem(
+    code: str, where: str, message: str, *, hint: str = "", cell: str = "", about: tuple[str, ...] = ()
+) -> Problem:
+    """A problem of an import; `where` is the file or folder, `about` the namespaces concerned."""
+    return Problem(code=code, tab=shown(where), cell=cell, row_key=about, message=message, hint=hint)
 
 
 def read_folder(candidate: Candidate) -> FolderContent:

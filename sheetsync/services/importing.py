@@ -272,7 +272,7 @@ class _Import:
 
     def _report_vanished(self, before: dict[str, Manifest], here: set[str]) -> None:
         """Providers that the island has and this library has not: reported, never retired."""
-        refused = {part for one in self._report.problems for part in one.tab.split("/")}
+        refused = {part for one in self._report.problems for part in (*one.tab.split("/"), *one.row_key)}
         for name in sorted(set(before) - here - refused):
             self._report.vanished.append(name)
             like = self._renamed_to(before[name])

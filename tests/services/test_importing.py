@@ -261,6 +261,15 @@ def test_a_renamed_provider_is_said_and_not_guessed(ws: Workspace, library: Libr
     assert ws.catalogue().newest_open("tides") is not None
 
 
+def test_a_renamed_folder_is_a_problem_and_its_provider_is_not_called_gone(
+    ws: Workspace, library: Library, schema: Schema
+) -> None:
+    import_paths(ws, [library({"tides": {"core.json": schema("tides", "list")}})])
+    report = import_paths(ws, [library({"tides-old": {"core.json": schema("tides", "list")}})])
+    assert [(one.code, one.tab) for one in report.problems] == [("folder_name", "tides-old")]
+    assert report.vanished == []
+
+
 def test_one_provider_folder_says_nothing_of_the_others(ws: Workspace, library: Library, schema: Schema) -> None:
     root = library({"tides": {"core.json": schema("tides", "list")}, "a": {"a.json": schema("a", "x")}})
     import_paths(ws, [root])
