@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -10,12 +9,12 @@ import click
 
 from sheetsync.cli.output import json_line
 from sheetsync.errors import ConfigError, DefectError, SheetSyncError, StoreDamagedError, UsageError
+from sheetsync.observability.redaction import redact
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
-SECRET: Final = re.compile(r"(?i)(bearer\s+|access_token=|private_key\W+|client_secret\W+|refresh_token\W+)[^\s\"',}]+")
 NO_SPACE: Final = 28
 HINTS: Final = {  # where an error has no hint of its own: the next thing to look at
     2: "correct what is named; 'sheetsync COMMAND --help' says what a command takes",
@@ -39,9 +38,10 @@ def report_failure(error: BaseException, session: Session) -> int:
     if session.debug:
         import traceback
 
-        print(without_secrets("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+        print(redact("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    ours.message, ours.hint = redact(ours.message), redact(ours.hint)  # the last net, not the first
     if session.as_json:
-        print(without_secrets(json_line(ours.to_json())), flush=True)
+        print(json_line(ours.to_json()), flush=True)
     else:
         print_error(ours, session)
     return ours.exit_code
@@ -74,14 +74,9 @@ def print_error(error: SheetSyncError, session: Session) -> None:
     elif isinstance(error, StoreDamagedError):
         details = error.findings[:FINDINGS_SHOWN]
     style = session.output.error_style
-    print(f"{style('error:')} {without_secrets(error.message)}", file=sys.stderr)
+    print(f"{style('error:')} {error.message}", file=sys.stderr)
     for line in details:
         if line not in error.message:
-            print(f"  {without_secrets(line)}", file=sys.stderr)
+            print(f"  {redact(line)}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {without_secrets(error.hint)}", file=sys.stderr)
-
-
-def without_secrets(text: str) -> str:
-    """The text with everything that looks like a token or key left out: the last net, not the first."""
-    return SECRET.sub(lambda found: found[1] + "[hidden]", text)
+        print(f"hint: {error.hint}", file=sys.stderr)
