@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from typing import Final
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from sheetsync.domain.model import Model
 
@@ -14,14 +16,26 @@ USER_FORM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}")
 DEFAULT_TENANT: Final = "default"
 
 
+def login_name() -> str:
+    """The login name of whoever runs this.
+
+    Raises:
+        ValueError: the machine gives none.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError as error:
+        raise ValueError("this machine gives no login name: name the user") from error
+
+
 class RequestContext(Model):
     """The tenant and the user on whose behalf something is done.
 
-    `user` is an e-mail address or a login name.
+    `user` is an e-mail address or a login name; default: the login name of whoever runs this.
     """
 
     tenant: str = DEFAULT_TENANT
-    user: str
+    user: str = Field(default_factory=login_name, validate_default=True)
 
     @field_validator("tenant")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,3 +214,8 @@ def test_a_scope_occurs_once_and_a_tool_belongs_to_one() -> None:
 def test_a_tenant_that_could_lead_elsewhere_is_refused(tenant: str) -> None:
     with pytest.raises(ValidationError):
         RequestContext(tenant=tenant, user="ana")
+
+
+def test_without_a_user_the_login_name_acts() -> None:
+    login = pwd.getpwuid(os.getuid()).pw_name
+    assert RequestContext() == RequestContext(tenant="default", user=login)
