@@ -6,6 +6,7 @@ nothing. The model behind each step: design.md section 3, "Rules on disk".
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -21,6 +22,7 @@ from sheetsync.store.segments import Rotation
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 TEMP: Final = "temp"
+NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def parent(path: str) -> str:
@@ -39,6 +41,18 @@ def make_folders(files: FileSystem, path: str) -> None:
         make_folders(files, parent(path))
         with suppress(FileExistsError):
             files.mkdir(path)
+
+
+def link_or_move(files: FileSystem, temp: str, target: str) -> None:
+    """Link; on a file system without links move, which replaces nothing while the writers' lock is held."""
+    try:
+        files.link(temp, target)
+    except OSError as exc:
+        if exc.errno not in NO_LINKS:
+            raise
+        if files.kind(target) is not None:
+            raise FileExistsError(target) from exc
+        files.rename(temp, target)
 
 
 class LocalBackend:
@@ -74,8 +88,9 @@ class LocalBackend:
         self._files.create(temp, data)
         self._files.sync(temp)
         with suppress(FileExistsError):
-            self._files.link(temp, FORMAT_FILE)
-        self._files.unlink(temp)
+            link_or_move(self._files, temp, FORMAT_FILE)
+        with suppress(FileNotFoundError):
+            self._files.unlink(temp)
         self._files.sync_folder("")
 
     def tenants(self) -> list[str]:
@@ -202,7 +217,8 @@ class LocalTenant:
             except FileExistsError:
                 self._files.unlink(temp)
                 return False
-            self._files.unlink(temp)
+            with suppress(FileNotFoundError):  # it was moved
+                self._files.unlink(temp)
             return True
         self._files.sync(temp)
         if there:
@@ -218,10 +234,10 @@ class LocalTenant:
 
     def _link(self, temp: str, target: str) -> None:
         try:
-            self._files.link(temp, target)
+            link_or_move(self._files, temp, target)
         except FileNotFoundError:
             make_folders(self._files, parent(target))
-            self._files.link(temp, target)
+            link_or_move(self._files, temp, target)
 
     def _temp(self, data: bytes) -> str:
         self._serial += 1
@@ -244,11 +260,20 @@ class LocalTenant:
             self._files.mkdir(f"{self._work}/aside")
         for serial in range(1000):
             try:
-                self._files.link(source, f"{self._work}/aside/{name}.{serial}")
+                self._second_name(source, f"{self._work}/aside/{name}.{serial}")
             except FileExistsError:
                 continue
             break
         self._files.sync_folder(f"{self._work}/aside")
+
+    def _second_name(self, source: str, target: str) -> None:
+        try:
+            self._files.link(source, target)
+        except OSError as exc:
+            if exc.errno not in NO_LINKS:
+                raise
+            self._files.create(target, self._files.read(source))
+            self._files.sync(target)
 
     def read(self, path: str) -> bytes | None:
         """A file below the tenant; None also where a link stands in the way."""
@@ -325,15 +350,11 @@ class LocalTenant:
 
 def is_read_only(exc: OSError) -> bool:
     """Does the error say that nothing can be written here?"""
-    import errno
-
     return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def is_link_error(exc: OSError) -> bool:
     """Was a symbolic link not followed?"""
-    import errno
-
     return exc.errno in (errno.ELOOP, errno.EMLINK)
 
 

@@ -250,7 +250,11 @@ class PosixFileSystem:
     def sync_folder(self, path: str) -> None:
         """The names survive power loss."""
         with self._mutex:
-            os.fsync(self._folder(path))
+            try:
+                os.fsync(self._folder(path))
+            except OSError as exc:
+                if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot be asked
+                    raise
 
     def sync_all(self) -> bool:
         """Everything survives power loss (Linux `syncfs`, which reports errors since 5.8)."""

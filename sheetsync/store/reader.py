@@ -35,10 +35,15 @@ class StoreReader:
         """Believe the entries that others added; the number of the newest."""
         if self._dead:
             raise UnknownOutcomeError(self._dead, hint="open the store again")
-        for line in self._part.new_lines():
-            self._state.believe(decode_line(line))
-            self._lag += 1
-            self._lag_bytes += len(line)
+        lines = self._part.new_lines()
+        try:
+            for line in lines:
+                self._state.believe(decode_line(line))
+                self._lag += 1
+                self._lag_bytes += len(line)
+        except BaseException:  # the position is behind these lines now, but the state is not
+            self._dead = "the journal was not read to its end"
+            raise
         return self._state.number
 
     def refresh(self) -> int:

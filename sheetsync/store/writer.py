@@ -11,16 +11,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import (
+    AuthError,
     DefectError,
     DestinationError,
     InvalidContentError,
     StaleSnapshotError,
     StoreDamagedError,
+    TryLaterError,
     UnknownOutcomeError,
 )
 from sheetsync.store.backend import TenantBackend, Traits
@@ -36,6 +39,8 @@ from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Request, Transaction, is_stale, plan_changes
+
+MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +140,34 @@ class StoreWriter(StoreReader):
 
     def _commit_loop(self, request: Request) -> Added | None:
         """Until an entry is ours: catch up, check, stamp, add. None if there is nothing to add."""
-        while True:
+        for _ in range(MOST_RACES):
             self._catch_up()
             cut_torn_line(self._part, self._state, self._tell)
             self._check_expected(request)
             planned = self._plan(request)
             if planned is None:
                 return None
-            added, line = planned
-            try:
-                ours = self._part.add(added.number, line)
-            except UnknownOutcomeError as exc:
-                self._dead = f"an earlier save has an unknown outcome: {exc.message}"
-                raise
+            if self._add(request, *planned):
+                return planned[0]
+        raise TryLaterError(f"other writers won {MOST_RACES} times in a row: nothing was saved", hint="try again")
+
+    def _add(self, request: Request, added: Added, line: bytes) -> bool:
+        """Add the entry; True if it is ours, and then the state knows it."""
+        try:
+            ours = self._part.add(added.number, line)
             if ours:
                 self._state.take(added.number, added.line_hash, added.heads(request.who), added.lease)
                 self._lag += 1
                 self._lag_bytes += len(line)
-                return added
+        except (OSError, AuthError):
+            raise  # nothing was added
+        except UnknownOutcomeError as exc:
+            self._dead = f"an earlier save has an unknown outcome: {exc.message}"
+            raise
+        except BaseException:
+            self._dead = "an earlier save was interrupted: it has an unknown outcome"
+            raise
+        return ours
 
     def _plan(self, request: Request) -> tuple[Added, bytes] | None:
         """The entry upon the present state and its line, None if it would say nothing."""

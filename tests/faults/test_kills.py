@@ -14,6 +14,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StaleSnapshotError
 from sheetsync.store import RecordId, Store, fsck
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
 CTX = RequestContext(user="ada")
 PER_TRANSACTION = 3
 

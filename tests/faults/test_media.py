@@ -12,11 +12,12 @@ import pytest
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import DestinationError, SheetSyncError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck
 from tests.faults.crash_explorer import CTX, Explorer, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
 FULL = {"mkdir", "create", "write", "append", "append rest", "link"}
 SYNCS = {"sync", "sync folder"}
 
@@ -206,3 +207,35 @@ def test_a_clock_set_back_by_an_hour_keeps_the_order(tmp_path: Path) -> None:
     assert max(path.name for path in folder.iterdir()) == latest.filename
     record_id = RecordId("default", ("workbench_drafts", "ada", "alpha"), "alpha")
     assert [s.version for s in named.store.history(record_id)] == [1, 2, 3, 4, 5]
+
+
+class NoLinks(SimulatedDisk):
+    """A file system without hard links."""
+
+    def link(self, source: str, target: str) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no links here", target)
+
+
+def test_a_disk_without_links_keeps_its_promises_too() -> None:
+    disk = NoLinks()
+    explorer = Explorer(random.Random(1))
+    store = open_store(disk)
+    for value in (1, 2, 1):
+        explorer.attempt(store, {"a": value, "b": 7})
+    explorer.check(disk.after_kill(), 0)
+    assert not [path for path in disk.tree() if "/temp/" in path]
+
+
+def test_a_journal_that_another_process_damaged_ends_the_handle() -> None:
+    disk = SimulatedDisk()
+    explorer = Explorer(random.Random(1))
+    store, other = open_store(disk), open_store(disk)
+    explorer.attempt(store, {"a": 1})
+    path = "default/journal/0000000001.jsonl"
+    line = disk.read(path)
+    disk.append(path, len(line), line)
+    with pytest.raises(StoreDamagedError):
+        other.refresh()
+    for _ in range(2):
+        with pytest.raises((UnknownOutcomeError, StoreDamagedError)):
+            explorer.attempt(other, {"a": 2})

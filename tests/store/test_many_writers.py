@@ -14,6 +14,7 @@ from sheetsync.store import Store, VersionedStore, fsck, posix
 from sheetsync.store.backend import Holder
 from sheetsync.store.posix import PosixFileSystem
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
 WRITERS = 4
 CTX = RequestContext(user="ada")
 
