@@ -100,6 +100,8 @@ def compare_cell(
     raw, healed = _without_debt(c, cell, name, actual)
     if isinstance(base, Nothing) and c.mode.answer == "adopt":
         base = edit.value if edit else published  # differences are read as owners' edits
+        if base is not None:
+            c.state.set_value(cell, base)
     state = CellState(base, "", published, edit, withdrawn=c.fates.get(cell, "").startswith("rejected"))
     value = state.local if (tab.role, column.name) in c.gone else _value(c, column, raw, state)
     value = "" if value is None else value

@@ -7,7 +7,9 @@ stops before every API call and every commit: people can act between any two, an
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -739,3 +741,19 @@ def play(
 def replay() -> Any:
     """`play`: one history against the real engine."""
     return play
+
+
+@pytest.fixture(scope="session")
+def model(shared: Path) -> Any:
+    """The model's own generator of histories."""
+    folder = str(shared / "model")
+    sys.path.insert(0, folder)
+    try:
+        spec = importlib.util.spec_from_file_location("sync_model", f"{folder}/sync_model.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module

@@ -5,9 +5,7 @@ CI plays the model's known hard histories and a few hundred random ones; the ful
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,6 @@ from sheetsync.localsheets import LocalSheets
 pytestmark = pytest.mark.shared
 SEEDS = range(12)
 PER_SEED = 10
-
-
-@pytest.fixture(scope="session")
-def model(shared: Path) -> Any:
-    """The model's own generator of histories."""
-    folder = str(shared / "model")
-    sys.path.insert(0, folder)
-    try:
-        spec = importlib.util.spec_from_file_location("sync_model", f"{folder}/sync_model.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(folder)
-    return module
 
 
 def histories(model: Any, seed: int, count: int) -> list[tuple[list[Any], Any]]:

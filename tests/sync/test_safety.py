@@ -97,7 +97,9 @@ def test_a_copied_spreadsheet(desk: Any) -> None:
     desk.edit(POST, "firearm_id", "firearm.read")
     report = desk.sync(forces=desk.force(adopt=True))
     assert [(one.base, one.value) for one in report.drafts[0].edits] == [("firearm.external_write", "firearm.read")]
-    assert desk.sync().calls["write"] == 0
+    again = desk.sync()
+    assert again.calls == {"read": 1, "write": 0, "drive": 0}
+    assert not again.changed
 
 
 def test_restore_from_store_reports_and_overwrites(desk: Any) -> None:
