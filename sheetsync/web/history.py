@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sheetsync.errors import NotFoundError
 from sheetsync.services.workspace import Workspace
-from sheetsync.store import Commit, RecordId
+from sheetsync.store import Commit, RecordId, Snapshot
+
+HISTORIES_KEPT: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +27,37 @@ class Entry:
     filename: str
 
 
-def commits_of(ws: Workspace, record: RecordId) -> tuple[Entry, ...]:
-    """A record's versions, newest first."""
+class Histories:
+    """The histories of records that were looked at last. Thread-safe.
+
+    A commit of 10,000 connectors takes seconds to read again; what is committed never changes, so it is read once.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[RecordId, str], tuple[Entry, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, ws: Workspace, newest: Snapshot) -> tuple[Entry, ...]:
+        """A record's versions up to its newest snapshot, newest first."""
+        key = (newest.record, newest.filename)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        entries = _read(ws, newest)
+        with self._lock:
+            self._kept[key] = entries
+            while len(self._kept) > HISTORIES_KEPT:
+                self._kept.popitem(last=False)
+        return entries
+
+
+def _read(ws: Workspace, newest: Snapshot) -> tuple[Entry, ...]:
     entries = [
         Entry(snapshot.version, commit.number, commit.at, commit.who, commit.why, snapshot.filename)
-        for commit in ws.store.log(record=record)
+        for commit in ws.store.log(record=newest.record)
         for snapshot in commit.snapshots
-        if snapshot.record == record
+        if snapshot.record == newest.record and snapshot.version <= newest.version
     ]
     return tuple(sorted(entries, key=lambda entry: -entry.version))
 
@@ -39,7 +68,7 @@ def find_commit(ws: Workspace, number: int) -> Commit:
     Raises:
         NotFoundError: there is none of that number, or it is another tenant's.
     """
-    found = next(iter(ws.store.log(since=number - 1)), None) if number > 0 else None
-    if found is None or found.number != number or any(one.record.tenant != ws.ctx.tenant for one in found.snapshots):
+    found = ws.store.commit(number)
+    if any(one.record.tenant != ws.ctx.tenant for one in found.snapshots):
         raise NotFoundError(f"there is no commit {number}", hint="see 'sheetsync log'")
     return found

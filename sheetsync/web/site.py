@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from sheetsync.services.workspace import Workspace
 from sheetsync.web.assets import Assets
+from sheetsync.web.history import Histories
 from sheetsync.web.overview import Card, CardShelf, Overview
 from sheetsync.web.people import ROLES, People, Person
 from sheetsync.web.rendering import Renderer
@@ -91,6 +92,7 @@ class Site:
     identity_header: str = ""
     trusted_proxies: frozenset[str] = frozenset()
     overview: Overview = field(default_factory=Overview)
+    histories: Histories = field(default_factory=Histories)
     renderer: Renderer = field(default_factory=lambda: Renderer(Assets.load()))
     form_seal: FormSeal = field(default_factory=FormSeal)
     _cards: CardShelf = field(default_factory=CardShelf)

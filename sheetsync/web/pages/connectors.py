@@ -14,7 +14,6 @@ from sheetsync.errors import NotFoundError, SheetSyncError
 from sheetsync.services.drafts import new_draft, restore_draft
 from sheetsync.services.publishing import retire_connector
 from sheetsync.services.workspace import Workspace
-from sheetsync.web.history import commits_of
 from sheetsync.web.overview import FILTERS, Card, Filter, select_cards
 from sheetsync.web.picture import draw_coverage
 from sheetsync.web.sheet_health import problems_by_connector
@@ -65,7 +64,7 @@ def show_connector(visit: Visit) -> Response:
     return visit.show(
         "connector.html", name=name, card=card, published=published, live=live, spec=spec, policy=policy,
         newest=newest.draft if newest else None, drafts=catalogue.lines("open", name),
-        versions=commits_of(ws, records[0].record)[:VERSIONS_SHOWN] if records else (),
+        versions=visit.site.histories.of(ws, records[0])[:VERSIONS_SHOWN] if records else (),
     )  # fmt: skip
 
 

@@ -19,7 +19,6 @@ from sheetsync.registry.second_person import approvers_of, check_second_person, 
 from sheetsync.services.drafts import advance_draft, approve_draft, discard_draft, resolve_conflict, restore_draft
 from sheetsync.services.publishing import verify_drafts
 from sheetsync.services.workspace import Workspace
-from sheetsync.web.history import commits_of
 from sheetsync.web.overview import OpenDraft, validation_state
 from sheetsync.web.rendering import counted
 from sheetsync.web.sheet_health import cell_links
@@ -61,7 +60,7 @@ def show_draft(visit: Visit) -> Response:
         changes=describe_change(old_spec, old_policy, draft.spec_snapshot, draft.policy_snapshot),
         gate_changed=[row for row in gate if row.changes], gate_same=[row for row in gate if not row.changes],
         gate_heads=GATE_HEADS, state=validation_state(draft), edits=_edits(visit, draft),
-        history=commits_of(ws, stored.snapshot.record), expected=stored.snapshot.filename,
+        history=visit.site.histories.of(ws, stored.snapshot), expected=stored.snapshot.filename,
         verdict=judge(ws, catalogue, draft), row_keys=[json.dumps(conflict.row_key) for conflict in draft.conflicts],
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from sheetsync.web.pages.drafts import Verdict, judge
 from sheetsync.web.visit import Visit
 from sheetsync.web.words import Change, describe_change
 
+ROWS_SHOWN: Final = 500
 UNVERIFIED: Final = {
     "failed": "The sandbox found mistakes.",
     "out of date": "It changed since it was verified.",
@@ -87,7 +88,10 @@ def show_commit(visit: Visit) -> Response:
     drafts = [one for one in commit.snapshots if one.record.folder[0] == DRAFTS[0]]
     registries = [one for one in commit.snapshots if one.record.folder[0] != DRAFTS[0]]
     connectors = sorted({one.record.name for one in registries if one.record.folder[0] == "components"})
-    return visit.show("commit.html", commit=commit, drafts=drafts, registries=registries, connectors=connectors)
+    snapshots = [*registries, *drafts]
+    return visit.show(
+        "commit.html", commit=commit, snapshots=snapshots[:ROWS_SHOWN], count=len(snapshots), connectors=connectors
+    )
 
 
 def _ids(given: list[str]) -> list[str]:
