@@ -144,9 +144,8 @@ def _check_namespace(where: str, folder: str, good: list[Source]) -> Iterator[Pr
     namespaces = sorted({source.value["namespace"] for source in good})
     if len(namespaces) > 1:
         listed = ", ".join(namespaces)
-        yield problem(
-            "two_namespaces", where, f"holds more than one namespace: {listed}", hint="one folder is one namespace"
-        )
+        message, hint = f"holds more than one namespace: {listed}", "one folder is one namespace"
+        yield problem("two_namespaces", where, message, hint=hint, about=tuple(namespaces))
     elif namespaces and namespaces[0] != folder:
         message = f"the namespace is {namespaces[0]!r}, but the folder is called {folder[:60]!r}"
         hint = f"rename the folder to '{namespaces[0]}', or the namespace"
