@@ -165,9 +165,11 @@ def transaction_rates(base: Path, *, rounds: int) -> tuple[float, float]:
     return statistics.median(singles), statistics.median(transactions)
 
 
-def growth(base: Path, largest: int) -> list[tuple[int, float]]:
-    """(snapshots in the store, seconds a save) at 1, 1,000, 10,000, … snapshots."""
+def growth(base: Path, largest: int) -> list[tuple[int, float, float]]:
+    """(snapshots in the store, seconds a save, seconds of a bare loop's save next to it) as the store grows."""
     points = []
+    bare = bare_loop(base / "growth-bare")
+    save_bare = next(bare)
     with Store.open(base / "growth") as store:
         total, step = 0, 0
         for size in [size for size in (1, 1_000, 10_000, 100_000, 1_000_000) if size <= largest]:
@@ -177,14 +179,18 @@ def growth(base: Path, largest: int) -> list[tuple[int, float]]:
                     for number in range(count):
                         tx.save(a_record(f"c{number:05d}"), content(step))
                 total += count
-            took = []
-            for _ in range(300):
+            ours, theirs = [], []
+            for _ in range(400):
                 total += 1
                 began = time.perf_counter()
                 with store.transaction(CTX) as tx:
                     tx.save(a_record("saved"), content(total))
-                took.append(time.perf_counter() - began)
-            points.append((size, statistics.median(took)))
+                between = time.perf_counter()
+                save_bare(total)
+                ours.append(between - began)
+                theirs.append(time.perf_counter() - between)
+            points.append((size, statistics.median(ours), statistics.median(theirs)))
+    next(bare, None)
     return points
 
 
@@ -219,7 +225,7 @@ def report(rates: dict[str, list[float]], singles: float, transactions: float) -
     ]
 
 
-def plot(path: Path, rates: dict[str, list[float]], points: list[tuple[int, float]]) -> None:
+def plot(path: Path, rates: dict[str, list[float]], points: list[tuple[int, float, float]]) -> None:
     """Two panels: saves a second by contestant, and the cost of a save by the store's size."""
     import matplotlib as mpl
 
@@ -232,7 +238,10 @@ def plot(path: Path, rates: dict[str, list[float]], points: list[tuple[int, floa
     left.invert_yaxis()
     left.set_xlabel("saves a second (median)")
     left.set_title("One durable save at a time")
-    right.plot([size for size, _ in points], [seconds * 1e3 for _, seconds in points], marker="o", color="#a85544")
+    sizes = [size for size, _, _ in points]
+    right.plot(sizes, [ours * 1e3 for _, ours, _ in points], marker="o", color="#4472a8", label="store: save")
+    right.plot(sizes, [bare * 1e3 for *_, bare in points], marker="s", color="#999999", label="bare loop beside it")
+    right.legend()
     right.set_xscale("log")
     right.set_ylim(bottom=0)
     right.set_xlabel("snapshots in the store")
@@ -262,8 +271,10 @@ def main() -> None:
         seconds, megabytes = cold_listing(base, records=100_000, versions=1)
         print(f"memory of a listing of 100,000 records       {megabytes:6} MB goal < 200 MB ({seconds:.2f} s)")
         points = growth(base, args.largest)
-        for size, seconds in points:
-            print(f"a save in a store of {size:>9,} snapshots      {seconds * 1e3:6.2f} ms")
+        for size, ours, bare in points:
+            print(
+                f"a save in a store of {size:>9,} snapshots      {ours * 1e3:6.2f} ms  (bare loop {bare * 1e3:.2f} ms)"
+            )
         if args.plot:
             plot(args.plot, rates, points)
 
