@@ -21,10 +21,14 @@ class Options:
     Attributes:
         strict_rest: validation rules that reject input bind REST writes, too.
         metadata_follows_sort: row metadata goes along when rows are sorted.
+        private: files are seen only by their owner and by those with whom they are shared.
+        drive_lag_ms: how late Drive tells of changes in content (Google's: about three minutes).
     """
 
     strict_rest: bool = False
     metadata_follows_sort: bool = False
+    private: bool = False
+    drive_lag_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,24 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sheetsync.errors import LockHeldError
+from sheetsync.errors import LockHeldError, SheetSyncError
 from sheetsync.localsheets.call import Options
 from sheetsync.localsheets.pipeline import Pipeline, Route
 from sheetsync.localsheets.sheets_api import SheetsApi
 from sheetsync.localsheets.storage import DataFile, MemoryStorage
 from sheetsync.localsheets.transport import HttpServer, Request, Response
 from sheetsync.localsheets.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sheetsync.localsheets.auth import Authority
+    from sheetsync.localsheets.faults import Script
 
 
 class LocalSheets:
@@ -42,6 +47,11 @@ class LocalSheets:
         seed: int | None = None,
         strict_rest: bool = False,
         metadata_follows_sort: bool = False,
+        private: bool = False,
+        strict_auth: bool = False,
+        quota: bool = False,
+        script: Iterable[str] = (),
+        drive_lag_s: float = 0,
         sync: bool = False,
         pages: bool = True,
     ) -> None:
@@ -55,24 +65,38 @@ class LocalSheets:
             seed: makes ids repeatable.
             strict_rest: data validation that rejects input binds REST writes, too.
             metadata_follows_sort: row metadata goes along when rows are sorted.
+            private: files are seen only by their owner and those with whom they are shared.
+            strict_auth: calls need a token that this server issued.
+            quota: count calls, and refuse those above Google's 60 and 300 a minute.
+            script: faults and acts of a collaborator, in lines (see `faults.py`, `collaborator.py`).
+            drive_lag_s: how late Drive tells of changes in content (Google's: about 180).
             sync: wait for the disk at each write.
             pages: serve the grid page at `/`.
 
         Raises:
             LockHeldError: another server uses the data file.
             StoreDamagedError: the data file is damaged, or none of ours.
+            UsageError: a line of the script cannot be read.
         """
         self.clock = clock
+        self._script: Script | None = None
+        self._authority: Authority | None = None
         rng = random.Random(seed)  # noqa: S311 -- ids, not secrets
         self._data = None if data is None or str(data) == ":memory:" else Path(data)
         storage = DataFile(self._data, sync=sync) if self._data else MemoryStorage()
         self.workspace = Workspace(storage, now_ms=lambda: int(self.clock() * 1000), rng=rng)
-        options = Options(strict_rest=strict_rest, metadata_follows_sort=metadata_follows_sort)
+        options = Options(
+            strict_rest=strict_rest,
+            metadata_follows_sort=metadata_follows_sort,
+            private=private,
+            drive_lag_ms=int(drive_lag_s * 1000),
+        )
         self.options = options
-        self.pipeline = Pipeline(self.workspace, routes(options, pages=pages))
+        self.pipeline = Pipeline(self.workspace, [*routes(options, pages=pages), self._late])
         try:
+            self._prepare(strict_auth=strict_auth, quota=quota, script=script)
             self._http = HttpServer(self.pipeline, host=host, port=port)
-        except OSError:
+        except (OSError, SheetSyncError):
             self.workspace.close()
             raise
         shown = f"[{host}]" if ":" in host else host
@@ -81,6 +105,55 @@ class LocalSheets:
         if self._data:
             with contextlib.suppress(OSError):
                 _beside(self._data).write_bytes(orjson.dumps({"url": self.url}))
+
+    def _prepare(self, *, strict_auth: bool, quota: bool, script: Iterable[str]) -> None:
+        """Load the parts that most servers never need."""
+        if strict_auth or any(key.startswith("account/") for key in self.workspace.notes):
+            self._make_authority(strict=strict_auth)
+        if quota:
+            from sheetsync.localsheets.quota import QuotaCounter
+
+            self.pipeline.quota = QuotaCounter(lambda: self.clock())
+        for line in script:
+            from sheetsync.localsheets.control import step_of
+
+            self.script.add(step_of(line))
+
+    def _late(self, request: Request, workspace: Workspace) -> Response | None:
+        """Paths whose code is loaded when they are first asked for."""
+        if request.path in ("/token", "/oauth2/v4/token"):
+            return self.authority(request, workspace)
+        if request.path == "/_local/script":
+            from sheetsync.localsheets.control import control
+
+            return control(request, self.script)
+        return None
+
+    def _make_authority(self, *, strict: bool = False) -> Authority:
+        from sheetsync.localsheets.auth import Authority
+
+        self._authority = Authority(self.workspace, lambda: self.clock(), strict=strict)
+        self.pipeline.authenticate = self._authority.authenticate
+        return self._authority
+
+    @property
+    def authority(self) -> Authority:
+        """What issues tokens and knows service accounts; from now on its tokens are understood."""
+        return self._authority or self._make_authority()
+
+    @property
+    def script(self) -> Script:
+        """Faults, and what a collaborator does between calls; add steps at any time."""
+        if self._script is None:
+            from sheetsync.localsheets.faults import Script
+
+            self._script = Script()
+            self.pipeline.faults = self._script
+        return self._script
+
+    def service_account(self, email: str = "robot@local.iam.gserviceaccount.com") -> dict[str, Any]:
+        """Make a service account; returns the content of its key file."""
+        return self.authority.service_account(email, self.url)
 
     def close(self) -> None:
         """Stop listening and let go of the data file.  Closing twice does nothing."""
@@ -101,16 +174,27 @@ class LocalSheets:
 
 def routes(options: Options, *, pages: bool) -> list[Route]:
     """What answers which paths, in the order in which they are asked."""
-    found: list[Route] = [SheetsApi(options), _drive]
+    found: list[Route] = [SheetsApi(options), _Drive(options)]
     if pages:
         found.append(_Pages())
     return found
 
 
-def _drive(request: Request, workspace: Workspace) -> Response | None:
-    from sheetsync.localsheets.drive import DriveApi
+class _Drive:
+    """Drive's calls; loaded when one comes."""
 
-    return DriveApi()(request, workspace)
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._answer: Route | None = None
+
+    def __call__(self, request: Request, workspace: Workspace) -> Response | None:
+        if not request.path.startswith(("/drive/", "/upload/drive/")):
+            return None
+        if self._answer is None:
+            from sheetsync.localsheets.drive import DriveApi
+
+            self._answer = DriveApi(self._options)
+        return self._answer(request, workspace)
 
 
 class _Pages:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote
 
-from sheetsync.localsheets import batch, errors, fields, metadata_api, spreadsheets_api, values_api
+from sheetsync.localsheets import access, batch, errors, fields, metadata_api, spreadsheets_api, values_api
 from sheetsync.localsheets.call import Call, Options
 from sheetsync.localsheets.cell import Json
 from sheetsync.localsheets.pipeline import answer, html_not_found, json_body
 from sheetsync.localsheets.schema import camel, snake
+from sheetsync.localsheets.traffic import kind_of
 from sheetsync.localsheets.transport import Request, Response
 from sheetsync.localsheets.workspace import Workspace
 
@@ -137,8 +138,12 @@ class SheetsApi:
         if request.query_text:
             check_query(request, handler)
         mask = fields.response_mask(request.param("fields"), message)
+        user = request.caller.user
         with workspace.lock, paused_gc():
-            call = Call(request, workspace, workspace.spreadsheet(spreadsheet_id), request.caller.user, self.options)
+            content = workspace.spreadsheet(spreadsheet_id)
+            write = kind_of(request) == "write"
+            access.check(workspace.file(spreadsheet_id), user, private=self.options.private, write=write)
+            call = Call(request, workspace, content, user, self.options)
             found: Any = handler(call, *arguments)
         if mask is not None and message != "Spreadsheet":
             found = fields.select(found, mask)

@@ -174,7 +174,7 @@ def body_of(name: str, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", sorted(requests.KINDS))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_body_of_the_right_shape_breaks_the_server(book: Any, kind: str, data: st.DataObject) -> None:
     body = data.draw(body_of(messages()["Request"][kind][1:]))
