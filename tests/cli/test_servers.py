@@ -33,7 +33,7 @@ def test_it_says_its_url_and_stops_cleanly(signal_number: int) -> None:
     try:
         assert files_at(url_of(process)) == []
         process.send_signal(signal_number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
     finally:
         process.kill()
     assert (process.returncode, out, err) == (0, "", "")
@@ -49,7 +49,7 @@ def test_its_file_outlives_it(tmp_path: Path) -> None:
             body = {"name": "Policies", "mimeType": "application/vnd.google-apps.spreadsheet"}
             assert requests.post(f"{url}/drive/v3/files", json=body, timeout=10).ok
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=90)
         finally:
             process.kill()
 
@@ -86,7 +86,7 @@ def test_the_workbench_says_where_it_is_and_stops_cleanly(tmp_path: Path) -> Non
         value = json.loads(process.stdout.readline())
         assert requests.get(value["link"], timeout=30).ok
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     finally:
         process.kill()
     assert process.returncode == 0

@@ -82,7 +82,7 @@ def test_keep_leaves_the_sheet_to_look_at_until_it_is_stopped(tmp_path: Path) ->
         assert page.ok
         assert "<html" in page.text
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     finally:
         process.kill()
     assert (process.returncode, err) == (0, "")

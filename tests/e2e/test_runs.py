@@ -96,13 +96,13 @@ def gate(work: Work) -> Iterator[Gate]:
 def test_two_syncs_at_once_one_works_the_other_exits_8(work: Work, github: Callable[[], str], gate: Gate) -> None:
     github()
     first = work.start("--json", "sync")
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(90)
     second = work.start("--json", "sync")
-    out, err = second.communicate(timeout=30)
+    out, err = second.communicate(timeout=90)
     assert (second.returncode, err) == (8, "")
     assert json.loads(out)["error"]["code"] == "lock_held"
     gate.open.set()
-    out, err = first.communicate(timeout=60)
+    out, err = first.communicate(timeout=90)
     assert (first.returncode, err) == (0, "")
     assert json.loads(out)["changed"] is True
 
@@ -112,16 +112,16 @@ def test_a_cron_like_loop_settles_to_silence(work: Work, github: Callable[[], st
     outputs = []
     for _ in range(3):
         run = work.start("--quiet", "sync", "--quiet-known")
-        out, err = run.communicate(timeout=60)
+        out, err = run.communicate(timeout=90)
         outputs.append((run.returncode, out, err))
     assert outputs == [(0, "", "")] * 3
     work.type_into("Policy Matrix", ("github", "read_public"), "firearm_id", "firearm.nonsense")
     first = work.start("--quiet", "sync", "--quiet-known")
-    _, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=90)
     assert first.returncode == 3
     assert "firearm.nonsense" in err
     second = work.start("--quiet", "sync", "--quiet-known")
-    assert (*second.communicate(timeout=60), second.returncode) == ("", "", 0)
+    assert (*second.communicate(timeout=90), second.returncode) == ("", "", 0)
 
 
 def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Work, github: Callable[[], str]) -> None:
@@ -130,7 +130,7 @@ def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Work, github:
     assert run.stdout is not None
     rounds = [json.loads(run.stdout.readline()) for _ in range(2)]
     run.send_signal(signal.SIGTERM)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=90)
     assert (run.returncode, err) == (0, "")
     assert [found["changed"] for found in rounds] == [True, False]
 
@@ -160,14 +160,14 @@ def test_a_run_killed_at_its_write_is_finished_by_the_next(
     work.type_into("Policy Matrix", ("github", "read_public"), "firearm_id", "firearm.payment")
     gate.holds = (":batchUpdate", when)
     killed = work.start("sync")
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(90)
     if when == "after":
-        assert gate.done.wait(30)
+        assert gate.done.wait(90)
     killed.kill()
     killed.communicate()
     report = work.ok("sync")
     gate.open.set()
-    assert gate.done.wait(30)
+    assert gate.done.wait(90)
     assert gate.late == [200 if when == "after" else 400]
     assert (report["problems"], report["conflicts"], report["healed"]) == ([], [], [])
     (draft,) = work.ok("draft", "list")["drafts"]
