@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
-from sheetsync.errors import AuthError, MissingExtraError, NetworkError
+from sheetsync.errors import AuthError, MissingExtraError, NetworkError, SheetSyncError
+from sheetsync.errors import NotFoundError as MissingError
 from sheetsync.store.objects import ObjectBackend
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
 CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s", "allow_http": True}
+METADATA_HOSTS: Final = ("169.254.169.254", "metadata.google.internal", "metadata/identity")  # asked as a last resort
+CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
 
 
@@ -46,6 +49,20 @@ def first_line(exc: BaseException) -> str:
     return str(exc).strip().split("\n", 1)[0][:300]
 
 
+def translate(exc: Exception, what: str) -> SheetSyncError:
+    """Obstore's error in our words: who we are, whether the bucket is there, else the network."""
+    from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+    line = first_line(exc)
+    if any(host in str(exc) for host in METADATA_HOSTS):
+        return AuthError("no credentials for the bucket were found", hint=CREDENTIALS_HINT)
+    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)):
+        return AuthError(f"the bucket {what}: we are not allowed to ({line})", hint=CREDENTIALS_HINT)
+    if isinstance(exc, NotFoundError):
+        return MissingError(f"the bucket {what}: is there such a bucket? ({line})", hint="check the store's address")
+    return NetworkError(f"the bucket {what}: {line}", hint="try again later")
+
+
 class BucketObjects:
     """Objects in a real bucket."""
 
@@ -54,16 +71,17 @@ class BucketObjects:
 
     def put_new(self, key: str, data: bytes) -> None:
         """Create if absent, by the bucket's own condition."""
-        from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         try:
             self._store.put(key, data, mode="create", use_multipart=False)
         except (AlreadyExistsError, PreconditionError, FileExistsError) as exc:
             raise FileExistsError(key) from exc
-        except PermissionDeniedError as exc:
-            raise AuthError(f"the bucket refuses to write '{key}': {first_line(exc)}") from exc
         except (BaseError, OSError) as exc:
-            raise TimeoutError(first_line(exc)) from exc
+            error = translate(exc, f"did not take '{key}'")
+            if isinstance(error, NetworkError):
+                raise TimeoutError(first_line(exc)) from exc
+            raise error from exc
 
     def put(self, key: str, data: bytes) -> None:
         """Create or replace."""
@@ -72,7 +90,7 @@ class BucketObjects:
         try:
             self._store.put(key, data, use_multipart=False)
         except (BaseError, OSError) as exc:
-            raise NetworkError(f"the bucket did not take '{key}': {first_line(exc)}") from exc
+            raise translate(exc, f"did not take '{key}'") from exc
 
     def get(self, key: str) -> bytes | None:
         """The bytes, None if there is no such object."""
@@ -83,7 +101,7 @@ class BucketObjects:
         except (NotFoundError, FileNotFoundError):
             return None
         except (BaseError, OSError) as exc:
-            raise NetworkError(f"the bucket did not give '{key}': {first_line(exc)}") from exc
+            raise translate(exc, f"did not give '{key}'") from exc
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys in order. Buckets match prefixes by whole parts, so the last part is filtered here."""
@@ -95,7 +113,7 @@ class BucketObjects:
             for batch in self._store.list(folder or None):
                 keys += [meta["path"] for meta in batch if meta["path"].startswith(prefix)]
         except (BaseError, OSError) as exc:
-            raise NetworkError(f"the bucket did not list '{prefix}': {first_line(exc)}") from exc
+            raise translate(exc, f"did not list '{prefix}'") from exc
         yield from sorted(keys)
 
     def close(self) -> None:

@@ -242,7 +242,11 @@ class LocalTenant:
     def _temp(self, data: bytes) -> str:
         self._serial += 1
         path = f"{self._work}/{TEMP}/{self._nonce}.{self._serial}"
-        self._files.create(path, data)
+        try:
+            self._files.create(path, data)
+        except FileNotFoundError:  # somebody removed the folder: all in it can be made again
+            make_folders(self._files, parent(path))
+            self._files.create(path, data)
         return path
 
     def _keep_aside(self, name: str, data: bytes) -> None:

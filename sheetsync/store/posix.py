@@ -22,6 +22,7 @@ import orjson
 
 from sheetsync.errors import LockHeldError, StoreDamagedError
 from sheetsync.store.backend import Holder
+from sheetsync.store.flock import FlockHeld, LockFile, parse_holder
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +40,7 @@ class PosixFileSystem:
         self.root = root
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._tail: tuple[str, int] | None = None  # the file that is appended to stays open
-        self._locks: dict[str, tuple[int, threading.Lock]] = {}
+        self._locks: dict[str, LockFile] = {}
         self._folders: dict[str, int] = {}  # open folders, the longest unused first
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
@@ -273,15 +274,32 @@ class PosixFileSystem:
     def lock(self, path: str) -> Iterator[None]:
         """The lock of this file, waited for up to a minute."""
         with self._mutex:
-            if path not in self._locks:
-                self._locks[path] = (self._open(path, os.O_RDWR | os.O_CREAT), threading.Lock())
-            fd, among_threads = self._locks[path]
-        with among_threads:
-            self._wait(fd, path)
+            among_threads = self._locks.setdefault(path, LockFile())
+        with among_threads.mutex:
+            fd = self._locked(path, among_threads)
             try:
                 yield
             finally:
                 fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _locked(self, path: str, lock: LockFile) -> int:
+        """The lock's descriptor, locked; opened anew if somebody removed the file, for others lock the new one."""
+        while True:
+            if lock.fd < 0:
+                lock.fd = self._open_lock(path)
+            self._wait(lock.fd, path)
+            if os.fstat(lock.fd).st_nlink > 0:
+                return lock.fd
+            os.close(lock.fd)
+            lock.fd = -1
+
+    def _open_lock(self, path: str) -> int:
+        try:
+            return self._open(path, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:  # the whole work folder was removed: all in it can be made again
+            with suppress(FileExistsError):
+                self.mkdir(path.rpartition("/")[0])
+            return self._open(path, os.O_RDWR | os.O_CREAT)
 
     @staticmethod
     def _wait(fd: int, path: str) -> None:
@@ -307,7 +325,7 @@ class PosixFileSystem:
         except BlockingIOError:
             os.close(fd)
             return None
-        held = FlockHeld(self, path, fd)
+        held = FlockHeld(fd)
         if not held.is_ours():  # broken (replaced) between our open and our lock
             held.release()
             return self.try_lock(path, holder)
@@ -339,39 +357,10 @@ class PosixFileSystem:
     def close(self) -> None:
         """Give back all descriptors."""
         self._drop_tail()
-        for fd in [*self._folders.values(), *(fd for fd, _ in self._locks.values())]:
+        for fd in [*self._folders.values(), *(lock.fd for lock in self._locks.values() if lock.fd >= 0)]:
             os.close(fd)
         self._locks.clear()
         self._folders.clear()
         if self._root_fd >= 0:
             os.close(self._root_fd)
             self._root_fd = -1
-
-
-class FlockHeld:
-    """A lock for long: open for as long as it is held, so that the kernel gives it back when the process dies."""
-
-    def __init__(self, files: PosixFileSystem, path: str, fd: int) -> None:
-        self._files, self._path, self._fd = files, path, fd
-
-    def is_ours(self) -> bool:
-        """Is the file we locked still the one under that name?"""
-        if self._fd < 0:
-            return False
-        there = os.fstat(self._fd)
-        return there.st_nlink > 0
-
-    def release(self) -> None:
-        """Let it go."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def parse_holder(data: bytes) -> Holder | None:
-    """What a lock's file says, None if it is not written yet."""
-    try:
-        value = orjson.loads(data)
-        return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), float(value["since"]))
-    except (ValueError, KeyError, TypeError):
-        return None

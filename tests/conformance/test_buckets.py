@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from obstore import exceptions
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import (
+    AuthError,
     DestinationError,
     MissingExtraError,
+    NetworkError,
+    NotFoundError,
     SheetSyncError,
     StaleSnapshotError,
     StoreDamagedError,
@@ -23,7 +27,7 @@ from sheetsync.errors import (
 )
 from sheetsync.store import RecordId, SourceBytes, Store, copy_store, fsck
 from sheetsync.store import compaction as packs
-from sheetsync.store.buckets import open_bucket
+from sheetsync.store.buckets import open_bucket, translate
 from sheetsync.store.copying import copy_between
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
@@ -245,7 +249,21 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     assert "pip install" in caught.value.hint
 
 
-def test_a_bucket_that_refuses_us_is_said_so(s3: tuple[dict[str, str], FaultyServer]) -> None:
+def test_a_bucket_that_is_not_there_is_said_so(s3: tuple[dict[str, str], FaultyServer]) -> None:
     config, _ = s3
-    with pytest.raises(SheetSyncError):
+    with pytest.raises(SheetSyncError, match=r"no-such-bucket|such a bucket"):
         Store.on(open_bucket("s3://no-such-bucket/x", config=config))
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (exceptions.GenericError("Error performing PUT http://169.254.169.254/latest/api/token"), AuthError),
+        (exceptions.PermissionDeniedError("403"), AuthError),
+        (exceptions.UnauthenticatedError("401"), AuthError),
+        (exceptions.NotFoundError("NoSuchBucket"), NotFoundError),
+        (exceptions.GenericError("connection reset"), NetworkError),
+    ],
+)
+def test_a_buckets_errors_are_said_in_our_words(raised: Exception, expected: type[SheetSyncError]) -> None:
+    assert type(translate(raised, "did not give 'FORMAT'")) is expected

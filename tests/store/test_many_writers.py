@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -92,3 +93,17 @@ def test_a_holder_who_has_not_said_so_yet_is_still_somebody(folder: Path) -> Non
     assert other.lock_holder(path) is None
     one.close()
     other.close()
+
+
+def test_removing_the_work_folder_under_running_writers_loses_nothing(folder: Path) -> None:
+    one, other = VersionedStore(CTX, url=folder), VersionedStore(CTX, url=folder)
+    one.save("alpha", {"n": 1})
+    other.save("alpha", {"n": 2})
+    shutil.rmtree(folder / "default/.store")
+    other.save("alpha", {"n": 3})
+    one.save("alpha", {"n": 4})
+    fresh = VersionedStore(CTX, url=folder)
+    assert fresh.save("alpha", {"n": 5}).version == 5
+    assert one.save("alpha", {"n": 6}).version == 6
+    assert [s.version for s in other.history("alpha")] == [1, 2, 3, 4, 5, 6]
+    assert fsck(folder).findings == ()
