@@ -30,6 +30,7 @@ tokens = st.builds(Token, st.integers(1, 99), st.text(max_size=4))
 planned = st.tuples(raws, raws, raws, raws, raws)
 one_set, one_start = st.just({"firearm_id": "x"}), st.just({"firearm_id": None})
 touches = st.builds(TouchRow, st.just("policy"), st.integers(1, 9), keys, planned, one_set, one_start)
+lost = st.builds(LostRow, st.text(max_size=3), st.just("policy"), keys, planned)
 intended = st.builds(
     Intended, tokens, st.none() | tokens, st.integers(0, 9),
     st.tuples(touches),
@@ -45,7 +46,7 @@ states = st.builds(
     token=st.none() | tokens, seal=st.text(max_size=4), top=st.integers(0, 9), planned=st.integers(0, 9),
     intended=st.lists(intended, max_size=2).map(tuple),
     debts=st.lists(st.builds(Debt, cells, raws, raws), max_size=2).map(tuple),
-    lost_rows=st.lists(st.builds(LostRow, st.text(max_size=3), st.just("policy"), keys, planned), max_size=1).map(tuple),
+    lost_rows=st.lists(lost, max_size=1).map(tuple),
     put_back=st.lists(st.builds(PutBack, st.just("policy"), keys, planned), max_size=1).map(tuple),
     accept=st.sampled_from([None, "adopt", "store"]), asked=st.lists(tokens, max_size=1).map(tuple),
     tabs=st.just({"policy": TabMark(7, {"scope": 1}, 3)}),
