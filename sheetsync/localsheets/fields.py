@@ -133,7 +133,9 @@ def update_mask(text: str | None, name: str) -> Mask:
     if not text:
         raise errors.ApiError("At least one field must be listed in 'fields'. (Use '*' to indicate all fields.)")
     try:
-        mask = parse(text)
+        mask = parse(
+            "".join(text.split())
+        )  # in bodies spaces are taken (pygsheets sends them), in the URL they are not
     except MaskSyntaxError:
         raise errors.ApiError(f"Invalid field mask: {text}") from None
     # Google takes the field's own name in front, too: `properties.title` for `title` is refused, not guessed.

@@ -79,6 +79,15 @@ def paused_gc() -> Iterator[None]:
             gc.enable()
 
 
+def paths() -> list[tuple[str, str]]:
+    """The calls that are answered, as (method, path)."""
+    found = [("POST", PREFIX)]
+    for method, pattern, _handler, _message in _CALLS:
+        rest = pattern.pattern.removeprefix("/?").replace("([^/]+)", "{…}")
+        found.append((method, f"{PREFIX}/{{id}}{rest}"))
+    return found
+
+
 def check_query(request: Request, handler: Handler) -> None:
     """Refuse query parameters that the call does not have, and booleans that are none.
 
