@@ -37,6 +37,7 @@ PAGES = (
     ("search", "/?q=tool3+c00777"),
     ("filter", "/?only=undecided"),
     ("all on one", "/?page=0"),
+    ("one connector's", "/connectors/c00777"),
 )
 
 
@@ -60,7 +61,7 @@ def run(folder: Path) -> Iterator[Result]:
         said = f"{seconds * 1000:.0f} ms, {seconds / plain:.1f} × a bare page of {len(body) / 1e6:.2f} MB"
         yield Result(f"web: {name}, {CONNECTORS:,} connectors", said, "300 ms", seconds <= REACH_S)
     yield Result("web: the very first request", f"{first * 1000:.0f} ms", "10 s", first <= 10)
-    yield Result("web: first page after a change", f"{changed * 1000:.0f} ms", "1 s", changed <= 1)
+    yield Result("web: first page after a change", f"{changed * 1000:.0f} ms", "300 ms", changed <= REACH_S)
     ws.store.close()
 
 

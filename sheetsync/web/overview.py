@@ -15,12 +15,14 @@ from markupsafe import Markup
 
 from sheetsync.domain.draft import WorkbenchDraft
 from sheetsync.domain.gate import loosenings
+from sheetsync.domain.model import JSONValue
 from sheetsync.exports.tables import coverage_report
-from sheetsync.registry.catalogue import Catalogue
+from sheetsync.registry.catalogue import Catalogue, pending_edits_of
 from sheetsync.registry.draft_lines import DraftLine, content
 from sheetsync.registry.live import LiveConnector, live_from_draft_json, live_from_json
-from sheetsync.registry.records import REGISTRIES, registry_record
+from sheetsync.registry.records import DRAFTS, REGISTRIES, registry_record
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import RecordId, Snapshot
 from sheetsync.web.picture import RouteBar
 
 Filter = Literal["undecided", "loosening", "problems", "drafts"]
@@ -30,6 +32,8 @@ FILTERS: Final[dict[Filter, str]] = {
     "problems": "problems",
     "drafts": "open drafts",
 }
+COMMITS_FOLLOWED: Final = 50  # after more commits, or larger ones, everything is looked at again
+SNAPSHOTS_FOLLOWED: Final = 500
 ValidationState = Literal["passed", "failed", "not run", "out of date"]
 
 
@@ -93,6 +97,7 @@ class _Entry:
     proposal: LiveConnector | None
     card: Card | None  # None: retired, and no draft is open
     drafts: tuple[OpenDraft, ...]
+    records: tuple[RecordId, ...]  # of the open drafts
 
 
 class Overview:
@@ -133,20 +138,50 @@ class Overview:
         head = ws.store.head()
         if head == self._head:
             return
+        touched = _touched(ws, self._head, head)
+        entries = self._read_all(ws) if touched is None else self._read_touched(ws, touched)
+        self._entries, self._head = entries, head
+        self._cards = [entry.card for entry in entries.values() if entry.card is not None]
+        self._bars = _bars(ws, entries)
+
+    def _read_touched(self, ws: Workspace, touched: Mapping[str, set[RecordId]]) -> dict[str, _Entry]:
+        entries, catalogue = dict(self._entries), ws.catalogue()
+        for name, records in touched.items():
+            known = entries.get(name)
+            read = (ws.store.latest(record) for record in {*records, *(known.records if known else ())})
+            drafts = [one for one in read if one is not None and content(one)["status"] == "open"]
+            entries[name] = _read_entry(ws, catalogue, name, sorted(drafts, key=_made))
+        return dict(sorted(entries.items()))
+
+    def _read_all(self, ws: Workspace) -> dict[str, _Entry]:
         catalogue = ws.catalogue()
         lines_of: dict[str, list[DraftLine]] = {}
         for line in catalogue.lines("open"):
             lines_of.setdefault(line.connector_id, []).append(line)
-        marks = _marks(ws, lines_of)
-        entries = {}
+        marks, entries = _marks(ws, lines_of), {}
         for name in sorted(marks):
             known = self._entries.get(name)
             if known is None or known.mark != marks[name]:
-                known = _read_entry(ws, catalogue, name, marks[name], lines_of.get(name, []))
+                known = _read_entry(ws, catalogue, name, [line.snapshot for line in lines_of.get(name, [])])
             entries[name] = known
-        self._entries, self._head = entries, head
-        self._cards = [entry.card for entry in entries.values() if entry.card is not None]
-        self._bars = _bars(ws, entries)
+        return entries
+
+
+def _touched(ws: Workspace, since: int, head: int) -> dict[str, set[RecordId]] | None:
+    """Connectors that commits after `since` touched, with the records of their drafts; None: too many, read all."""
+    if since < 0 or head - since > COMMITS_FOLLOWED:
+        return None
+    touched: dict[str, set[RecordId]] = {}
+    for commit in ws.store.log(since=since):
+        if len(commit.snapshots) > SNAPSHOTS_FOLLOWED:
+            return None
+        for one in commit.snapshots:
+            folder = one.record.folder[:1]
+            if folder == DRAFTS:
+                touched.setdefault(content(one)["connector_id"], set()).add(one.record)
+            elif folder in REGISTRIES:
+                touched.setdefault(one.record.name, set())
+    return touched
 
 
 def _marks(ws: Workspace, lines_of: Mapping[str, list[DraftLine]]) -> dict[str, tuple[str, ...]]:
@@ -159,22 +194,27 @@ def _marks(ws: Workspace, lines_of: Mapping[str, list[DraftLine]]) -> dict[str, 
     return {name: tuple(filenames) for name, filenames in names.items()}
 
 
-def _read_entry(
-    ws: Workspace, catalogue: Catalogue, name: str, mark: tuple[str, ...], lines: list[DraftLine]
-) -> _Entry:
+def _made(draft: Snapshot) -> str:
+    """When a draft was made, as text that sorts by time: without the `Z`, a fraction comes after none."""
+    return str(content(draft)["created_at"]).removesuffix("Z")
+
+
+def _read_entry(ws: Workspace, catalogue: Catalogue, name: str, opened: list[Snapshot]) -> _Entry:
+    """Read one connector; `opened` are its open drafts, newest last."""
     found = [ws.store.latest(registry_record(ws.ctx.tenant, registry, name)) for registry in REGISTRIES]
     component, firearms, kpis = (None if one is None else content(one) for one in found)
     live, title = None, ""
     if component is not None and firearms is not None and kpis is not None and not component["retired"]:
         live, title = live_from_json(component, firearms, kpis), str(component["spec"]["name"])
-    newest = content(lines[-1].snapshot) if lines else None
+    newest = content(opened[-1]) if opened else None
     proposal = live_from_draft_json(newest) if newest is not None else None
     if live is None and newest is not None:
         title = str(newest["spec_snapshot"]["name"])
-    drafts = tuple(_open_draft(line, catalogue) for line in lines)
+    drafts = tuple(_open_draft(content(one), catalogue) for one in opened)
     shown = live or proposal
     card = _card(name, title, shown, drafts, is_live=live is not None) if shown is not None else None
-    return _Entry(mark, live, proposal, card, drafts)
+    mark = tuple(one.filename for one in (*found, *opened) if one is not None)
+    return _Entry(mark, live, proposal, card, drafts, tuple(one.record for one in opened))
 
 
 def _bars(ws: Workspace, entries: Mapping[str, _Entry]) -> tuple[RouteBar, ...]:
@@ -200,13 +240,14 @@ class CardShelf:
         return html
 
 
-def _open_draft(line: DraftLine, catalogue: Catalogue) -> OpenDraft:
-    draft = WorkbenchDraft.from_json(content(line.snapshot))
-    published = catalogue.published(line.connector_id)
+def _open_draft(state: JSONValue, catalogue: Catalogue) -> OpenDraft:
+    draft = WorkbenchDraft.from_json(state)
+    published = catalogue.published(draft.connector_id)
     looser = () if draft.retires else loosenings(published.policy() if published else None, draft.policy_snapshot)
     return OpenDraft(
-        id=line.id, stage=line.stage, origin=line.origin, created_at=line.created_at, pending_edits=line.pending_edits,
-        loosens=bool(looser), conflicts=len(draft.open_conflicts()), validation=validation_state(draft),
+        id=draft.id, stage=draft.stage, origin=draft.origin.kind, created_at=str(state["created_at"]),
+        pending_edits=pending_edits_of(draft), loosens=bool(looser), conflicts=len(draft.open_conflicts()),
+        validation=validation_state(draft),
     )  # fmt: skip
 
 

@@ -125,4 +125,4 @@ def named_bench(store: Store, clock: FakeClock) -> Bench:
 @pytest.fixture
 def make(store: Store, clock: FakeClock) -> Callable[..., Bench]:
     """Make a bench with other settings."""
-    return lambda **settings: make_bench(store, clock, **settings)
+    return lambda **settings: make_bench(**{"store": store, "clock": clock, **settings})
