@@ -1,7 +1,7 @@
 """What the server does and does not do, told from its own code; `docs/localsheets-coverage.md` is made from it.
 
-`python -c "from sheetsync.localsheets.inventory import document; print(document(), end='')"` writes that file anew; a test
-fails when it is out of date.
+`python -c "from sheetsync.localsheets.inventory import document; print(document(), end='')"` writes that file anew;
+a test fails when it is out of date.
 """
 
 from __future__ import annotations
