@@ -78,14 +78,26 @@ def sheets() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1 [a free one].")
 @click.option("--data", metavar="FILE", default=MEMORY, help="File that keeps the spreadsheets [:memory:].")
 @click.option("--strict-rest", is_flag=True, help="Refuse REST writes that break a strict validation rule.")
-def sheets_serve(session: Session, *, port: int, data: str, strict_rest: bool) -> int:
+@click.option("--quota", is_flag=True, help="Refuse more than 60 reads or writes a minute, as Google does.")
+@click.option("--private", is_flag=True, help="Show files only to those they are shared with.")
+@click.option(
+    "--script",
+    metavar="LINE",
+    multiple=True,
+    help="A fault or a collaborator's act, e.g. '503 after write' (see docs/localsheets.md); may be repeated.",
+)
+def sheets_serve(
+    session: Session, *, port: int, data: str, strict_rest: bool, quota: bool, private: bool, script: tuple[str, ...]
+) -> int:
     """Serve spreadsheets over HTTP as Google does, with a page to see and edit them, until stopped."""
     from sheetsync.localsheets import LocalSheets
 
     with (
         until_stopped() as stopped,
         _listening(port),
-        LocalSheets(port=port, data=data, strict_rest=strict_rest) as server,
+        LocalSheets(
+            port=port, data=data, strict_rest=strict_rest, quota=quota, private=private, script=script
+        ) as server,
     ):
         session.output.answer({"url": server.url}, [f"serving {server.url} (Ctrl-C stops it)"])
         stopped.wait()
