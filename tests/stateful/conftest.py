@@ -203,6 +203,8 @@ class World:
     versions: list[Any] = field(default_factory=list)
     forces: Forces = field(default_factory=lambda: ANYWAY)
     retired: set[str] = field(default_factory=set)
+    decided: list[tuple[str | None, int]] = field(default_factory=list)  # (key, when) a person changed his mind
+    once: set[tuple[str, str]] = field(default_factory=set)  # values that were published, or an operator's
     cause: bool = False
     batches: int = 0
     rids: int = 0
@@ -371,6 +373,7 @@ class World:
         if sum(one.key == row.key for one in self.grid()) > 1 and row.key:
             self.doubled.add(row.key)
         self.toks[row.rid or "?"] = self.now
+        self.decided.append((row.key, self.now))
         state, _ = load_state(self.ws, self.sid)
         from sheetsync.services.sync_state import tables_at
 
@@ -479,6 +482,7 @@ class World:
         self.doubled |= {key for key, n in Counter(row.key for row in rows).items() if n > 1 and key}
         self.toks.clear()
         self.covered.clear()
+        self.decided += [(key, self.now) for key in KEYS]
         self.changed()
 
     def do_unscratch(self) -> None:
@@ -508,11 +512,15 @@ class World:
         spec = {"id": name, "version": "1.0.0", "name": name, "scopes": [{"name": scope} for scope in values]}
         made = drafts.new_draft(self.ws, name, spec).draft.id
         bindings = {scope: FirearmBinding(firearm_id="firearm." + value) for scope, value in values.items()}
+        self.once |= {(conn + scope[1:], value) for scope, value in values.items()}
         drafts.edit_draft(self.ws, made, firearms=bindings)
         if publish:
             self.publish(made)
 
     def publish(self, draft_id: str) -> None:
+        draft = self.ws.catalogue().draft(draft_id).draft
+        for scope, one in draft.policy_snapshot.firearms.items():
+            self.once.add((key_of(draft.connector_id, scope), shown(one.firearm_id)))
         publishing.verify_drafts(self.ws, [draft_id])
         publishing.publish_drafts(self.ws, [draft_id])
 
@@ -549,6 +557,7 @@ class World:
         name, scope = cell_key(key)
         found = self.ws.catalogue().newest_open(name)
         if found is not None:
+            self.once.add((key, value))
             drafts.edit_draft(self.ws, found.draft.id, firearms={scope: FirearmBinding(firearm_id="firearm." + value)})
 
     def do_resolve(self, key: str, side: Any) -> None:
@@ -559,6 +568,7 @@ class World:
         mine = [one for one in found.draft.open_conflicts() if one.row_key == (name, scope)]
         for one in mine:
             self.seen.append((key, shown(one.yours), self.now))
+            self.decided.append((key, self.now))
             drafts.resolve_conflict(self.ws, found.draft.id, one.row_key, one.column, side)
             return
 
@@ -683,11 +693,31 @@ class World:
                 raise Violation("I3", f"the row of {key} is missing")
             for row in here:
                 self.check_row(row, want, edit, twice=len(here) > 1)
+            if edit is not None and len(here) == 1 and row_values[2] not in (edit.base, edit.value, edit.theirs):
+                raise Violation(
+                    "I3", f"{key}: published is {row_values[2]!r}, a third value, and {edit} has no conflict"
+                )
         known = {key_of(*cell) for cell in view.tables[POLICY]}
         for row in rows:
             if row.key not in known and (row.val or row.status or row.key) and not row.status.startswith("problem"):
                 raise Violation("I3", f"a row {row.key} is left with {row.val!r} ({row.status!r})")
         self.check_people(rows)
+        self.check_carried()
+
+    def check_carried(self) -> None:
+        """A draft that supersedes a sheet draft has all its edits, but those that owners or operators decided about."""
+        catalogue = self.ws.catalogue()
+        for stored in catalogue.drafts("superseded"):
+            draft = stored.draft
+            if draft.superseded_by is None or not isinstance(draft.origin, SheetOrigin):
+                continue
+            after = catalogue.draft(draft.superseded_by).draft.origin
+            kept = {edit.row_key for edit in after.edits} if isinstance(after, SheetOrigin) else set()
+            at = (draft.created_at - FakeClock().now()).total_seconds()
+            for edit in draft.origin.edits:
+                key = key_of(*edit.row_key)
+                if edit.row_key not in kept and not any(k == key and t >= at for k, t in self.decided):
+                    raise Violation("I1", f"the pending edit of {key} was not carried into {draft.superseded_by}")
 
     def check_row(self, row: GridRow, want: str, edit: Any, *, twice: bool) -> None:
         if twice or row.val == "":
@@ -714,6 +744,10 @@ class World:
             for edit in origin.edits if isinstance(origin, SheetOrigin) else ():
                 if (key_of(*edit.row_key), shown(edit.value)) not in self.typed:
                     raise Violation("I8", f"a draft says an owner typed {edit.value!r} in {edit.row_key}; nobody did")
+                if edit.base not in (None, "") and (key_of(*edit.row_key), shown(edit.base)) not in self.once:
+                    raise Violation(
+                        "I7", f"an edit of {edit.row_key} starts from {edit.base!r}, which never was published"
+                    )
         for key, count in Counter(row.key for row in rows if row.key).items():
             if count > 1 and key not in self.doubled:
                 raise Violation("I9", f"sheetsync itself made {key} occur twice")

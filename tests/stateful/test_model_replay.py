@@ -15,7 +15,7 @@ import pytest
 from sheetsync.localsheets import LocalSheets
 
 pytestmark = pytest.mark.shared
-SEEDS = range(12)
+SEEDS = range(20)
 PER_SEED = 10
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from sheetsync.gsheets import batches
 from sheetsync.gsheets import gateway as gsheets_gateway
 from sheetsync.localsheets import LocalSheets
 from sheetsync.services import sync_run
-from sheetsync.sync import compare, decide, drafting, epoch, planning, settle
+from sheetsync.sync import compare, decide, drafting, epoch, planning, repairs, settle, view
 from sheetsync.sync.gateway import Token
-from sheetsync.sync.view import View
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -62,7 +62,7 @@ def counts_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_token(patch: pytest.MonkeyPatch) -> None:
-    real = gsheets_gateway.render
+    real = batches.render
 
     def anywhere(batch: Any, read: Any, **options: Any) -> Any:
         done = real(batch, read, **options)
@@ -73,7 +73,7 @@ def no_token(patch: pytest.MonkeyPatch) -> None:
 
 
 def debts_dropped(patch: pytest.MonkeyPatch) -> None:
-    real = sync_run.settle
+    real = settle.settle
 
     def forgetful(*args: Any, **options: Any) -> Any:
         done = real(*args, **options)
@@ -88,7 +88,7 @@ def no_chain(patch: pytest.MonkeyPatch) -> None:
 
 
 def own_duplicate(patch: pytest.MonkeyPatch) -> None:
-    real = compare.take_away_doubles
+    real = repairs.take_away_doubles
 
     def keep(c: Any, tab: Any, rows: Any, width: int) -> Any:
         c.state.put_back = ()
@@ -99,7 +99,7 @@ def own_duplicate(patch: pytest.MonkeyPatch) -> None:
 
 def no_overlay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide.CellState, "local", property(lambda self: self.published))
-    patch.setattr(View, "shown", property(lambda self: self.tables))
+    patch.setattr(view.View, "shown", property(lambda self: self.tables))
 
 
 def third_value_silent(patch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def third_value_silent(patch: pytest.MonkeyPatch) -> None:
 
 
 def withdrawn_is_change(patch: pytest.MonkeyPatch) -> None:
-    real = sync_run.fate_of
+    real = view.fate_of
     patch.setattr(sync_run, "fate_of", lambda *args: real(*args).replace("rejected", "gone"))
 
 
@@ -141,13 +141,27 @@ MUTANTS: dict[str, Patch] = {
         delete_keys_only, agrees_with_anything,
     )
 }  # fmt: skip
-# mistake → (setup, history)
-CAUGHT: dict[str, tuple[tuple[bool | None, bool], list[tuple[Any, ...]]]] = {}
+# mistake → history, with B published, late batches landing at the end
+TO_THE_BATCH: list[tuple[Any, ...]] = [("step", 1), ("step", 1), ("step", 1)]  # lease, read, commit: the batch is next
+CAUGHT: dict[str, list[tuple[Any, ...]]] = {
+    "no_preimages": [("direct", "A1", "y"), *TO_THE_BATCH, ("edit", 0, "z"), ("run", 1)],
+    "adopt_unchecked": [("direct", "A1", "y"), *TO_THE_BATCH, ("edit", 0, "z"), ("run", 1, "after")],
+    "no_intended": [("direct", "A1", "y"), ("run", 1, "after")],
+    "no_overlay": [("edit", 0, "z"), ("run", 1)],
+    "third_value_silent": [("edit", 0, "z"), ("run", 1), ("direct", "A1", "y")],
+    "withdrawn_is_change": [("edit", 0, "z"), ("run", 1), ("discard", "A"), ("edit", 0, "y")],
+    "carry_forgotten": [("edit", 0, "z"), ("run", 1), ("edit", 1, "z")],
+    "delete_keys_only": [("retire", "B"), *TO_THE_BATCH, ("sort", 1), ("run", 1)],
+    "agrees_with_anything": [("edit", 0, "z"), ("run", 1)],
+    "restore_goes_on": [("direct", "A1", "y"), ("run", 1), ("unscratch",), ("direct", "A1", "z")],
+    "no_token": [("direct", "A1", "y")],
+    "debts_dropped": [("retire", "B"), *TO_THE_BATCH, ("sort", 1), ("run", 1)],
+}
 
 
 @pytest.mark.parametrize("name", sorted(CAUGHT))
 def test_a_mistake_is_caught(replay: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    setup, history = CAUGHT[name]
+    setup, history = (True, True), CAUGHT[name]
     with LocalSheets() as server:
         assert replay(history, server, tmp_path / "right", setup) is None
         MUTANTS[name](monkeypatch)
