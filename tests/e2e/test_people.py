@@ -87,7 +87,7 @@ def test_several_drafts_are_published_all_or_none(pushed: Work) -> None:
 
 def test_a_deleted_kpi_row_is_a_proposal_that_re_adding_withdraws(pushed: Work) -> None:
     sheet = pushed.sheet().worksheet(KPIS)
-    row = ["github", "api_cost", "cost", "usage.cost", 10, "USD"]
+    row: list[str | int | float] = ["github", "api_cost", "cost", "usage.cost", 10, "USD"]
     sheet.append_row(row)
     publish(pushed, pushed.ok("pull")["drafts"][0]["id"])
     pushed.ok("push")
