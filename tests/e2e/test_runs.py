@@ -174,3 +174,24 @@ def test_a_run_killed_at_its_write_is_finished_by_the_next(
     assert work.rows("Policy Matrix")[("github", "read_public")]["sync_status"] == f"pending in {draft['id']}"
     again = work.ok("sync")
     assert (again["changed"], again["calls"]["write"]) == (False, 0)
+
+
+def test_a_broken_lock_keeps_its_old_holder_from_writing(work: Work, github: Callable[[], str], gate: Gate) -> None:
+    github()
+    gate.holds = None
+    work.ok("push")
+    work.type_into("Policy Matrix", ("github", "read_public"), "firearm_id", "firearm.payment")
+    gate.holds = ("", "after")
+    first = work.start("--json", "sync")
+    assert gate.reached.wait(90)
+    (held,) = work.ok("lock", "show")["locks"]
+    assert (held["who"], held["pid"], held["alive"]) == ("cron", first.pid, True)
+    assert work.ok("lock", "break", held["name"])["broken"]["pid"] == first.pid
+    before = work.snapshots()
+    gate.open.set()
+    out, err = first.communicate(timeout=90)
+    assert (first.returncode, err) == (8, "")
+    assert json.loads(out)["error"]["code"] == "lock_held"
+    assert work.snapshots() == before
+    assert len(work.ok("sync")["drafts"]) == 1
+    assert work.ok("lock", "show")["locks"] == []
