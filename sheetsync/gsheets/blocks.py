@@ -22,10 +22,14 @@ JSON = Any
 BLOCK_ROWS: Final = 20_000
 
 
-def read_blocks(api: SheetsApi, spreadsheet_id: str, large: Mapping[Role, TabSize]) -> SheetRead | None:
+def read_blocks(
+    api: SheetsApi, spreadsheet_id: str, large: Mapping[Role, TabSize], *, block_rows: int = BLOCK_ROWS
+) -> SheetRead | None:
     """A whole read, the `large` tabs in blocks; None if they moved meanwhile, or are gone."""
     try:
-        first = _read(api, spreadsheet_id, [*_small(large), *(_rows(size.sheet_id, 0) for size in large.values())])
+        first = _read(
+            api, spreadsheet_id, [*_small(large), *(_rows(size.sheet_id, 0, block_rows) for size in large.values())]
+        )
     except RequestRefusedError:
         return None  # a tab is gone: one read by metadata tells which
     found = parse_read(first, spreadsheet_id)
@@ -34,7 +38,7 @@ def read_blocks(api: SheetsApi, spreadsheet_id: str, large: Mapping[Role, TabSiz
     for role, size in large.items():
         if role not in tabs or tabs[role].sheet_id != size.sheet_id:
             return None
-        whole = _rest(api, spreadsheet_id, tabs[role])
+        whole = _rest(api, spreadsheet_id, tabs[role], block_rows)
         if whole is None:
             return None
         tabs[role] = whole
@@ -46,18 +50,18 @@ def _small(large: Mapping[Role, TabSize]) -> list[JSON]:
     return [{"developerMetadataLookup": {"metadataKey": TAB_KEY, "metadataValue": role}} for role in roles]
 
 
-def _rows(sheet_id: int, start: int) -> JSON:
-    return {"gridRange": {"sheetId": sheet_id, "startRowIndex": start, "endRowIndex": start + BLOCK_ROWS + 1}}
+def _rows(sheet_id: int, start: int, count: int) -> JSON:
+    return {"gridRange": {"sheetId": sheet_id, "startRowIndex": start, "endRowIndex": start + count + 1}}
 
 
 def _read(api: SheetsApi, spreadsheet_id: str, filters: list[JSON]) -> JSON:
     return orjson.loads(api.get_by_filter_bytes(spreadsheet_id, filters=filters, fields=READ_FIELDS))
 
 
-def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead) -> TabRead | None:
-    rows, merges, last, start = tab.rows, tab.merges, tab.last_row, BLOCK_ROWS
+def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead, block_rows: int) -> TabRead | None:
+    rows, merges, last, start = tab.rows, tab.merges, tab.last_row, block_rows
     while start < tab.row_count:
-        answer = _read(api, spreadsheet_id, [_rows(tab.sheet_id, start)])
+        answer = _read(api, spreadsheet_id, [_rows(tab.sheet_id, start, block_rows)])
         sheets = answer.get("sheets", ())
         if not sheets:
             return None
@@ -67,7 +71,7 @@ def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead) -> TabRead | None:
         rows += [row for row in block.rows if row.index > start]
         merges += tuple(merge for merge in block.merges if merge not in merges)
         last = max(last, block.last_row)
-        start += BLOCK_ROWS
+        start += block_rows
     return replace(tab, rows=rows, merges=merges, last_row=last)
 
 

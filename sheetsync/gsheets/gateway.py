@@ -26,7 +26,7 @@ from sheetsync.gsheets.reading import (
     parse_read,
     parse_scratch,
 )
-from sheetsync.gsheets.staging import stage
+from sheetsync.gsheets.staging import CHUNK_BYTES, stage
 from sheetsync.sync.epoch import scratch_sheet_id
 from sheetsync.sync.gateway import Batch, DeleteRow, Landed, ScratchTab, SheetRead, TabSize
 from sheetsync.sync.tabs import Role
@@ -40,11 +40,22 @@ WHOLE: Final = CELL + ",userEnteredFormat"
 class GoogleSheetsGateway:
     """One spreadsheet on Google's API, or on a server that speaks it."""
 
-    def __init__(self, api: SheetsApi, spreadsheet_id: str, *, store_id: str, firearms: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        api: SheetsApi,
+        spreadsheet_id: str,
+        *,
+        store_id: str,
+        firearms: tuple[str, ...] = (),
+        chunk_bytes: int = CHUNK_BYTES,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
         self._api = api
         self._id = spreadsheet_id
         self._store_id = store_id
         self._firearms = firearms
+        self._chunk_bytes = chunk_bytes
+        self._block_rows = block_rows
 
     @property
     def spreadsheet_id(self) -> str:
@@ -62,9 +73,9 @@ class GoogleSheetsGateway:
 
     def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All tabs that carry our metadata: one read; a large tab whose sheetId is known comes in blocks of rows."""
-        large = {role: size for role, size in sizes.items() if size.rows > BLOCK_ROWS}
+        large = {role: size for role, size in sizes.items() if size.rows > self._block_rows}
         if large and not columns:
-            found = read_blocks(self._api, self._id, large)
+            found = read_blocks(self._api, self._id, large, block_rows=self._block_rows)
             if found is not None:
                 return found
         body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
@@ -87,7 +98,7 @@ class GoogleSheetsGateway:
         scratch_id = scratch_sheet_id(self._store_id, self._id, batch.token.epoch)
         ids = {role: scratch_sheet_id(f"{self._store_id}/{role}", self._id, batch.token.epoch) for role in batch.create}
         done = render(batch, read, sheet_ids=ids, scratch_id=scratch_id, firearms=self._firearms)
-        requests = stage(self._api, self._id, done.requests, batch.token)
+        requests = stage(self._api, self._id, done.requests, batch.token, chunk_bytes=self._chunk_bytes)
         whole = any(isinstance(one, DeleteRow) for one in batch.operations)
         titles = self._read_back_titles(batch, read)
         ranges = [_quoted(done.scratch_title), *(_quoted(title) for title in titles)]

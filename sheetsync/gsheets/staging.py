@@ -17,27 +17,29 @@ from sheetsync.sync.tabs import STAGING
 
 JSON = Any
 CHUNK_BYTES: Final = 2_000_000
-WORTH_STAGING: Final = 20_000
+WORTH_STAGING: Final = 100  # a request of a hundredth of a chunk is moved out of the atomic batch
 INT31: Final = 0x7FFFFFFF
 
 
-def stage(api: SheetsApi, spreadsheet_id: str, requests: list[JSON], token: Token) -> list[JSON]:
+def stage(
+    api: SheetsApi, spreadsheet_id: str, requests: list[JSON], token: Token, *, chunk_bytes: int = CHUNK_BYTES
+) -> list[JSON]:
     """The requests themselves, where they are small; else they read their bulk from staging tabs written before."""
     sizes = [len(orjson.dumps(one)) for one in requests]
-    if sum(sizes) <= CHUNK_BYTES:
+    if sum(sizes) <= chunk_bytes:
         return requests
     staged: list[JSON] = []
     for at, (one, size) in enumerate(zip(requests, sizes, strict=True)):
         bulk = one.get("updateCells", {})
-        if size < WORTH_STAGING or bulk.get("fields") != "userEnteredValue":
+        if size < chunk_bytes / WORTH_STAGING or bulk.get("fields") != "userEnteredValue":
             staged.append(one)
             continue
         sheet_id = int.from_bytes(hashlib.sha256(f"{spreadsheet_id}/{token}/{at}".encode()).digest()[:4], "big") & INT31
-        staged += _staged(api, spreadsheet_id, bulk, sheet_id, f"sheetsync staging {token.epoch}.{at}")
+        staged += _staged(api, spreadsheet_id, bulk, sheet_id, f"sheetsync staging {token.epoch}.{at}", chunk_bytes)
     return staged
 
 
-def _staged(api: SheetsApi, spreadsheet_id: str, bulk: JSON, sheet_id: int, title: str) -> list[JSON]:
+def _staged(api: SheetsApi, spreadsheet_id: str, bulk: JSON, sheet_id: int, title: str, chunk_bytes: int) -> list[JSON]:
     """Write the rows of one request to a staging tab of their own; return the requests that move them."""
     rows = bulk["rows"]
     width = max(len(row["values"]) for row in rows)
@@ -45,7 +47,7 @@ def _staged(api: SheetsApi, spreadsheet_id: str, bulk: JSON, sheet_id: int, titl
     at = 0
     while at < len(rows):
         end, size = at, 0
-        while end < len(rows) and (size == 0 or size + len(pieces[end]) < CHUNK_BYTES * 0.95):
+        while end < len(rows) and (size == 0 or size + len(pieces[end]) < chunk_bytes * 0.95):
             size += len(pieces[end]) + 1
             end += 1
         chunk: list[JSON] = [] if at else _open_staging(sheet_id, title, len(rows), width)
