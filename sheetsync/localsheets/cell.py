@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 MAX_CELL_CHARS: Final = 50_000
 
 
@@ -122,7 +124,38 @@ def whole(number: float) -> int | float:
     return number
 
 
-def encode(cell: Cell | None) -> Any:
+_shared: dict[bytes, Json] = {}
+MAX_SHARED: Final = 20_000
+
+
+def shared(value: Json) -> Json:
+    """One and the same object for equal formats and rules: a large sheet has thousands of cells, and few of these."""
+    key = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    found = _shared.get(key)
+    if found is None:
+        if len(_shared) >= MAX_SHARED:
+            _shared.clear()
+        found = _shared.setdefault(key, value)
+    return found
+
+
+class Shapes:
+    """The formats and rules of a tab, each written once; cells name them by number."""
+
+    def __init__(self) -> None:
+        self.listed: list[Json] = []
+        self._places: dict[int, int] = {}
+
+    def place(self, value: Json) -> int:
+        """The number of a format or rule."""
+        number = self._places.get(id(value))
+        if number is None:
+            number = self._places[id(value)] = len(self.listed)
+            self.listed.append(value)
+        return number
+
+
+def encode(cell: Cell | None, shapes: Shapes | None = None) -> Any:
     """A cell as compact JSON for the data file: plain values as themselves, others as an object."""
     if cell is None:
         return None
@@ -137,17 +170,17 @@ def encode(cell: Cell | None) -> Any:
     elif value is not None:
         parts["v"] = value
     if cell.form is not None:
-        parts["f"] = cell.form
+        parts["f"] = cell.form if shapes is None else shapes.place(cell.form)
     if cell.note:
         parts["n"] = cell.note
     if cell.rule is not None:
-        parts["r"] = cell.rule
+        parts["r"] = cell.rule if shapes is None else shapes.place(cell.rule)
     if cell.extra is not None:
         parts["x"] = cell.extra
     return parts
 
 
-def decode(data: Any) -> Cell | None:
+def decode(data: Any, shapes: list[Json] | None = None) -> Cell | None:
     """The cell of `encode`."""
     if data is None:
         return None
@@ -158,4 +191,11 @@ def decode(data: Any) -> Cell | None:
         value = Formula(data["="])
     elif "!" in data:
         value = CellError(*data["!"])
-    return Cell(value, data.get("f"), data.get("n", ""), data.get("r"), data.get("x"))
+    form, rule = data.get("f"), data.get("r")
+    if shapes is not None:
+        form = shapes[form] if form is not None else None
+        rule = shapes[rule] if rule is not None else None
+    else:
+        form = shared(form) if form is not None else None
+        rule = shared(rule) if rule is not None else None
+    return Cell(value, form, data.get("n", ""), rule, data.get("x"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
-from sheetsync.localsheets.cell import Cell, Json, decode, encode
+from sheetsync.localsheets.cell import Cell, Json, Shapes, decode, encode, shared
 
 Dimension = Literal["ROWS", "COLUMNS"]
 Row = list["Cell | None"]
@@ -240,7 +240,9 @@ class Sheet:
         for name in KEYED:
             if items := getattr(self, name):
                 state[name] = list(items.items())
-        state["rows"] = [[encode(cell) for cell in line] for line in self.rows]
+        shapes = Shapes()
+        state["rows"] = [[encode(cell, shapes) for cell in line] for line in self.rows]
+        state["shapes"] = shapes.listed
         state["row_properties"] = list(self.row_properties)
         state["column_properties"] = list(self.column_properties)
         return state
@@ -254,7 +256,8 @@ class Sheet:
                 setattr(sheet, name, thaw(name, state[name]))
         for name in KEYED:
             setattr(sheet, name, dict(state.get(name, ())))
-        sheet.rows = [[decode(cell) for cell in line] for line in state["rows"]]
+        shapes = [shared(shape) for shape in state["shapes"]]
+        sheet.rows = [[decode(cell, shapes) for cell in line] for line in state["rows"]]
         sheet.row_properties = state["row_properties"]
         sheet.column_properties = state["column_properties"]
         return sheet

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from sheetsync.localsheets import append as appending
 from sheetsync.localsheets import errors, fields, formats, protection, schema, validation_rules
-from sheetsync.localsheets.cell import MAX_CELL_CHARS, Cell, Entered, Json, settle, whole
+from sheetsync.localsheets.cell import MAX_CELL_CHARS, Cell, Entered, Json, settle, shared, whole
 from sheetsync.localsheets.requests.edit import Body, Edit, Reply, required
 from sheetsync.localsheets.sheet import Box, Row, Sheet
 from sheetsync.localsheets.spreadsheet import Spreadsheet
@@ -28,7 +30,8 @@ class Patch:
         self.note = "note" in mask
         self.rule = "dataValidation" in mask
         self.others = [key for key in mask if key not in OWN_FIELDS and key not in READ_ONLY]
-        self._forms: dict[int, tuple[Json | None, Json | None]] = {}
+        self._forms: dict[tuple[int, bytes], tuple[Json | None, Json | None]] = {}
+        self._rules: dict[bytes, Json] = {}
 
     def apply(self, old: Cell | None, data: Json) -> Cell | None:
         """The cell after the masked fields of CellData were put into it."""
@@ -39,15 +42,30 @@ class Patch:
             if extra:
                 extra = {key: item for key, item in extra.items() if key not in ("textFormatRuns", "chipRuns")}
         if self.has_form:
-            form = formats.merged(form, data.get("userEnteredFormat"), self.form) or None
+            form = self._merged(form, data.get("userEnteredFormat"))
         if self.note:
             note = data.get("note", "")
         if self.rule:
-            rule = data.get("dataValidation")
-            rule = schema.tidy("DataValidationRule", rule) if rule else None
+            rule = self._ruled(data.get("dataValidation"))
         if self.others:
             extra = self._extra(extra or {}, data)
         return settle(Cell(value, form, note, rule, extra or None))
+
+    def _merged(self, old: Json | None, new: Json | None) -> Json | None:
+        """A format after the masked part of another; worked out once for all cells that are alike."""
+        key = (id(old), orjson.dumps(new) if new else b"")
+        if key not in self._forms:
+            found = formats.merged(old, new, self.form)
+            self._forms[key] = (old, shared(found) if found else None)  # `old` is kept, so that its id stays its own
+        return self._forms[key][1]
+
+    def _ruled(self, rule: Json | None) -> Json | None:
+        if not rule:
+            return None
+        key = orjson.dumps(rule)
+        if key not in self._rules:
+            self._rules[key] = shared(schema.tidy("DataValidationRule", rule))
+        return self._rules[key]
 
     def _extra(self, extra: Json, data: Json) -> Json:
         result = dict(extra)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sheetsync.localsheets import errors, schema
-from sheetsync.localsheets.cell import Cell
+from sheetsync.localsheets.cell import Cell, shared
 from sheetsync.localsheets.requests.edit import Body, Edit, Reply
 
 NEEDS = {"ONE_OF_RANGE": 1, "CUSTOM_FORMULA": 1, "NUMBER_BETWEEN": 2, "NUMBER_NOT_BETWEEN": 2, "DATE_BETWEEN": 2}
@@ -12,7 +12,7 @@ NEEDS = {"ONE_OF_RANGE": 1, "CUSTOM_FORMULA": 1, "NUMBER_BETWEEN": 2, "NUMBER_NO
 def set_rule(edit: Edit, body: Body) -> Reply:
     """Set or clear the rule of every cell of a range."""
     sheet, box = edit.writable(body.get("range"))
-    rule = schema.tidy("DataValidationRule", body["rule"]) if body.get("rule") else None
+    rule = shared(schema.tidy("DataValidationRule", body["rule"])) if body.get("rule") else None
     if rule is not None:
         _check(rule)
     last = box.row_end if rule else min(box.row_end, len(sheet.rows))
