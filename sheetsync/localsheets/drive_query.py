@@ -16,7 +16,8 @@ from sheetsync.localsheets.files import FileRecord, rfc3339
 
 Test = Callable[[FileRecord], bool]
 _TOKENS: Final = re.compile(
-    r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<sign><=|>=|!=|=|<|>|\(|\))|(?P<word>[A-Za-z]+))", re.DOTALL
+    r"""\s*(?:(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<sign><=|>=|!=|=|<|>|\(|\))|(?P<word>[A-Za-z]+))""",
+    re.DOTALL,
 )
 _FIELDS: Final[dict[str, Callable[[FileRecord], Any]]] = {
     "name": lambda record: record.name,
@@ -95,7 +96,7 @@ class _Parser:
             if self.take() != ")":
                 raise _invalid()
             return inner
-        if word.startswith("'"):
+        if word[0] in "'\"":
             if self.take().lower() != "in":
                 raise _invalid()
             return self._member(_plain(word), self.take())
@@ -117,7 +118,7 @@ class _Parser:
         pick = _FIELDS.get(name)
         if pick is None or name in ("parents", "owners", "writers", "readers"):
             raise _invalid()
-        wanted: Any = _plain(given) if given.startswith("'") else {"true": True, "false": False}.get(given.lower())
+        wanted: Any = _plain(given) if given[0] in "'\"" else {"true": True, "false": False}.get(given.lower())
         if wanted is None or isinstance(wanted, bool) != (name in ("trashed", "starred")):
             raise _invalid()
         if name.endswith("Time"):

@@ -40,6 +40,7 @@ def test_files_are_found_by_query(drive: httpx.Client) -> None:
     assert names(drive, "") == ["Alpha report", "Beta's", "Folder", "Gone"]
     assert names(drive, f"mimeType='{SPREADSHEET}' and trashed = false") == ["Alpha report", "Beta's"]
     assert names(drive, r"name = 'Beta\'s'") == ["Beta's"]
+    assert names(drive, 'name = "Folder"') == ["Folder"]
     assert names(drive, "name contains 'rep'") == ["Alpha report"]
     assert names(drive, "name contains 'eport'") == []
     assert names(drive, f"'{folder}' in parents") == ["Alpha report"]
