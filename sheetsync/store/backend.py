@@ -94,11 +94,17 @@ class TenantBackend(Protocol):
             StoreDamagedError: a broken line with a whole one after it.
         """
 
-    def seek(self, number: int, place: list[int]) -> bool:
-        """Set the position behind entry `number`, as a derived index remembers it; False if that cannot be so."""
+    def seek(self, number: int, place: list[int], mark: bytes) -> bool:
+        """Set the position behind entry `number`, as a derived index remembers it.
+
+        False, and nothing changed, if no line with this mark stands there. Number 0 is the beginning.
+        """
 
     def place(self) -> list[int]:
         """What `seek` needs to come back to the present position."""
+
+    def mark(self) -> bytes:
+        """The beginning of the last line before the position, with its checksum."""
 
     def add(self, number: int, line: bytes) -> bool:
         """Add the entry if `number` is next. True: it is ours, and durable. The commit point.

@@ -13,12 +13,11 @@ from typing import Final
 import orjson
 
 from sheetsync.store.backend import TenantBackend
-from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import HEAD, is_whole
+from sheetsync.store.entry import BODY_AT, HEAD, is_whole
 from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 LEAST_LAG: Final = 256  # entries behind which an index is not worth writing
 LEAST_LAG_BYTES: Final = 1 << 20
 
@@ -33,6 +32,7 @@ def write_index(backend: TenantBackend, state: JournalState) -> None:
         "index": INDEX_VERSION,
         "number": state.number,
         "line": state.line_hash,
+        "mark": backend.mark().decode(),
         "place": backend.place(),
         "heads": heads,
         "leases": leases,
@@ -51,10 +51,8 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
         value = orjson.loads(data)
         del data
         number, line_hash, place = int(value["number"]), str(value["line"]), list(value["place"])
-        if value["index"] != INDEX_VERSION or not backend.seek(number, place):
-            return False
-        if not any(hash_bytes(line) == line_hash for _, line in backend.lines(number, number)):
-            backend.seek(0, [])
+        mark = str(value["mark"]).encode()
+        if value["index"] != INDEX_VERSION or len(mark) != BODY_AT or not backend.seek(number, place, mark):
             return False
         intern = sys.intern
         heads = {}
@@ -62,7 +60,7 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
             heads[key] = Head(version, commit, stamp, hash_hex, intern(suffix), flags, at, intern(who))
         leases = {name: LeaseState(epoch, holder) for name, (epoch, holder) in value["leases"].items()}
     except (ValueError, KeyError, TypeError):
-        backend.seek(0, [])
+        backend.seek(0, [], b"")
         return False
     state.start_at(number, line_hash, heads, leases)
     return True

@@ -175,9 +175,13 @@ class LocalTenant:
         """Whole lines behind the position, durable."""
         return self._lines.new_lines()
 
-    def seek(self, number: int, place: list[int]) -> bool:
+    def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go to a position."""
-        return self._lines.seek(number, place)
+        return self._lines.seek(number, place, mark)
+
+    def mark(self) -> bytes:
+        """The beginning of the last line."""
+        return self._lines.mark()
 
     def place(self) -> list[int]:
         """The position."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
+from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
@@ -82,14 +83,16 @@ class LocalJournal:
         """What stands behind the position, as of now."""
         found = Tail(self._number, self._first, self._offset, self._entries, self._tip)
         while True:
-            if self._rotation.is_full(found.entries, found.offset):
-                found.first, found.offset, found.entries = found.number + 1, 0, 0
-            path = self._path(found.first)
+            first, offset, entries = found.first, found.offset, found.entries
+            if self._rotation.is_full(entries, offset):  # the next file, if there is one yet
+                first, offset, entries = found.number + 1, 0, 0
+            path = self._path(first)
             size = self._files.size(path) or 0
-            if size < found.offset:
-                raise StoreDamagedError(f"{path} was cut: it has {size} bytes, it had {found.offset}")
-            if size == found.offset:
+            if size < offset:
+                raise StoreDamagedError(f"{path} was cut: it has {size} bytes, it had {offset}")
+            if size == offset:
                 return found
+            found.first, found.offset, found.entries = first, offset, entries
             data = self._files.read_at(path, found.offset, size - found.offset)
             lines, used = split_lines(data, where=path)
             found.torn = len(data) - used
@@ -130,7 +133,7 @@ class LocalJournal:
             self._files.sync_folder(self._journal)
         self._files.unlink(self._doubt)
 
-    def seek(self, number: int, place: list[int]) -> bool:
+    def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go to a position that a derived index remembers."""
         if number == 0:
             self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
@@ -138,8 +141,10 @@ class LocalJournal:
         if len(place) != 4 or number < 1:
             return False
         first, offset, entries, tip = place
-        size = self._files.size(self._path(first))
-        if size is None or size < offset or first + entries - 1 != number:
+        path = self._path(first)
+        if (self._files.size(path) or 0) < offset or first + entries - 1 != number or not 0 <= tip < offset:
+            return False
+        if self._files.read_at(path, tip, len(mark)) != mark or self._files.read_at(path, offset - 1, 1) != b"\n":
             return False
         names = self._files.listdir(self._journal)
         firsts = sorted(start for name in names if (start := parse_segment_name(name)) is not None)
@@ -148,6 +153,10 @@ class LocalJournal:
         self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
         self._firsts = [start for start in firsts if start <= first]
         return True
+
+    def mark(self) -> bytes:
+        """The beginning of the last line, with its checksum."""
+        return self._files.read_at(self._path(self._first), self._tip, BODY_AT) if self._number else b""
 
     def place(self) -> list[int]:
         """First entry of the present file, the end of its last whole line, its number of entries, that line's start."""

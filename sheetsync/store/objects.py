@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from sheetsync.errors import DefectError, StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import PACK_ENTRIES, pack_name, pack_ranges
-from sheetsync.store.entry import is_whole
+from sheetsync.store.entry import BODY_AT, is_whole
 from sheetsync.store.segments import parse_segment_name, segment_name
 
 FORMAT_KEY: Final = "FORMAT"
@@ -182,15 +182,19 @@ class ObjectTenant:
         if later and self._objects.get(self._key(1)) is None:  # asked last: another host may write its first just now
             raise StoreDamagedError("journal: entry 1 is missing, but later ones are there")
 
-    def seek(self, number: int, place: list[int]) -> bool:
+    def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go on after `number`."""
         if number == 0:
             self._number = 0
             return True
-        if place != [number] or self._objects.get(self._key(number)) is None:
+        if place != [number] or not (self._objects.get(self._key(number)) or b"").startswith(mark):
             return False
         self._number = number
         return True
+
+    def mark(self) -> bytes:
+        """The beginning of the last entry, with its checksum."""
+        return (self._line(self._number) or b"")[:BODY_AT] if self._number else b""
 
     def place(self) -> list[int]:
         """The number is the place."""

@@ -124,7 +124,7 @@ class Store(StoreWriter):
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
         with self._mutex, media_errors("rebuild the index"), self._part.exclusive():
-            self._part.seek(0, [])
+            self._part.seek(0, [], b"")
             self._state = JournalState(self.tenant)
             self._catch_up()
             self._write_index()
