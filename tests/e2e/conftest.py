@@ -172,3 +172,11 @@ def github(work: Work) -> Callable[[], str]:
         return draft
 
     return publish
+
+
+@pytest.fixture
+def pushed(work: Work, github: Callable[[], str]) -> Work:
+    """The workspace with `github` published and pushed."""
+    github()
+    work.ok("push")
+    return work

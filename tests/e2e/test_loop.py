@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from gspread.utils import ValueInputOption
 
 if TYPE_CHECKING:
@@ -16,14 +14,6 @@ MATRIX = "Policy Matrix"
 KPIS = "KPIs"
 ADMIN = ("github", "admin_write")
 READ = ("github", "read_public")
-
-
-@pytest.fixture
-def pushed(work: Work, github: Callable[[], str]) -> Work:
-    """A workspace with `github` published and pushed."""
-    github()
-    work.ok("push")
-    return work
 
 
 def published(work: Work) -> dict[str, bytes]:

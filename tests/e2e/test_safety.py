@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Work
 
 MATRIX = "Policy Matrix"
 READ = ("github", "read_public")
-
-
-@pytest.fixture
-def pushed(work: Work, github: Callable[[], str]) -> Work:
-    """A workspace with `github` published and pushed."""
-    github()
-    work.ok("push")
-    return work
 
 
 def publish_large(work: Work, scopes: int) -> None:
