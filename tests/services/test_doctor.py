@@ -122,3 +122,27 @@ def test_no_server_and_an_unknown_variable_are_told(run: Run) -> None:
     assert found(report)["configuration"] == ["ok", "warn"]
     assert found(report)["spreadsheet"] == ["fail"]
     assert report.exit_code == NetworkError.exit_code
+
+
+def test_who_changed_the_file_last_is_told_where_that_scope_is_asked_for(run: Run, folder: Path) -> None:
+    with LocalSheets() as server:
+        environ = {"SHEETSYNC_SHEETS_ENDPOINT": server.url, "SHEETSYNC_CREDENTIALS_DRIVE_METADATA": "true"}
+        do_push(folder, **environ)
+        lines = [line for line in run(**environ).lines if line.name == "drive"]
+    assert [line.status for line in lines] == ["ok"]
+    assert lines[0].message.startswith("last changed 20")
+
+
+def test_a_run_that_failed_and_a_lock_that_is_held_are_told(run: Run, folder: Path) -> None:
+    with LocalSheets() as server:
+        environ = {"SHEETSYNC_SHEETS_ENDPOINT": server.url}
+        do_push(folder, **environ)
+    with pytest.raises(NetworkError):
+        do_push(folder, **environ)
+    ws = bootstrap.open_workspace(load(folder))
+    with ws.store.lease("sync-x", who="ana@example.com"):
+        report = run(**environ)
+    ws.store.close()
+    assert found(report)["lock"] == ["warn"]
+    assert found(report)["last sync"] == ["warn"]
+    assert found(report)["spreadsheet"] == ["fail"]
