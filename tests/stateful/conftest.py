@@ -791,3 +791,9 @@ def model(shared: Path) -> Any:
     finally:
         sys.path.remove(folder)
     return module
+
+
+@pytest.fixture(scope="session")
+def world_class() -> type[World]:
+    """The world itself, for tests that act by hand."""
+    return World
