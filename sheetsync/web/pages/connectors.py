@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.responses import Response
 
+from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.identifiers import check_connector_id, parse_id
+from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import NotFoundError, SheetSyncError
 from sheetsync.services.drafts import new_draft, restore_draft
 from sheetsync.services.publishing import retire_connector
@@ -53,19 +55,27 @@ def show_connector(visit: Visit) -> Response:
     ws, name = visit.workspace, _connector_id(visit)
     catalogue = ws.catalogue()
     card = _card_of(visit, ws, name)
-    published = catalogue.published(name)
-    records = catalogue.records_of(name)
-    newest = catalogue.newest_open(name)
-    live = published is not None and not published.retired
-    spec = published.spec if published is not None and live else newest.draft.spec_snapshot if newest else None
-    if spec is None and published is None:
+    published, records = catalogue.published(name), catalogue.records_of(name)
+    if published is None and card is None:
         raise NotFoundError(f"there is no connector {name!r}", hint="see the list of all connectors")
-    policy = published.policy() if published is not None and live else newest.draft.policy_snapshot if newest else None
+    live = published is not None and not published.retired
+    shown = _Shown(published.spec, published.policy()) if published is not None and live else None
+    newest = catalogue.newest_open(name) if shown is None else None
+    if newest is not None:
+        shown = _Shown(newest.draft.spec_snapshot, newest.draft.policy_snapshot)
     return visit.show(
-        "connector.html", name=name, card=card, published=published, live=live, spec=spec, policy=policy,
-        newest=newest.draft if newest else None, drafts=catalogue.lines("open", name),
+        "connector.html", name=name, card=card, published=published, live=live,
+        spec=shown.spec if shown else None, policy=shown.policy if shown else None,
+        drafts=card.drafts if card else (),
         versions=visit.site.histories.of(ws, records[0])[:VERSIONS_SHOWN] if records else (),
     )  # fmt: skip
+
+
+class _Shown(NamedTuple):
+    """What the page shows of a connector: what is live, or what its newest draft says."""
+
+    spec: ConnectorSpec
+    policy: PolicySnapshot
 
 
 def show_new(visit: Visit) -> Response:
