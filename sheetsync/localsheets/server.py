@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sheetsync.errors import LockHeldError, SheetSyncError
+from sheetsync.errors import SheetSyncError
 from sheetsync.localsheets.call import Options
 from sheetsync.localsheets.pipeline import Pipeline, Route
 from sheetsync.localsheets.sheets_api import SheetsApi
-from sheetsync.localsheets.storage import DataFile, MemoryStorage
+from sheetsync.localsheets.storage import DataFile, MemoryStorage, is_locked
 from sheetsync.localsheets.transport import HttpServer, Request, Response
 from sheetsync.localsheets.workspace import Workspace
 
@@ -221,11 +221,8 @@ def running_url(data: str | Path) -> str | None:
     The file's lock decides, not the note beside it, which a killed server leaves behind.
     """
     path = Path(data)
-    if not path.exists():
+    if not path.exists() or not is_locked(path):
         return None
-    try:
-        DataFile(path).close()
-    except LockHeldError:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return str(orjson.loads(_beside(path).read_bytes())["url"])
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(orjson.loads(_beside(path).read_bytes())["url"])
     return None

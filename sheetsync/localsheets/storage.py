@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from sheetsync.errors import LockHeldError, NewerFormatError, StoreDamagedError
 
 MAGIC: Final = b"sheetsync local sheets 1\n"
 _HEAD: Final = struct.Struct("<II")
+LOCK_PAUSES_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.1)  # somebody may just be looking, or on the way out
 COMPACT_BYTES: Final = 32 * 2**20  # below this size a log is not worth rewriting
 
 
@@ -185,13 +187,26 @@ class DataFile:
             self._file = -1
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a server uses the file; looking takes no part in who may."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 def _open_locked(path: Path) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(file)
-        raise LockHeldError(
-            f"another local Sheets server uses {path}", hint="stop it, or speak to it with SHEETSYNC_SHEETS_ENDPOINT"
-        ) from exc
-    return file
+    for pause_s in LOCK_PAUSES_S:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause_s)
+        else:
+            return file
+    os.close(file)
+    raise LockHeldError(
+        f"another local Sheets server uses {path}", hint="stop it, or speak to it with SHEETSYNC_SHEETS_ENDPOINT"
+    )
