@@ -14,7 +14,7 @@ from sheetsync.localsheets import access, drive_query, fields
 from sheetsync.localsheets.call import Options
 from sheetsync.localsheets.cell import Json
 from sheetsync.localsheets.errors import DriveError
-from sheetsync.localsheets.files import SPREADSHEET, FileRecord, rfc3339
+from sheetsync.localsheets.files import FOLDER, ROOT, SPREADSHEET, FileRecord, rfc3339
 from sheetsync.localsheets.pipeline import answer, json_body
 from sheetsync.localsheets.spreadsheet import Spreadsheet
 from sheetsync.localsheets.transport import Request, Response
@@ -152,7 +152,11 @@ class DriveApi:
             given = _body(request)
             mime = given.get("mimeType", "application/octet-stream")
             name = given.get("name") or "Untitled"
-            more: Json = {"parents": given["parents"]} if given.get("parents") else {}
+            more: Json = (
+                {"parents": [ROOT if one == "root" else one for one in given["parents"]]}
+                if given.get("parents")
+                else {}
+            )
             more["extra"] = {key: given[key] for key in SETTABLE if key in given}
             if mime == SPREADSHEET:
                 record = workspace.create(name, user, **more)
@@ -188,6 +192,9 @@ class DriveApi:
 
     def _file(self, request: Request, workspace: Workspace, file_id: str, rest: str) -> Response | None:
         method = request.method
+        if rest == "" and method == "GET" and file_id in ("root", ROOT):
+            root = FileRecord(ROOT, "My Drive", FOLDER, request.caller.user, 0, 0, parents=[])
+            return self._shown(request, workspace, root)
         if rest == "" and method == "GET":
             return self._shown(request, workspace, self.open(request, workspace, file_id, least=1))
         if rest == "" and method == "PATCH":

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sheetsync.localsheets import access
 from sheetsync.localsheets.errors import DriveError
-from sheetsync.localsheets.files import FileRecord, rfc3339
+from sheetsync.localsheets.files import ROOT, FileRecord, rfc3339
 
 Test = Callable[[FileRecord], bool]
 _TOKENS: Final = re.compile(
@@ -110,7 +110,7 @@ class _Parser:
     def _member(self, value: str, name: str) -> Test:
         if name not in ("parents", "owners", "writers", "readers"):
             raise _invalid()
-        wanted = self.user if value == "me" else value
+        wanted = self.user if value == "me" else ROOT if value == "root" and name == "parents" else value
         pick = _FIELDS[name]
         return lambda record: wanted in pick(record)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sheetsync.localsheets import append, values
 from sheetsync.localsheets.drive import file_not_found
 from sheetsync.localsheets.errors import DriveError
-from sheetsync.localsheets.files import SPREADSHEET, FileRecord, rfc3339
+from sheetsync.localsheets.files import ROOT, SPREADSHEET, FileRecord, rfc3339
 from sheetsync.localsheets.journal import Journal
 from sheetsync.localsheets.pipeline import answer
 from sheetsync.localsheets.ranges import Area
@@ -30,7 +30,6 @@ FORMATS: Final = {
     "application/vnd.oasis.opendocument.spreadsheet": "ods",
 }
 API: Final = "https://www.googleapis.com/drive/v2/files"
-ROOT: Final = "0AGIJ7XFn4BojUk9PVA"
 
 
 def upload(request: Request, workspace: Workspace, file_id: str) -> Response:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 SPREADSHEET: Final = "application/vnd.google-apps.spreadsheet"
 FOLDER: Final = "application/vnd.google-apps.folder"
+ROOT: Final = "0AGIJ7XFn4BojUk9PVA"  # the id of "My Drive", which is the same for everybody here
 
 
 @dataclass
@@ -31,7 +32,7 @@ class FileRecord:
     version: int = 1
     last_user: str = ""
     trashed: bool = False
-    parents: list[str] = field(default_factory=lambda: ["root"])
+    parents: list[str] = field(default_factory=lambda: [ROOT])
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

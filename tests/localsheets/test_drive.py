@@ -48,6 +48,15 @@ def test_files_are_found_by_query(drive: httpx.Client) -> None:
     assert names(drive, "modifiedTime > '2012-06-04T12:00:00' and 'me' in owners and trashed=true") == ["Gone"]
 
 
+def test_everything_lies_in_my_drive(drive: httpx.Client) -> None:
+    make(drive, "here")
+    make(drive, "there", parents=["root"])
+    root = drive.get("/files/root", params={"fields": "id,name"}).json()
+    assert root["name"] == "My Drive"
+    assert drive.get("/files", params={"fields": "files(parents)"}).json()["files"] == [{"parents": [root["id"]]}] * 2
+    assert names(drive, "'root' in parents") == names(drive, f"'{root['id']}' in parents") == ["here", "there"]
+
+
 @pytest.mark.parametrize(
     "query", ["name", "name =", "name = 'x", "colour = 'red'", "name = 'x' or", "(name = 'x'", "trashed = 'x'"]
 )
