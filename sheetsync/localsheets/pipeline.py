@@ -1,4 +1,4 @@
-"""What every call goes through: authenticate, count against quotas, faults, handle, faults.
+"""What every call goes through: admit, authenticate, count against quotas, faults, handle, faults.
 
 The steps are plain attributes, so that others can be put in their place: `auth.py`, `quota.py` and `faults.py` do.
 The pipeline turns refusals into Google's envelopes and never lets a traceback out.
@@ -73,6 +73,7 @@ class Pipeline:
 
     workspace: Workspace
     routes: list[Route]
+    admit: Callable[[Request], None] | None = None
     authenticate: Callable[[Request], Caller] = bearer_user
     quota: Quota | None = None
     faults: Faults | None = None
@@ -94,6 +95,8 @@ class Pipeline:
         return response
 
     def _steps(self, request: Request) -> Response:
+        if self.admit is not None:
+            self.admit(request)
         caller = self.authenticate(request)
         request.caller = caller
         if self.quota is not None and (refusal := self.quota.refuse(request, caller)) is not None:

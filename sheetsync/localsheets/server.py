@@ -17,6 +17,7 @@ import orjson
 
 from sheetsync.errors import SheetSyncError
 from sheetsync.localsheets.call import Options
+from sheetsync.localsheets.door import Door
 from sheetsync.localsheets.pipeline import Pipeline, Route
 from sheetsync.localsheets.sheets_api import SheetsApi
 from sheetsync.localsheets.storage import DataFile, MemoryStorage, is_locked
@@ -92,7 +93,7 @@ class LocalSheets:
             drive_lag_ms=int(drive_lag_s * 1000),
         )
         self.options = options
-        self.pipeline = Pipeline(self.workspace, [*routes(options, pages=pages), self._late])
+        self.pipeline = Pipeline(self.workspace, [*routes(options, pages=pages), self._late], Door(host).check)
         try:
             self._prepare(strict_auth=strict_auth, quota=quota, script=script)
             self._http = HttpServer(self.pipeline, host=host, port=port)
