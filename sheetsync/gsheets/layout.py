@@ -68,8 +68,8 @@ def number_format(column: TabColumn) -> JSON | None:
 
 
 def validation_rule(column: TabColumn, firearms: tuple[str, ...]) -> JSON | None:
-    """The checkbox or dropdown of an owners' column."""
-    if column.kind == "bool" and column.owners:
+    """The checkbox of a boolean, the dropdown of an owners' column."""
+    if column.kind == "bool":
         return {"condition": {"type": "BOOLEAN"}, "strict": True}
     words = {"firearm": (*firearms, NO_FIREARM), "impact": IMPACT_TYPES}.get(column.kind, ())
     if not words:

@@ -117,11 +117,18 @@ def _records_named(ws: Workspace, name: str) -> list[RecordId]:
 
 
 def diff(ws: Workspace, connector_id: str | None = None) -> DiffReport:
-    """What the open drafts (of one connector) change against what is published."""
+    """What the open drafts (of one connector) change against what is published.
+
+    Raises:
+        NotFoundError: no connector and no draft of that name.
+    """
     from sheetsync.services.differences import diff_of
 
     catalogue = ws.catalogue()
-    return DiffReport(tuple(diff_of(catalogue, one.draft) for one in catalogue.drafts("open", connector_id)))
+    drafts = catalogue.drafts("open", connector_id)
+    if connector_id and not (drafts or catalogue.published(connector_id) or catalogue.lines(None, connector_id)):
+        raise NotFoundError(f"there is no connector {connector_id!r}", hint=_suggest(ws, connector_id))
+    return DiffReport(tuple(diff_of(catalogue, one.draft) for one in drafts))
 
 
 def _suggest(ws: Workspace, name: str) -> str:

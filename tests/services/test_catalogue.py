@@ -144,6 +144,14 @@ def test_the_diff_is_of_all_open_drafts(ws: Workspace, live: Live) -> None:
     assert len(diff(ws, "gitlab").drafts) == 1
 
 
+def test_the_diff_of_an_unknown_connector_is_an_error(ws: Workspace) -> None:
+    draft_id = new_draft(ws, "github", {"version": "1.0.0", "scopes": [{"name": "x"}]}).draft.id
+    with pytest.raises(NotFoundError, match="githup"):
+        diff(ws, "githup")
+    discard_draft(ws, draft_id)
+    assert diff(ws, "github").drafts == ()
+
+
 def test_the_past_is_as_it_was(ws: Workspace, live: Live) -> None:
     live()
     then = ws.store.head()

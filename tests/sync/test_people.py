@@ -118,7 +118,9 @@ def test_checkbox_dropdown_formats_and_protections_are_set(desk: Any) -> None:
     cell = "dataValidation,userEnteredFormat.numberFormat"
     fields = f"sheets(properties,protectedRanges,conditionalFormats,data(rowData(values({cell}))))"
     answer = desk.api.get(
-        desk.spreadsheet_id, fields=fields, ranges=["'Policy Matrix'!A1:E3", "'Coverage Report'!A1:C2"]
+        desk.spreadsheet_id,
+        fields=fields,
+        ranges=["'Policy Matrix'!A1:E3", "'Connector Registry'!A1:E2", "'Coverage Report'!A1:C2"],
     )
     policy = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Policy Matrix")
     cells = policy["data"][0]["rowData"][1]["values"]
@@ -132,6 +134,8 @@ def test_checkbox_dropdown_formats_and_protections_are_set(desk: Any) -> None:
     assert len(hard) == 5
     assert len(soft) == 3
     assert policy["properties"]["gridProperties"]["frozenRowCount"] == 1
+    registry = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Connector Registry")
+    assert registry["data"][0]["rowData"][1]["values"][3]["dataValidation"]["condition"]["type"] == "BOOLEAN"
     coverage = next(sheet for sheet in answer["sheets"] if sheet["properties"]["title"] == "Coverage Report")
     assert coverage["data"][0]["rowData"][1]["values"][2]["userEnteredFormat"]["numberFormat"]["pattern"] == "0%"
     assert not coverage["protectedRanges"][0].get("warningOnly")
