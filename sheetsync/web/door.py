@@ -88,9 +88,7 @@ async def enter(request: Request, site: Site, page: Page) -> Response:
 def show_error(visit: Visit, error: SheetSyncError) -> Response:
     """The page of an error that a use case raised."""
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
-    title = {404: "Not found", 409: "Not done", 403: "Not allowed", 422: "Not understood"}.get(
-        status, "It did not work"
-    )
+    title = TITLES.get(status, "It did not work")
     return visit.show("error.html", status, title=title, text=error.message, hint=error.hint, code=error.code)
 
 
