@@ -66,7 +66,7 @@ RESULTS: list[tuple[str, Any]] = [
     ("=CHOOSE(2,5,6)", 6),
     ("=SWITCH(A1,1,10,20)", 10),
     ("=C1", "x"),
-    ("=Z9", 0),
+    ("=Z9+0", 0),
     ("=Sheet1!A1+'Sheet1'!B1", 3),
 ]
 
@@ -107,6 +107,14 @@ def test_errors_have_googles_types(filled: Any, formula: str, shown: str, kind: 
     assert cell["effectiveValue"]["errorValue"]["type"] == kind
     assert cell["userEnteredValue"] == {"formulaValue": formula}
     assert filled.values("E1")[0][0].startswith(shown)
+
+
+def test_a_reference_to_a_blank_cell_is_blank(book: Any) -> None:
+    book.type("A1", "=B1", "", "=ISBLANK(A1)")
+    assert book.values("A1:C1") == [["", "", False]]
+    cell = book.cell("A1")
+    assert cell["userEnteredValue"] == {"formulaValue": "=B1"}
+    assert "effectiveValue" not in cell
 
 
 def test_a_long_chain_of_cells_is_worked_out(book: Any) -> None:

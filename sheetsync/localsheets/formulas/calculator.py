@@ -92,7 +92,7 @@ class Calculator:
         try:
             found = place.evaluate(parse(formula, locale_of(self.spreadsheet.locale).decimal))
             value = scalar(found)
-            return 0 if value is None else tidy_number(value)
+            return tidy_number(value)  # a reference to a blank cell is blank, unlike in Excel
         except FormulaError as exc:
             return exc.error
         except (FormulaSyntaxError, RecursionError):

@@ -151,6 +151,15 @@ def _checked(test: Callable[[Value], bool]) -> Lazy:
     return check
 
 
+def _is_blank(place: Place, value: Node) -> Operand:
+    """A cell with a formula is not blank, even if it shows nothing."""
+    found = place.box(value)
+    if found is not None:
+        cell = found[0].cell(found[1].row, found[1].col)
+        return cell is None or cell.value is None
+    return scalar(place.evaluate(value)) is None
+
+
 def _row(place: Place, reference: Node | None = None) -> Operand:
     found = place.box(reference) if reference is not None else None
     if reference is not None and found is None:
@@ -229,7 +238,7 @@ LAZY: Final[dict[str, Lazy]] = {
     "ISERROR": _is_error,
     "ISERR": _is_err,
     "ISNA": _is_na,
-    "ISBLANK": _checked(lambda value: value is None),
+    "ISBLANK": _is_blank,
     "ISNUMBER": _checked(lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)),
     "ISTEXT": _checked(lambda value: isinstance(value, str)),
     "ISNONTEXT": _checked(lambda value: not isinstance(value, str)),
