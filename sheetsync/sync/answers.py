@@ -84,7 +84,7 @@ def _with_status(one: AddRow, status: str) -> AddRow:
 
 def _touch(plan: Plan, result: RowResult, status: str | None, notes: dict[str, str | None]) -> TouchRow:
     started: dict[str, CellValue] = {}
-    for column in result.sets:
+    for column in result.sets.keys() - result.standing:
         value = plan.state.value((result.role, result.key, column))
         started[column] = None if isinstance(value, Nothing) else value
     return TouchRow(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sheetsync.domain.cells import UNDECIDED
 from sheetsync.domain.draft import CellValue
 from sheetsync.sync.baseline import Debt, SyncState
-from sheetsync.sync.decide import CellState, Decision, Mode, Nothing, PendingEdit, decide_cell, same
+from sheetsync.sync.decide import CellState, Decision, Mode, Nothing, PendingEdit, decide_cell, mark_third_value, same
 from sheetsync.sync.gateway import ErrorValue, Formula, Raw, RowRead, SheetRead, TabRead
 from sheetsync.sync.normalize import Bad, read_cell, shown
 from sheetsync.sync.outcome import Found, Plan
@@ -161,7 +161,7 @@ def _bad(c: Comparison, raw: Raw, state: CellState) -> Decision:
     """A bad cell stands as it is, with its problem; where a person said that the store wins, it is overwritten."""
     if c.mode.answer == "store":
         return Decision(state.local, state.base, state.edit, "overwritten")
-    return Decision(plain(raw), state.base, state.edit)
+    return mark_third_value(state, Decision(plain(raw), state.base, state.edit))
 
 
 def plain(raw: Raw) -> CellValue:

@@ -98,13 +98,13 @@ def decide_cell(cell: CellState, mode: Mode) -> Decision:
     """The decision for one readable cell."""
     if mode.answer == "store" and not same(cell.remote, cell.base) and not same(cell.remote, cell.local):
         # a person said that the store wins: the sheet's value is reported, then overwritten
-        return _marked(cell, replace(_as_local(cell, mode), event="overwritten"))
+        return mark_third_value(cell, replace(_as_local(cell, mode), event="overwritten"))
     if same(cell.remote, cell.base):
         # base→remote same: whatever the store says is shown; push writes the cell if that changed
-        return _marked(cell, _as_local(cell, mode))
+        return mark_third_value(cell, _as_local(cell, mode))
     if same(cell.remote, cell.local):
         # both changed, equally: agreed, only the baseline moves
-        return _marked(cell, Decision(cell.local, cell.remote, cell.edit, "agreed"))
+        return mark_third_value(cell, Decision(cell.local, cell.remote, cell.edit, "agreed"))
     if not mode.takes:
         # push never overwrites an edit that is not in a draft
         return Decision(cell.remote, cell.base, cell.edit, "unpulled")
@@ -136,7 +136,7 @@ def _as_local(cell: CellState, mode: Mode) -> Decision:
     return Decision(cell.remote, cell.base, cell.edit)
 
 
-def _marked(cell: CellState, decision: Decision) -> Decision:
+def mark_third_value(cell: CellState, decision: Decision) -> Decision:
     """Published moving to a third value under a pending edit is a conflict though the cell did not change."""
     edit = decision.edit
     if edit is None or edit is not cell.edit:

@@ -100,6 +100,7 @@ class RowResult:
     """What one row is to become, before drafts have ids: the status is told by `answers`.
 
     `index` is the row in the grid, None for a row to be added at `at`. `sets`: column → value where the cell differs.
+    `standing`: columns that get a bad value back which our write had covered; their base does not move.
     """
 
     role: Role
@@ -108,9 +109,7 @@ class RowResult:
     planned: tuple[Raw, ...] = ()
     sets: dict[str, CellValue] = field(default_factory=dict)
     says: list[tuple[Level, str, str]] = field(default_factory=list)  # (level, column, text)
-    status_known: bool = True
-    at: int = 0
-    values: tuple[CellValue, ...] = ()
+    standing: set[str] = field(default_factory=set)
     note_cells: dict[str, str] = field(default_factory=dict)  # column → what stands there as a note
 
 

@@ -61,8 +61,10 @@ def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes:
     result = RowResult(tab.role, key, row.index, row.cells, note_cells=dict(row.notes or {}))
     for one in outcomes:
         _take(c, result, one)
-        if one.bad is None or one.decision.event == "overwritten":
+        if one.bad is None or one.healed or one.decision.event == "overwritten":
             _write(c, result, one)
+        if one.bad is not None and one.cell[2] in result.sets and one.decision.event != "overwritten":
+            result.standing.add(one.cell[2])
     _say_rest(c, tab.role, key, result)
     c.plan.rows.append(result)
     return result
@@ -75,6 +77,7 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         plan.problems.append(problem(cell, one.a1, one.bad))
         result.says.append(("problem", cell[2], one.bad.message))
         plan.changed_cells[cell[0]] = plan.changed_cells.get(cell[0], 0) + (one.bad is not NO_FIREARM_TO_LOCK)
+        _keep_pending(c, result, one)
         return
     if decision.event in ("edit", "withdraw"):
         plan.events.append(EditEvent(cell, one.a1, edit, one.remote))
@@ -90,14 +93,20 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     if decision.event in ("edit", "withdraw", "agreed"):
         state.set_value(cell, one.remote)
         state.answers.pop(cell, None)
+    _keep_pending(c, result, one)
+
+
+def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
+    """What stands in the cell's draft stays pending, bad as the cell may be now; a third value is marked there."""
+    plan, decision, edit = c.plan, one.decision, one.decision.edit
     if decision.marked and edit is not None:
-        plan.marks.append(ConflictMark(edit.draft_id, cell, edit, edit.theirs))
+        plan.marks.append(ConflictMark(edit.draft_id, one.cell, edit, edit.theirs))
     if edit is None:
-        if decision.event != "unpulled":
-            state.pending.pop(cell, None)
+        if decision.event != "unpulled" and one.bad is None:
+            c.state.pending.pop(one.cell, None)
         return
     if decision.event != "edit":
-        state.pending[cell] = edit.draft_id
+        c.state.pending[one.cell] = edit.draft_id
     _say_edit(c, result, one)
 
 

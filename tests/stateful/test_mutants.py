@@ -103,7 +103,7 @@ def no_overlay(patch: pytest.MonkeyPatch) -> None:
 
 
 def third_value_silent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decide, "_marked", lambda cell, decision: decision)
+    patch.setattr(decide, "mark_third_value", lambda cell, decision: decision)
 
 
 def withdrawn_is_change(patch: pytest.MonkeyPatch) -> None:
