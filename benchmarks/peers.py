@@ -1,0 +1,258 @@
+"""sheetsync and other ways to keep a table in a Google Sheet, side by side in one run on the local server.
+
+    pip install -e '.[bench]'                      # the peers; one that is absent is named and left out
+    python -m benchmarks.peers                     # 100 and 10,000 rows, 150 ms a call: about ten minutes
+    python -m benchmarks.peers --rows 100 --latency 0
+    python -m benchmarks.peers --rows 100 10000 100000 --docs docs
+
+Each case is run twice: alone, for calls, bytes and seconds, and with a person who edits at four moments, followed by
+one more round, as the next cron job would.  Then it is counted which of the person's edits are neither in their row of
+the sheet nor in the program's own records.  `peer_scene.py` has the table and the person, `peer_programs.py` the
+programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Result
+from benchmarks.peer_programs import PROGRAMS, Maker, Program, Sheetsync, version_of
+from benchmarks.peer_scene import (
+    AFTER,
+    CASES,
+    HEADER,
+    LATER,
+    MOMENTS,
+    SORTED,
+    Owner,
+    Rows,
+    change,
+    edits_for,
+    spreadsheet_of,
+    table,
+    watch,
+    wrong_rows,
+)
+from sheetsync.localsheets import LocalSheets
+
+LATENCY_S = 0.15
+FOLLOW_UPS = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of the table."""
+
+    program: str
+    rows: int
+    case: str
+    read: int
+    write: int
+    drive: int
+    sent: int
+    received: int
+    seconds: float
+    edits: int
+    lost: int
+    lost_at: tuple[str, ...]
+    standing: int
+    wrong: int
+
+    @property
+    def size(self) -> int:
+        """Bytes sent and received."""
+        return self.sent + self.received
+
+
+@contextmanager
+def running(maker: Maker, folder: Path) -> Iterator[tuple[LocalSheets, Program]]:
+    """The server on a folder's data file, and the program on its spreadsheet."""
+    with LocalSheets(data=folder / "sheets.db", pages=False) as server:
+        program = maker(server.url, folder, spreadsheet_of(server.workspace))
+        try:
+            yield server, program
+        finally:
+            program.close()
+
+
+def set_up(maker: Maker, folder: Path, rows: Rows) -> None:
+    """A spreadsheet with the table in its first state, and a column of the owner's beside it."""
+    folder.mkdir(parents=True)
+    with LocalSheets(data=folder / "sheets.db", pages=False) as server:
+        make_spreadsheet(server)
+    with running(maker, folder) as (server, program):
+        program.set_up(rows)
+        own = 5 if program.name == "sheetsync" else len(HEADER)  # sheetsync has sync_status there
+        Owner(server, []).head(own)
+        program.round()
+
+
+def make_spreadsheet(server: LocalSheets) -> None:
+    requests: Any = import_module("requests")
+    body = {"name": "policies", "mimeType": "application/vnd.google-apps.spreadsheet"}
+    requests.post(f"{server.url}/drive/v3/files", json=body, timeout=60).raise_for_status()
+
+
+def measure(maker: Maker, folder: Path, rows: Rows, case: str, *, latency_s: float) -> Measured:
+    """A case alone, then once more with a person who edits; the folder is used up."""
+    with running(maker, folder) as (server, program):
+        if latency_s:
+            server.script.add(f"slow:{latency_s:g} before any always")
+        after, later = change(rows, case, AFTER), change(rows, case, LATER)
+        program.change(after)
+        traffic = watch(server)
+        started = time.perf_counter()
+        program.round()
+        seconds = time.perf_counter() - started
+        server.pipeline.observers.clear()
+        if wrong_rows(server, after):
+            raise SystemExit(f"{program.name}: '{case}' on {len(rows)} rows did not reach the sheet")
+        owner = disturbed(server, program, later, case, writes=traffic.write, latency_s=latency_s)
+        lost = owner.lost(program.knows)
+        return Measured(
+            program.name, len(rows), case, traffic.read, traffic.write, traffic.drive, traffic.sent, traffic.received,
+            round(seconds, 2), len(owner.edits), len(lost), tuple(f"{edit.moment}: {edit.column}" for edit in lost),
+            len(owner.standing()), wrong_rows(server, later, owner.edits),
+        )  # fmt: skip
+
+
+def disturbed(server: LocalSheets, program: Program, rows: Rows, case: str, *, writes: int, latency_s: float) -> Owner:
+    """A round while a person edits, and the next one."""
+    program.change(rows)
+    owner = Owner(server, edits_for(rows, case))
+    owner.act(MOMENTS[0])
+    owner.wait_for(writes, sorts=case == SORTED)
+    program.round()
+    server.script.clear()
+    owner.finish()
+    if latency_s:
+        server.script.add(f"slow:{latency_s:g} before any always")
+    for _ in range(FOLLOW_UPS):
+        program.round()
+    return owner
+
+
+def compare(
+    makers: Sequence[Maker], counts: Sequence[int], base: Path, *, latency_s: float, cases: Sequence[str] = CASES
+) -> Iterator[Measured]:
+    """All programs, sizes and cases, one after the other."""
+    for count in counts:
+        rows = table(count)
+        for number, maker in enumerate(makers):
+            fresh = base / f"{count}-{number}"
+            set_up(maker, fresh, rows)
+            for case in cases:
+                used = base / "used"
+                shutil.copytree(fresh, used)
+                yield measure(maker, used, rows, case, latency_s=latency_s)
+                shutil.rmtree(used)
+            shutil.rmtree(fresh)
+
+
+def run(folder: Path) -> Iterator[Result]:
+    """The row of `python -m benchmarks peers`: 100 rows, no latency, and what is installed."""
+    makers = [program for program in PROGRAMS if version_of(program)]
+    results = list(compare(makers, [100], folder, latency_s=0))
+    for program in dict.fromkeys(one.program for one in results):
+        ours = [one for one in results if one.program == program]
+        lost, edits, wrong = (sum(getattr(one, name) for one in ours) for name in ("lost", "edits", "wrong"))
+        measured = program == Sheetsync.name
+        good = not measured or lost == wrong == 0
+        yield Result(f"edits lost by {program}", f"{lost} of {edits}", "0" if measured else "told only", good)
+
+
+def kilobytes(size: int) -> str:
+    return f"{size / 1000:,.0f} kB" if size >= 10_000 else f"{size / 1000:,.1f} kB"
+
+
+def markdown(results: Sequence[Measured]) -> str:
+    """The results as a table for each size."""
+    parts = []
+    for count in dict.fromkeys(one.rows for one in results):
+        parts.append(f"### {count:,} rows\n")
+        parts.append("| case | program | reads | writes | other | bytes | seconds | edits lost | rows wrong |")
+        parts.append("|---|---|--:|--:|--:|--:|--:|--:|--:|")
+        for case in dict.fromkeys(one.case for one in results):
+            parts += [_line(one) for one in results if (one.rows, one.case) == (count, case)]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _line(one: Measured) -> str:
+    calls = f"{one.read} | {one.write} | {one.drive}"
+    ends = f"{one.lost} of {one.edits} | {one.wrong:,}"
+    return f"| {one.case} | {one.program} | {calls} | {kilobytes(one.size)} | {one.seconds:.2f} | {ends} |"
+
+
+def plot(results: Sequence[Measured], path: Path) -> None:
+    """Calls, bytes and edits lost, a column for each size and a group of bars for each case."""
+    matplotlib: Any = import_module("matplotlib")
+    matplotlib.use("Agg")
+    pyplot: Any = import_module("matplotlib.pyplot")
+    counts = list(dict.fromkeys(one.rows for one in results))
+    programs = list(dict.fromkeys(one.program for one in results))
+    cases = list(dict.fromkeys(one.case for one in results))
+    panels = (
+        ("calls of a round", lambda one: one.read + one.write + one.drive, "linear"),
+        ("bytes of a round", lambda one: one.size, "log"),
+        ("owner's edits lost, of 12", lambda one: one.lost, "linear"),
+    )
+    figure, axes = pyplot.subplots(len(panels), len(counts), figsize=(5.5 * len(counts), 9), squeeze=False)
+    for column, count in enumerate(counts):
+        for row, (title, value, scale) in enumerate(panels):
+            chart = axes[row][column]
+            for number, program in enumerate(programs):
+                picked = {one.case: value(one) for one in results if (one.rows, one.program) == (count, program)}
+                spots = [index + (number - len(programs) / 2) * 0.13 for index in range(len(cases))]
+                chart.bar(spots, [picked.get(case, 0) for case in cases], 0.12, label=program)
+            chart.set_xticks(range(len(cases)), cases, fontsize=8)
+            chart.set_yscale(scale)
+            chart.set_title(f"{title}, {count:,} rows", fontsize=10)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=8)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run, print the tables, and write them where asked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Compare with other programs.")
+    parser.add_argument("--rows", type=int, nargs="+", default=[100, 10_000])
+    parser.add_argument("--latency", type=float, default=LATENCY_S, help="seconds that each call takes longer")
+    parser.add_argument("--only", default="", help="only programs whose name holds this text")
+    parser.add_argument("--plot", type=Path, help="write the plot here (needs matplotlib)")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args(words)
+    makers: list[Maker] = []
+    for program in PROGRAMS:
+        version = version_of(program)
+        print(f"{program.name}: {program.package} {version or 'is not installed; left out'}", file=sys.stderr)
+        if version and options.only in program.name:
+            makers.append(program)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="sheetsync-peers-") as folder:
+        for one in compare(makers, options.rows, Path(folder), latency_s=options.latency):
+            print(one, file=sys.stderr, flush=True)
+            results.append(one)
+    print(markdown(results))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(one) for one in results], indent=1))
+    if options.plot:
+        plot(results, options.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
