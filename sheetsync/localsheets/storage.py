@@ -118,6 +118,7 @@ class DataFile:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, MAGIC, 0)
             self.size = len(MAGIC)
+            self._sync_folder()
 
     def read(self) -> Iterator[Entry]:
         """All entries, oldest first; a torn end is cut off."""
@@ -164,21 +165,36 @@ class DataFile:
         self.size += len(record)
 
     def compact(self, entries: Iterable[Entry]) -> None:
-        """Replace the whole log by entries that say the same."""
+        """Replace the whole log by entries that say the same; a failure leaves the old one."""
         beside = self.path.with_name(self.path.name + ".new")
         beside.unlink(missing_ok=True)
         file = _open_locked(beside)
-        size = os.pwrite(file, MAGIC, 0)
-        for entry in entries:
-            record = pack([entry])
-            offset = 0
-            while offset < len(record):
-                offset += os.pwrite(file, record[offset:], size + offset)
-            size += len(record)
-        os.fsync(file)
-        beside.replace(self.path)
+        try:
+            size = os.pwrite(file, MAGIC, 0)
+            for entry in entries:
+                record = pack([entry])
+                offset = 0
+                while offset < len(record):
+                    offset += os.pwrite(file, record[offset:], size + offset)
+                size += len(record)
+            os.fsync(file)
+            beside.replace(self.path)
+        except OSError:
+            os.close(file)
+            beside.unlink(missing_ok=True)
+            raise
         os.close(self._file)
         self._file, self.size = file, size
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        """Make the file's name survive power loss, where the disk is waited for."""
+        if self.sync:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def close(self) -> None:
         """Let go of the file and its lock."""

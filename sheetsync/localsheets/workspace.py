@@ -6,6 +6,7 @@ are per spreadsheet.  Spreadsheets are read from the data file when they are fir
 
 from __future__ import annotations
 
+import logging
 import random
 import string
 import threading
@@ -19,6 +20,8 @@ from sheetsync.localsheets import errors, journal
 from sheetsync.localsheets.files import SPREADSHEET, FileRecord
 from sheetsync.localsheets.spreadsheet import Spreadsheet, new_spreadsheet
 from sheetsync.localsheets.storage import COMPACT_BYTES, DataFile, Entry, MemoryStorage
+
+log = logging.getLogger(__name__)
 
 _ID_CHARS: Final = string.ascii_letters + string.digits + "-_"
 ANONYMOUS: Final = "anonymous@example.com"
@@ -48,7 +51,11 @@ class Workspace:
         self._stored: dict[str, list[Entry]] = {}  # what is in the data file but not yet in `_loaded`
         self._compact_at = COMPACT_BYTES
         if isinstance(storage, DataFile):
-            self._open(storage)
+            try:
+                self._open(storage)
+            except BaseException:
+                storage.close()  # or its lock would outlive the refusal
+                raise
 
     # Opening and closing.
 
@@ -211,32 +218,43 @@ class Workspace:
     def transaction(self, spreadsheet: Spreadsheet, user: str) -> Iterator[journal.Journal]:
         """Changes of one spreadsheet: all are kept when the block ends well, none when it raises."""
         changes = journal.Journal(spreadsheet)
+        now = self.now_ms()
         try:
             yield changes
-            if changes.changed:
-                self._commit(changes, user)
+            if not changes.changed:
+                return
+            self._keep(changes, user, now)
         except BaseException:
             changes.rollback()
             raise
+        self._acknowledge(changes.spreadsheet, user, now)
 
-    def _commit(self, changes: journal.Journal, user: str) -> None:
+    def _keep(self, changes: journal.Journal, user: str, now: int) -> None:
+        """Hand the changes to the data file; when this returns they are durable."""
+        if not self.storage.keeps:
+            return
         content = changes.spreadsheet
-        file_id = content.spreadsheet_id
-        now = self.now_ms()
+        file_id, title = content.spreadsheet_id, content.properties["title"]
+        entries = [Entry("tx", file_id, now, user, dump(changes.records()))]
         record = self.files.get(file_id)
-        title = content.properties["title"]
-        if self.storage.keeps:
-            entries = [Entry("tx", file_id, now, user, dump(changes.records()))]
-            if record and record.name != title:
-                renamed = FileRecord.from_json({**record.to_json(), "name": title})
-                entries.insert(0, self._file_entry(renamed, user))
-            self.storage.append(entries)
-        if record:
-            record.name = title
+        if record and record.name != title:
+            renamed = FileRecord.from_json({**record.to_json(), "name": title})
+            entries.insert(0, self._file_entry(renamed, user))
+        self.storage.append(entries)
+
+    def _acknowledge(self, content: Spreadsheet, user: str, now: int) -> None:
+        """What follows a change that is durable: nothing here may take it back."""
+        file_id = content.spreadsheet_id
+        if record := self.files.get(file_id):
+            record.name = content.properties["title"]
         self._touch(file_id, now, user)
         self._log_change(file_id, now, user)
         if isinstance(self.storage, DataFile) and self.storage.size > self._compact_at:
-            self.compact()
+            try:
+                self.compact()
+            except OSError:
+                log.warning("the data file could not be rewritten; it goes on growing", exc_info=True)
+                self._compact_at = 2 * self.storage.size
         for listener in self.on_commit:
             listener(file_id, user)
 

@@ -159,8 +159,9 @@ def test_damage_in_the_middle_is_refused_not_cut(tmp_path: Path) -> None:
     content = bytearray(data.read_bytes())
     content[60] ^= 0xFF
     data.write_bytes(content)
-    with pytest.raises(StoreDamagedError):
-        LocalSheets(data=data)
+    for _ in range(2):  # the first refusal does not hold the lock
+        with pytest.raises(StoreDamagedError):
+            LocalSheets(data=data)
     assert data.read_bytes() == content
 
 
@@ -213,3 +214,19 @@ def test_memory_keeps_no_file(tmp_path: Path) -> None:
     before = list(tmp_path.iterdir())
     with LocalSheets(data=":memory:"):
         assert list(tmp_path.iterdir()) == before
+
+
+def test_a_rewrite_that_fails_takes_no_acknowledged_write_back(tmp_path: Path) -> None:
+    data = tmp_path / "sheets.db"
+    with LocalSheets(data=data) as server, httpx.Client(base_url=server.url) as http:
+        key = make(http)
+        server.workspace._compact_at = 0
+        blocker = data.with_name("sheets.db.new")
+        blocker.mkdir()  # the new file cannot be made
+        answer = http.put(f"/v4/spreadsheets/{key}/values/A1?valueInputOption=RAW", json={"values": [["kept"]]})
+        assert answer.status_code == 200
+        blocker.rmdir()
+        server.workspace._compact_at = 0
+        http.put(f"/v4/spreadsheets/{key}/values/A2?valueInputOption=RAW", json={"values": [["too"]]})
+    with LocalSheets(data=data) as server, httpx.Client(base_url=server.url) as http:
+        assert column(http, key) == ["kept", "too"]
