@@ -8,7 +8,6 @@ edits.  Each round starts from nothing, as a cron job does: opening the spreadsh
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib import import_module, metadata
@@ -323,6 +322,7 @@ class Pygsheets(Careful):
         tab.set_dataframe(frame, (1, 1))
 
 
+FRAMES = ("GspreadDataframe", "GspreadPandas", "Pygsheets")  # they take and give pandas' data frames
 Maker = Callable[[str, Path, str], Program]
 PROGRAMS: tuple[type[Sheetsync] | type[Careful], ...] = (
     Sheetsync, ClearUpdate, HandDiff, GspreadDataframe, GspreadPandas, Pygsheets,
@@ -330,9 +330,10 @@ PROGRAMS: tuple[type[Sheetsync] | type[Careful], ...] = (
 
 
 def version_of(program: type[Sheetsync] | type[Careful]) -> str | None:
-    """The version of a program's package; None if it is not installed."""
-    warnings.filterwarnings("ignore", category=SyntaxWarning)
+    """The version of a program's package; None if it, or pandas where it needs that, is not installed."""
     try:
+        if program.__name__ in FRAMES:
+            metadata.version("pandas")
         return metadata.version(program.package)
     except metadata.PackageNotFoundError:
         return None

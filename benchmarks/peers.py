@@ -167,9 +167,9 @@ def run(folder: Path) -> Iterator[Result]:
     for program in dict.fromkeys(one.program for one in results):
         ours = [one for one in results if one.program == program]
         lost, edits, wrong = (sum(getattr(one, name) for one in ours) for name in ("lost", "edits", "wrong"))
-        measured = program == Sheetsync.name
-        good = not measured or lost == wrong == 0
-        yield Result(f"edits lost by {program}", f"{lost} of {edits}", "0" if measured else "told only", good)
+        is_ours = program == Sheetsync.name
+        good = not is_ours or lost == wrong == 0
+        yield Result(f"edits lost by {program}", f"{lost} of {edits}", "0" if is_ours else "told only", good)
 
 
 def kilobytes(size: int) -> str:
