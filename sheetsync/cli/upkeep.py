@@ -24,8 +24,16 @@ def fsck(session: Session, *, repair: bool) -> int:
 
     report = check_store(session.store_url, repair=repair)
     value = report.to_json()
-    session.output.answer(value, _fsck_lines(value, session))
+    session.output.answer(value | _damage(report.exit_code, value), _fsck_lines(value, session))
     return report.exit_code
+
+
+def _damage(exit_code: int, report: Json) -> dict[str, Any]:
+    """The error object of a damaged store, beside the report: programs find it where every error stands."""
+    from sheetsync.errors import StoreDamagedError
+
+    found = sum(finding["damage"] and not finding["repaired"] for finding in report["findings"])
+    return dict(StoreDamagedError(f"the store is damaged: {count(found, 'finding')}").to_json()) if exit_code else {}
 
 
 def _fsck_lines(report: Json, session: Session) -> Iterator[str]:

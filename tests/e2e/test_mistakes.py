@@ -159,3 +159,4 @@ def test_a_damaged_store_is_exit_9_and_fsck_needs_no_configuration(work: Work, g
     (work.folder / "config" / "sheetsync.toml").write_text("broken")
     ran = work.run("--json", "--store", str(work.folder / "store"), "fsck")
     assert ran.code == 9
+    assert ran.json()["error"]["exit_code"] == 9
