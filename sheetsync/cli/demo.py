@@ -42,7 +42,7 @@ class StageOutput(Output):
     def answer(self, value: object, lines: Iterable[str] = ()) -> None:
         """Keep the value, print the lines."""
         self.value = value
-        if not self.as_json:
+        if not self.as_json and not self.quiet:
             for line in lines:
                 print(f"    {line}".rstrip())
 
@@ -87,7 +87,6 @@ class Stage:
             config=str(self.directory / "config" / "sheetsync.toml"),
             user=user,
             as_json=self.session.as_json,
-            quiet=self.session.quiet,
             verbose=self.session.verbose,
             no_color=self.session.no_color,
             environ={},

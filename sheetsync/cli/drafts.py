@@ -87,7 +87,9 @@ def diff(session: Session, *, draft_id: str) -> int:
 @click.option("--firearm", "firearms", multiple=True, metavar="SCOPE=ID[+lock]", help="Set a scope's firearm.")
 @click.option("--no-firearm", "none", multiple=True, metavar="SCOPE", help="Decide that the scope needs none.")
 @click.option("--undecide", multiple=True, metavar="SCOPE", help="Take a scope's decision away.")
-@click.option("--kpi", type=FILE, metavar="FILE", help="KPIs to set, {kpi_name: KpiBinding} as JSON; null takes one away.")
+@click.option(
+    "--kpi", type=FILE, metavar="FILE", help="KPIs to set, {kpi_name: KpiBinding} as JSON; null takes one away."
+)
 @click.option("--spec", type=FILE, metavar="FILE", help="The whole spec, a ConnectorSpec as JSON.")
 @click.option("--version", metavar="SEMVER", help="Raise the connector's version.")
 def edit(session: Session, *, draft_id: str, **options: Any) -> int:

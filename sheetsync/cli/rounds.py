@@ -6,6 +6,7 @@ what no later round can mend: usage, configuration, a defect, a damaged store.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -92,6 +93,7 @@ def repeat(session: Session, rounds: Rounds, *, every_s: float) -> int:
     with until_stopped() as stopped:
         while True:
             code = _try_round(session.again(), repeated)
+            gc.collect()  # `__main__` has it done seldom; between rounds nobody waits
             if code in FINAL_CODES:
                 return code
             if stopped.wait(every_s):

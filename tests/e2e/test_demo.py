@@ -52,6 +52,12 @@ def test_the_demo_s_steps_tell_the_whole_story(tmp_path: Path, capsys: pytest.Ca
     assert (status["connectors"], status["pending_edits"]) == (6, 0)
 
 
+def test_quiet_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--quiet", "demo", str(tmp_path / "demo")]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
 def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").write_text("x")
     assert run(["demo", str(tmp_path)]) == 2
