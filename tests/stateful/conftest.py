@@ -12,6 +12,8 @@ import json
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -165,7 +167,8 @@ class GatedApi:
 
     def get_by_filter_bytes(self, *args: Any, **options: Any) -> bytes:
         gate("read")
-        return self._api.get_by_filter_bytes(*args, **options)
+        with self._world.failing():
+            return self._api.get_by_filter_bytes(*args, **options)
 
     def batch_update_bytes(self, *args: Any, **options: Any) -> bytes:
         fault, world = gate("batch"), self._world
@@ -201,6 +204,7 @@ class World:
     owned: dict[str, tuple[str, str]] = field(default_factory=dict)
     doubled: set[str] = field(default_factory=set)
     versions: list[Any] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     forces: Forces = field(default_factory=lambda: ANYWAY)
     retired: set[str] = field(default_factory=set)
     decided: list[tuple[str | None, int]] = field(default_factory=list)  # (key, when) a person changed his mind
@@ -295,7 +299,12 @@ class World:
         """A batch arrives. What it covers is noted: only the checker can know."""
         before = {row.rid: row for row in self.grid() if row.rid}
         args, options = sent
-        answer = self.api.batch_update_bytes(*args, **options)
+        answer, lost = b"", None
+        try:
+            with self.failing():
+                answer = self.api.batch_update_bytes(*args, **options)
+        except UnknownOutcomeError as exc:
+            lost = exc
         self.batches += 1
         after = {row.rid: row for row in self.grid() if row.rid}
         for rid, row in before.items():
@@ -310,6 +319,8 @@ class World:
             self.owned[rid] = (row.key or "", row.own)
         self.tag()
         self.changed()
+        if lost is not None:
+            raise lost
         return answer
 
     def changed(self) -> None:
@@ -417,7 +428,17 @@ class World:
 
     def do_fault(self, line: str) -> None:
         """The network fails at one of the next calls, as the server's own script says."""
-        self.server.script.add(line)
+        self.faults.append(line)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """The network's next fault, if any, hits this call of the engine, and no other."""
+        if self.faults:
+            self.server.script.add(self.faults.pop(0))
+        try:
+            yield
+        finally:
+            self.server.script.clear()
 
     def do_undo(self, i: int) -> None:
         row = self.row(i)
@@ -678,7 +699,7 @@ class World:
         for process in list(self.procs.values()):
             self.kill(process)
         self.procs.clear()
-        self.server.script.clear()
+        self.faults.clear()
         while self.flight and land:
             self.act(("land",))
         idle, writes, pub = 0, self.batches, self.published()
