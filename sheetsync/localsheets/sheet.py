@@ -256,7 +256,8 @@ class Sheet:
                 setattr(sheet, name, thaw(name, state[name]))
         for name in KEYED:
             setattr(sheet, name, dict(state.get(name, ())))
-        shapes = [shared(shape) for shape in state["shapes"]]
+        listed = state.get("shapes")  # files of the first days have formats and rules in the cells themselves
+        shapes = None if listed is None else [shared(shape) for shape in listed]
         sheet.rows = [[decode(cell, shapes) for cell in line] for line in state["rows"]]
         sheet.row_properties = state["row_properties"]
         sheet.column_properties = state["column_properties"]

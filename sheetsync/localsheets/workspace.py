@@ -203,7 +203,7 @@ class Workspace:
     def _content(self, file_id: str) -> Spreadsheet:
         if (loaded := self._loaded.get(file_id)) is not None:
             return loaded
-        entries = self._stored.pop(file_id)
+        entries = self._stored[file_id]
         content = Spreadsheet.from_json(entries[0].json(), rng=self.rng)
         for entry in entries[1:]:
             journal.repeat(content, entry.json())
@@ -212,6 +212,7 @@ class Workspace:
         content.owner = self.files[file_id].owner
         content.now_ms = self.now_ms
         self._loaded[file_id] = content
+        del self._stored[file_id]
         return content
 
     @contextmanager

@@ -230,3 +230,17 @@ def test_a_rewrite_that_fails_takes_no_acknowledged_write_back(tmp_path: Path) -
         http.put(f"/v4/spreadsheets/{key}/values/A2?valueInputOption=RAW", json={"values": [["too"]]})
     with LocalSheets(data=data) as server, httpx.Client(base_url=server.url) as http:
         assert column(http, key) == ["kept", "too"]
+
+
+def test_cells_that_hold_their_formats_themselves_are_read_too() -> None:
+    from sheetsync.localsheets.sheet import Sheet
+
+    cell = {"v": "x", "f": {"textFormat": {"bold": True}}, "r": {"condition": {"type": "BOOLEAN"}}}
+    state = {"id": 1, "title": "old", "row_count": 5, "col_count": 5, "rows": [[None, cell]]}
+    sheet = Sheet.from_json({**state, "row_properties": [], "column_properties": []})
+    found = sheet.cell(0, 1)
+    assert found is not None
+    assert (found.form, found.rule) == (cell["f"], cell["r"])
+    again = Sheet.from_json(sheet.to_json()).cell(0, 1)
+    assert again is not None
+    assert (again.form, again.rule) == (cell["f"], cell["r"])
