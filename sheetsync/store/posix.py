@@ -1,7 +1,7 @@
 """The real file system: POSIX calls that never follow a symbolic link below the store's root.
 
-Every path is walked folder by folder with `O_NOFOLLOW`, so that a link planted in the store leads nowhere. The folders
-used last stay open: a save then walks nothing twice.
+Every path is walked folder by folder with `O_NOFOLLOW`, so that a link planted in the store leads nowhere. Some
+folders stay open: a save then walks nothing twice.
 """
 
 from __future__ import annotations
@@ -41,20 +41,21 @@ class PosixFileSystem:
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._tail: tuple[str, int] | None = None  # the file that is appended to stays open
         self._locks: dict[str, LockFile] = {}
-        self._folders: dict[str, int] = {}  # open folders, the longest unused first
+        self._folders: dict[str, int] = {}  # open folders, the oldest first
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
     # --- walking ------------------------------------------------------------------------------------------------
     def _folder(self, path: str) -> int:
         """The open folder, walked to without following links. It stays open, until others need the place."""
+        fd = self._folders.get(path)
+        if fd is not None:
+            return fd
         if not path:
             return self._root_fd
-        fd = self._folders.pop(path, -1)
-        if fd < 0:
-            above, _, part = path.rpartition("/")
-            fd = self._open_folder(self._folder(above), part, path)
-            if len(self._folders) >= FOLDERS_KEPT:
-                os.close(self._folders.pop(next(iter(self._folders))))
+        above, _, part = path.rpartition("/")
+        fd = self._open_folder(self._folder(above), part, path)
+        if len(self._folders) >= FOLDERS_KEPT:
+            os.close(self._folders.pop(next(iter(self._folders))))
         self._folders[path] = fd
         return fd
 
@@ -217,11 +218,15 @@ class PosixFileSystem:
                 self._two(os.link, source, target)
 
     def _two(self, act: Callable[..., None], source: str, target: str) -> None:
-        """Act on two names. The second walk may close the first one's folder, so that one is opened last."""
-        self._at(source)
-        new, new_name = self._at(target)
-        old, old_name = self._at(source)
-        act(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
+        """Act on two names, whose folders must be open at the same time: opening one may close another."""
+        above, _, name = source.rpartition("/")
+        new_above, _, new_name = target.rpartition("/")
+        old = new = -1
+        while self._folders.get(above) != old or self._folders.get(new_above) != new:
+            old, new = self._folder(above), self._folder(new_above)
+            if not above or not new_above:  # the root is always open
+                break
+        act(name, new_name, src_dir_fd=old, dst_dir_fd=new)
 
     def rename(self, source: str, target: str) -> None:
         """Move a name."""
