@@ -17,7 +17,7 @@ from sheetsync.services.drafts import save_new
 from sheetsync.services.workspace import Workspace
 
 PARTLY = 3
-INDEXED_AT_ONCE = 24
+INDEXED_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
