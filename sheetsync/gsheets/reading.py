@@ -182,7 +182,7 @@ def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tu
                 if 0 <= at < count and "note" in cells[at]
             }
             break
-    if count > width or max(places) >= width:
+    if count > width or max(places) >= width or min(places) < 0:
         ours = set(places)
         own = tuple(
             (at, parse_cell(cell)) for at, cell in enumerate(cells) if at not in ours and cell.get("userEnteredValue")
