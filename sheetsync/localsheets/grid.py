@@ -219,7 +219,8 @@ class CellBuilder:
             value = cell.value
             kind = type(value)
             bare = cell.form is None and not cell.note and cell.rule is None and not cell.extra
-            if bare and plain and kind in SIMPLE:  # by far the most common cells
+            # By far the most common cells; a number format matters only where the formatted value is asked for.
+            if plain and kind in SIMPLE and (bare or not formatted):
                 both = {SIMPLE[kind]: value}
                 found: Json = {}
                 if entered:
@@ -228,6 +229,10 @@ class CellBuilder:
                     found["effectiveValue"] = both
                 if formatted:
                     found["formattedValue"] = value if kind is str else shown(value, None, self.locale)
+                if not bare:
+                    self._attach(found, cell)
+                    if self.hyperlink and (link := self._link(row, col + offset, cell)):
+                        found["hyperlink"] = link
                 cells.append(found)
             else:
                 cells.append(self.cell(row, col + offset, cell))
@@ -240,6 +245,11 @@ class CellBuilder:
             self._value(found, row, col, cell)
         elif self.effective_format and (form := self._form(row, col, cell)) is not None:
             found["effectiveFormat"] = effective_format(form, None, None)
+        self._attach(found, cell)
+        return found
+
+    def _attach(self, found: Json, cell: Cell) -> None:
+        """Add what hangs on a cell besides its value."""
         if self.form and cell.form is not None:
             found["userEnteredFormat"] = cell.form
         if self.note and cell.note:
@@ -248,7 +258,6 @@ class CellBuilder:
             found["dataValidation"] = cell.rule
         if cell.extra:
             found.update((name, item) for name, item in cell.extra.items() if self.wants(name))
-        return found
 
     def _value(self, found: Json, row: int, col: int, cell: Cell) -> None:
         spreadsheet, sheet = self.spreadsheet, self.sheet
