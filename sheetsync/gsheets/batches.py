@@ -73,6 +73,7 @@ def render(
     requests += [{"deleteSheet": {"sheetId": tab.sheet_id}} for tab in batch.deletes]
     requests += [{"deleteSheet": {"sheetId": sheet_id}} for sheet_id in read.staging]
     requests += _scratch_tab(batch, scratch_id, done.scratch_title, planned, places)
+    requests += [one for role in (*batch.adopt, *batch.repair) for one in _widen(places[role])]
     requests += _pre_images(scratch_id, planned, places)
     requests += _mark(batch, read)
     for role in batch.create:
@@ -201,14 +202,17 @@ def _unprotect(tab: TabRead) -> list[JSON]:
     return [{"deleteProtectedRange": {"protectedRangeId": number}} for number in ours]
 
 
+def _widen(place: Place) -> list[JSON]:
+    """Columns for headers that are written again beyond the grid; before pre-images, which are that wide."""
+    more = max(place.columns.values()) + 1 - place.width
+    return (
+        [{"appendDimension": {"sheetId": place.sheet_id, "dimension": "COLUMNS", "length": more}}] if more > 0 else []
+    )
+
+
 def _adopt_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...], *, adopted: bool) -> list[JSON]:
     """A tab that becomes ours, or whose headers, formats and protections are set again."""
     found = [_metadata(place.sheet_id, role)] if adopted else []
-    width = max(place.columns.values()) + 1
-    if width > place.width:
-        found.append(
-            {"appendDimension": {"sheetId": place.sheet_id, "dimension": "COLUMNS", "length": width - place.width}}
-        )
     for name, index in place.columns.items():
         start = {"sheetId": place.sheet_id, "rowIndex": 0, "columnIndex": index}
         rows = [{"values": [cell_data(name)]}]

@@ -19,6 +19,7 @@ from sheetsync.services.sync_state import (
     FirstSeen,
     baseline_record,
     current_view,
+    forget_asked,
     load_asked,
     load_state,
     save_asked,
@@ -199,6 +200,7 @@ class SyncRun:
         self.state, found = go_on_from(state, read)
         self.state.accept, self.state.asked = self.mode.answer, read.tokens
         self._commit_state(lease, "goes on from the version found", {"pre_images_found": found} if found else {})
+        forget_asked(self.ws, self.gateway.spreadsheet_id)
 
     def _check_headers(self, read: SheetRead) -> SheetRead:
         """Where headers are to be written again, the columns are read as those headers will say."""

@@ -106,6 +106,11 @@ def save_asked(ws: Workspace, read: SheetRead) -> None:
     ws.store.write_derived(ws.ctx.tenant, ("sync", _safe(read.spreadsheet_id), "asked.json"), data)
 
 
+def forget_asked(ws: Workspace, spreadsheet_id: str) -> None:
+    """The question was answered: the next one is asked anew."""
+    ws.store.write_derived(ws.ctx.tenant, ("sync", _safe(spreadsheet_id), "asked.json"), b"null")
+
+
 def load_complaints(ws: Workspace) -> set[str]:
     """The problems and conflicts of the last run."""
     found = _read_json(ws, HEALTH_PATH)

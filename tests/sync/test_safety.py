@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -191,3 +192,34 @@ def test_a_dry_run_writes_nothing(desk: Any) -> None:
     assert report.drafts
     assert report.calls["write"] == 0
     assert desk.snapshots() == head
+
+
+def test_a_deleted_column_of_ours_comes_back_with_what_the_store_says(desk: Any) -> None:
+    desk.edit(POST, "strategy_lock", True)
+    desk.tab().delete_columns(3)
+    assert stop(desk).code == "header_missing"
+    report = desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
+    assert report.problems == []
+    assert desk.cell(POST, "firearm_id") == "firearm.external_write"
+    assert [edit.column for edit in report.drafts[0].edits] == ["strategy_lock"]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_an_answer_is_for_the_version_it_was_asked_about(desk: Any) -> None:
+    loaded = desk.server.workspace._loaded
+    old = copy.deepcopy(loaded[desk.spreadsheet_id])
+    desk.set("slack", "post", "firearm.money")
+    desk.push()
+    loaded[desk.spreadsheet_id] = old  # a person restored an older version
+    assert stop(desk).code == "epoch_older"
+    desk.book.del_worksheet(next(tab for tab in desk.book.worksheets() if tab.title.startswith("sheetsync epoch")))
+    assert stop(desk, forces=desk.force(adopt=True)).code == "epoch_missing"
+    desk.sync(forces=desk.force(adopt=True))
+    assert desk.sync().calls["write"] == 0
+
+
+def test_pull_before_any_push_does_nothing(empty: Any) -> None:
+    empty.publish(empty.draft("slack", ["post"], {"post": "firearm.read"}))
+    report = empty.pull()
+    assert (report.drafts, report.exit_code, report.calls["write"]) == ([], 0, 0)
+    assert len(empty.book.worksheets()) == 1
