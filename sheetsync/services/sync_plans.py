@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +30,7 @@ from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey,
 from sheetsync.sync.view import View
 
 PLAN_FORMAT: Final = 1
+RECENT: Final = 50  # baselines that are looked through for the batch that made the present version
 NOTHING_TO_UNDO: Final = "there is no push to undo"
 
 
@@ -178,12 +180,12 @@ def _row_of(tab: TabRead | None, key: RowKey) -> RowRead | None:
 
 def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
     """The batch that made the version which the baseline stands for, from the baseline's history."""
-    found = None
-    for snapshot in ws.store.history(baseline_record(ws, state.spreadsheet_id)):
+    newest = deque(ws.store.history(baseline_record(ws, state.spreadsheet_id)), maxlen=RECENT)
+    for snapshot in reversed(newest):
         for one in state_from_json(snapshot.content).intended:
             if one.token == state.token:
-                found = one
-    return found
+                return one
+    return None
 
 
 def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
