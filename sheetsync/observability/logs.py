@@ -24,9 +24,21 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class CurrentStderr(logging.Handler):
+    """Writes to whatever stderr is at the moment: it may have been redirected since, and the old one closed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):  # nobody reads it any more; a log line is no reason to fail
+            return
+
+
 def configure(verbose: int = 0, *, quiet: bool = False, stream: TextIO | None = None) -> None:
     """Send our log to a stream (stderr). Calling it again replaces what was set."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = CurrentStderr() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(RedactingFormatter(LINE))
     logger = logging.getLogger(OURS)
     for old in list(logger.handlers):

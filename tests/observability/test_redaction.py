@@ -60,3 +60,16 @@ def test_tracebacks_are_redacted_too_and_levels_follow_the_flags() -> None:
     assert "ValueError" in text
     assert "not shown" not in text
     assert text.endswith("INFO sheetsync.somewhere: shown\n")
+
+
+def test_lines_go_to_the_stderr_of_the_moment_and_a_closed_one_is_borne(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", closed)
+        logs.configure()
+        closed.close()
+        logging.getLogger("sheetsync.somewhere").warning("to nobody")
+    logging.getLogger("sheetsync.somewhere").warning("Bearer planted-secret-value")
+    assert capsys.readouterr().err == "WARNING sheetsync.somewhere: Bearer [redacted]\n"
