@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +43,22 @@ def forces_of(options: dict[str, Any]) -> Forces:
     if adopt and restore:
         raise click.UsageError("choose one of --adopt and --restore-from-store")
     return Forces(
-        lost_rows=frozenset(options.pop("lost_rows")),
-        mass_edit=frozenset(options.pop("mass_edit")),
-        headers=frozenset(options.pop("headers")),
+        lost_rows=_tabs(options.pop("lost_rows")),
+        mass_edit=_tabs(options.pop("mass_edit")),
+        headers=_tabs(options.pop("headers")),
         adopt=adopt,
         restore_from_store=restore,
     )
+
+
+def _tabs(titles: Iterable[str]) -> frozenset[str]:
+    from sheetsync.sync.tabs import LAYOUTS, role_of, title_of
+
+    for title in titles:
+        if role_of(title) is None:
+            known = ", ".join(title_of(role) for role in LAYOUTS)
+            raise click.UsageError(f"there is no tab {title!r} of sheetsync; tabs are: {known}")
+    return frozenset(titles)
 
 
 def answer_run(session: Session, report: SyncReport, *, dry_run: bool = False) -> int:

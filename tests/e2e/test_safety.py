@@ -57,6 +57,11 @@ def test_a_force_for_one_tab_does_not_force_another(pushed: Work) -> None:
     stop_of(pushed, "sync", "--force-lost-rows", "KPIs")
 
 
+def test_a_force_for_a_tab_that_is_none_of_ours_is_a_usage_error(pushed: Work) -> None:
+    error = pushed.ok("sync", "--force-lost-rows", "Policies", code=2)["error"]
+    assert MATRIX in error["message"]
+
+
 def test_a_copy_stops_and_is_adopted_when_asked_for(pushed: Work) -> None:
     from tests.e2e.conftest import plain_gspread
 
