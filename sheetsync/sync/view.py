@@ -206,8 +206,11 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
     title = LAYOUTS[role].title
     if end.status == "published":
         edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
-        if any((one.tab, one.row_key, one.column) == (title, key, column) for one in edits):
-            return "published"
+        mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
+        if mine is not None:
+            value = read_cell(end.policy_snapshot, cell_at(key, column))
+            # an operator may have changed the cell in the draft: then the owner's value is not what was published
+            return "published" if value == mine.value else f"rejected: published as {format_value(value) or 'empty'}"
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key, one.column) == (title, key, column) and one.resolution == "theirs":
             return "rejected: the published value was kept"

@@ -244,3 +244,20 @@ def test_a_retired_connector_leaves_and_its_edits_are_rejected(desk: Any) -> Non
 def test_an_unlocked_undecided_row_and_an_empty_lock_are_the_same(desk: Any) -> None:
     desk.edit(POST, "strategy_lock", "")
     assert desk.sync().drafts == []
+
+
+def test_an_operators_change_of_a_pending_cell_is_shown_at_publish_and_said(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    draft = desk.sync().drafts[0].id
+    binding = desk.ws.catalogue().draft(draft).draft.policy_snapshot.firearms["post"]
+    changed = binding.model_copy(update={"firearm_id": "firearm.money"})
+    drafts.edit_draft(desk.ws, draft, firearms={"post": changed})
+    desk.sync()
+    assert desk.cell(POST, "firearm_id") == "firearm.read"
+    desk.publish(draft)
+    desk.sync()
+    assert desk.cell(POST, "firearm_id") == "firearm.money"
+    assert desk.status(*POST) == "rejected: published as firearm.money"
+    desk.edit(POST, "firearm_id", "firearm.read")
+    edits = edits_of(desk.sync())
+    assert edits[0][-2:] == ("firearm.money", "firearm.read")
