@@ -67,7 +67,7 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
+        super().__init__(*args, **{"no_args_is_help": False} | settings)  # else an error's message is the whole help
         self.params = [*self.params, *global_options(hidden=True)]
 
 

@@ -48,6 +48,7 @@ def test_a_mistyped_command_is_a_usage_error_with_a_guess(sheetsync: Callable[..
         ("publish", "--json"),
         ("--json", "sync", "--every", "soon"),
         ("draft", "pull", "--json"),
+        ("draft", "--json"),
     ],
 )
 def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., Ran], words: tuple[str, ...]) -> None:
@@ -56,6 +57,7 @@ def test_usage_errors_are_one_json_object_under_json(sheetsync: Callable[..., Ra
     error = ran.json()["error"]
     assert set(error) == {"code", "message", "hint", "exit_code"}
     assert error["exit_code"] == 2
+    assert len(error["message"].splitlines()) == 1
     assert ran.err == ""
 
 
