@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -179,3 +179,13 @@ def test_a_phone_s_width_shows_the_cells_and_can_edit(grid: Grid) -> None:
     status(grid, "typing in A5")
     assert grid.values("A5") == [["typed on a phone"]]
     assert grid.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_page_passes_axe(grid: Grid, axe: str, look: Literal["light", "dark"]) -> None:
+    grid.page.emulate_media(color_scheme=look)
+    grid.cell(1, 1).click()
+    grid.page.evaluate(axe)
+    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = grid.page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []

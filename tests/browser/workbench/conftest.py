@@ -24,7 +24,6 @@ from sheetsync.web.people import new_token
 ROOT = Path(__file__).resolve().parents[3]
 PROVIDERS = ROOT / "sheetsync" / "cli" / "demo_data" / "providers"
 POLICIES = ROOT / "sheetsync" / "cli" / "demo_data" / "policies"
-AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 ANA, ROB, OWEN = "ana@example.com", "rob@example.com", "owen@example.com"
 START_S = 60
 
@@ -191,14 +190,3 @@ def office(make_office: Callable[..., Office]) -> Office:
 def script(request: pytest.FixtureRequest) -> bool:
     """Every journey is made with JavaScript and without."""
     return bool(request.param)
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core."""
-    if not AXE.is_file():
-        message = "axe-core is absent: run 'npm ci' in tests/browser"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return AXE.read_text(encoding="utf-8")
