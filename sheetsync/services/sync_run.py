@@ -240,7 +240,9 @@ class SyncRun:
             view = current_view(self.ws)
             plan, changes = self._compare(read, view)
             structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers)
-            planned = plan_batch(read, plan, structure, self.random_hex(8), writes=self.mode.writes)
+            writes = self.mode.writes
+            supposed = self.dry_run and writes and self.state.token is None
+            planned = plan_batch(read, plan, structure, self.random_hex(8), writes=writes, supposed=supposed)
             batch, intended = planned or (None, None)
             if self.dry_run:
                 self._note(plan, changes, batch)

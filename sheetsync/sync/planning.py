@@ -29,11 +29,12 @@ class Structure:
 
 
 def plan_batch(
-    read: SheetRead, plan: Plan, structure: Structure, random_hex: str, *, writes: bool
+    read: SheetRead, plan: Plan, structure: Structure, random_hex: str, *, writes: bool, supposed: bool = False
 ) -> tuple[Batch, Intended] | None:
     """The batch that the plan asks for; None if there is nothing to write, or nothing to write to.
 
     `writes`: push and sync also make, mark and mend tabs; pull only answers.
+    `supposed`: a dry run, which lands no opening, plans as if there had been one.
     """
     state = plan.state
     create = tuple(role for role in ROLES if role not in read.tabs) if writes else ()
@@ -44,7 +45,7 @@ def plan_batch(
     seen = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()}
     state.tabs = seen or state.tabs
     wanted = bool(plan.operations or create or adopt or repair or mark or read.staging)
-    if not read.scratch or not (wanted or (state.accept and writes)):
+    if not (read.scratch or supposed) or not (wanted or (state.accept and writes)):
         return None  # a pull of a spreadsheet never set up has nobody to tell
     touches = _in_order(one for one in plan.operations if isinstance(one, TouchRow))
     deletes = _in_order(one for one in plan.operations if isinstance(one, DeleteRow))
