@@ -7,13 +7,18 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
+HERE = Path(__file__).parent
 NAMES = ("startup", "whole_path", "quiet_sync", "store", "web", "localsheets")
 
 
 def main(names: list[str]) -> int:
     """Print the results; 1 if something was not reached."""
+    unknown = [name for name in names if not name.isidentifier() or not (HERE / f"{name}.py").exists()]
+    if unknown:
+        print(f"usage: python -m benchmarks [NAME…]   names: {', '.join(NAMES)}, peers")
+        return 2
     good = True
-    for name in names or [name for name in NAMES if (Path(__file__).parent / f"{name}.py").exists()]:
+    for name in names or [name for name in NAMES if (HERE / f"{name}.py").exists()]:
         with tempfile.TemporaryDirectory(prefix=f"sheetsync-{name}-") as folder:
             for result in import_module(f"benchmarks.{name}").run(Path(folder)):
                 print(result.line(), flush=True)
