@@ -21,6 +21,7 @@ class ConditionalFormats:
         self._spreadsheet = spreadsheet
         self._sheet = sheet
         self._rules: list[tuple[list[Box], Json, Json]] = []
+        self._whole_rows: dict[tuple[str, int, int], bool] = {}
         for rule in sheet.conditional_formats:
             if "booleanRule" in rule:
                 boxes = [ranges.box_of(sheet, place) for place in rule["ranges"]]
@@ -48,6 +49,11 @@ class ConditionalFormats:
             return value is not None
         if kind == "CUSTOM_FORMULA":
             text = (condition.get("values") or [{}])[0].get("userEnteredValue", "")
+            if moved(text, 0, 1) == text and "COLUMN" not in text.upper():  # it says the same for the whole row
+                key = (text, first.row, row)
+                if key not in self._whole_rows:
+                    self._whole_rows[key] = self._is_true(moved(text, row - first.row, 0), row, first.col)
+                return self._whole_rows[key]
             return self._is_true(moved(text, row - first.row, col - first.col), row, col)
         return value is not None and validation_rules.keeps(
             self._spreadsheet, self._sheet, {"condition": condition}, value

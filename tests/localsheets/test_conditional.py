@@ -65,3 +65,8 @@ def test_the_first_rule_that_holds_wins_and_blank_cells_are_coloured_too(http: h
 def test_a_formula_that_fails_colours_nothing(http: httpx.Client) -> None:
     made = make(http, [["k"], ["a"]], rule(formula("=1/0"), RED), rule(formula("=("), RED))
     assert colours(http, made, "A1:A2") == [[None], [None]]
+
+
+def test_a_formula_that_asks_for_its_column_is_worked_out_cell_by_cell(http: httpx.Client) -> None:
+    made = make(http, [["k", "v", "s"], ["a", "b", "c"]], rule(formula("=COLUMN()=2"), RED))
+    assert colours(http, made, "A1:C2") == [[None] * 3, [None, RED, None]]
