@@ -118,9 +118,8 @@ class SyncRun:
         read = self._read()
         view = current_view(self.ws)
         state, newest = load_state(self.ws, self.gateway.spreadsheet_id)
-        if (
-            newest != known
-        ):  # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
+        if newest != known:
+            # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
             self.state = state
         self.state.tables = tables_at(self.ws, self.state.commit, view)
         self._settle_landed(lease, read, view)
