@@ -38,6 +38,13 @@ class FileSystem(Protocol):
     def create(self, path: str, data: bytes) -> None:
         """A new file with this content, not durable; FileExistsError if there is something."""
 
+    def place(self, path: str, data: bytes) -> bool:
+        """A new file that appears whole, not durable; FileExistsError if there is something.
+
+        Returns:
+            False if this file system has no files without a name: make one under another name, and link it.
+        """
+
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end, which is at `offset`; makes the file if `offset` is 0."""
 

@@ -214,16 +214,13 @@ class LocalTenant:
         there = self._read_own(target) if verify else None
         if there == data:
             return False
-        temp = self._temp(data)
         if there is None:
             try:
-                self._link(temp, target)
+                self._place(target, data)
             except FileExistsError:
-                self._files.unlink(temp)
                 return False
-            with suppress(FileNotFoundError):  # it was moved
-                self._files.unlink(temp)
             return True
+        temp = self._temp(data)
         self._files.sync(temp)
         if there:
             self._keep_name_aside(target)
@@ -235,6 +232,24 @@ class LocalTenant:
             return self._files.read(target)
         except FileNotFoundError:
             return None
+
+    def _place(self, target: str, data: bytes) -> None:
+        """The whole file under its name. Where a file cannot be without a name, it gets a temporary one first."""
+        try:
+            placed = self._files.place(target, data)
+        except FileNotFoundError:
+            make_folders(self._files, parent(target))
+            placed = self._files.place(target, data)
+        if placed:
+            return
+        temp = self._temp(data)
+        try:
+            self._link(temp, target)
+        except FileExistsError:
+            self._files.unlink(temp)
+            raise
+        with suppress(FileNotFoundError):  # it was moved
+            self._files.unlink(temp)
 
     def _link(self, temp: str, target: str) -> None:
         try:

@@ -26,11 +26,20 @@ from sheetsync.store.flock import FlockHeld, LockFile, parse_holder
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
 FOLDERS_KEPT: Final = 64
 HOLDER_LOOKS: Final = 10
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = data
+    while written := os.write(fd, view):
+        if written == len(view):
+            break
+        view = view[written:]
 
 
 class PosixFileSystem:
@@ -173,13 +182,30 @@ class PosixFileSystem:
         """A new file."""
         fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            view = data
-            while written := os.write(fd, view):
-                if written == len(view):
-                    break
-                view = view[written:]
+            _write_all(fd, data)
         finally:
             os.close(fd)
+
+    def place(self, path: str, data: bytes) -> bool:
+        """A whole file, written before it has a name (Linux `O_TMPFILE`; most file systems of Linux know it)."""
+        if not NAMELESS:
+            return False
+        with self._mutex:
+            folder, name = self._at(path)
+            try:
+                fd = os.open(".", NAMELESS, 0o666, dir_fd=folder)
+            except OSError:  # it cannot, or the folder is gone: the longer way tells
+                return False
+            try:
+                _write_all(fd, data)
+                os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
+            except FileExistsError:
+                raise
+            except OSError:
+                return False
+            finally:
+                os.close(fd)
+            return True
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end."""

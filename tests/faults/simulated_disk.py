@@ -60,8 +60,8 @@ class SimulatedLock:
 class SimulatedDisk:
     """`before(operation, path)` is called before every operation that changes something, and may raise."""
 
-    def __init__(self, *, harsh: bool = True, can_sync_all: bool = False) -> None:
-        self.harsh, self.can_sync_all = harsh, can_sync_all
+    def __init__(self, *, harsh: bool = True, can_sync_all: bool = False, nameless: bool = False) -> None:
+        self.harsh, self.can_sync_all, self.nameless = harsh, can_sync_all, nameless
         self.nodes: dict[int, Node] = {ROOT: Node(folder=True)}
         self.pending: list[Edit] = []
         self.leases: dict[str, tuple[Holder, SimulatedLock]] = {}
@@ -146,6 +146,15 @@ class SimulatedDisk:
         node = self._new(path, folder=False)
         self._act("write", path)
         node.data = data
+
+    def place(self, path: str, data: bytes) -> bool:
+        self._place(path)
+        if not self.nameless:
+            return False
+        self._act("write", path)
+        self._act("link", path)
+        self._new(path, folder=False).data = data
+        return True
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         if offset == 0 and self.kind(path) is None:
@@ -282,7 +291,7 @@ class SimulatedDisk:
 
     def after_cut(self, outcome: tuple[int, ...]) -> Self:
         """The disk as the next boot finds it."""
-        disk = type(self)(harsh=self.harsh, can_sync_all=self.can_sync_all)
+        disk = type(self)(harsh=self.harsh, can_sync_all=self.can_sync_all, nameless=self.nameless)
         disk.nodes = {inode: node.copy_safe() for inode, node in self.nodes.items()}
         disk._next = self._next
         dirty = self._dirty()
@@ -302,7 +311,7 @@ class SimulatedDisk:
 
     def after_kill(self) -> Self:
         """The disk after every process was killed: nothing is lost, nothing more is durable."""
-        disk = type(self)(harsh=self.harsh, can_sync_all=self.can_sync_all)
+        disk = type(self)(harsh=self.harsh, can_sync_all=self.can_sync_all, nameless=self.nameless)
         disk.nodes = {
             inode: Node(node.folder, node.data, node.safe_data, dict(node.names), dict(node.safe_names))
             for inode, node in self.nodes.items()

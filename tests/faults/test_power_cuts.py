@@ -12,17 +12,21 @@ from tests.faults.crash_scripts import SCRIPTS
 from tests.faults.simulated_disk import SimulatedDisk
 
 
+DISKS = {"harsh": (True, False), "harsh, nameless files": (True, True), "ordered, nameless files": (False, True)}
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize("harsh", [True, False], ids=["harsh", "ordered"])
+@pytest.mark.parametrize("kind", DISKS)
 def test_no_promise_breaks_wherever_the_power_is_cut(
-    script: str, harsh: bool, record_property: Callable[[str, object], None]
+    script: str, kind: str, record_property: Callable[[str, object], None]
 ) -> None:
-    disk = SimulatedDisk(harsh=harsh, can_sync_all=False)
+    harsh, nameless = DISKS[kind]
+    disk = SimulatedDisk(harsh=harsh, nameless=nameless)
     open_store(disk).close()
-    explorer = Explorer(random.Random(f"{script}{harsh}"), outcomes=4)
+    explorer = Explorer(random.Random(f"{script}{kind}"), outcomes=4)
     explorer.reader = open_store(disk)
     explorer.run(disk, SCRIPTS[script])
-    print(f"{script}, harsh={harsh}: {dict(explorer.counts)}, violations: 0")
+    print(f"{script}, {kind}: {dict(explorer.counts)}, violations: 0")
     record_property("crash_counts", dict(explorer.counts))
 
 
@@ -47,7 +51,7 @@ def test_no_promise_breaks_in_long_random_scripts(seed: int) -> None:
             if rng.random() < 0.3:
                 store.compact()
 
-    disk = SimulatedDisk(harsh=seed % 2 == 0, can_sync_all=seed % 3 == 0)
+    disk = SimulatedDisk(harsh=seed % 2 == 0, can_sync_all=seed % 3 == 0, nameless=seed % 4 < 2)
     open_store(disk).close()
     explorer = Explorer(rng, outcomes=8, recovery_rate=0.1)
     explorer.reader = open_store(disk)

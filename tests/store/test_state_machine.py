@@ -23,9 +23,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     snapshots: Bundle[Snapshot | None] = Bundle("snapshots")
 
-    @initialize(harsh=st.booleans(), seed=st.integers(0, 2**16))
-    def begin(self, harsh: bool, seed: int) -> None:
-        self.disk, self.clock, self.rng = SimulatedDisk(harsh=harsh), FakeClock(), random.Random(seed)
+    @initialize(harsh=st.booleans(), nameless=st.booleans(), seed=st.integers(0, 2**16))
+    def begin(self, harsh: bool, nameless: bool, seed: int) -> None:
+        self.disk, self.clock = SimulatedDisk(harsh=harsh, nameless=nameless), FakeClock()
+        self.rng = random.Random(seed)
         self.model: dict[str, list[int]] = {}
         self.commits = 0
         self.stores: list[Store] = [self.reopen(), self.reopen()]
