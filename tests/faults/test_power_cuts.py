@@ -11,7 +11,6 @@ from tests.faults.crash_explorer import Explorer, open_store
 from tests.faults.crash_scripts import SCRIPTS
 from tests.faults.simulated_disk import SimulatedDisk
 
-
 DISKS = {"harsh": (True, False), "harsh, nameless files": (True, True), "ordered, nameless files": (False, True)}
 
 
