@@ -5,7 +5,7 @@ How damage is found is in `settle`; cells of known rows are healed in `cells`.
 
 from __future__ import annotations
 
-from sheetsync.sync.baseline import Debt
+from sheetsync.sync.baseline import Debt, PutBack
 from sheetsync.sync.cells import Comparison, cell_name, plain, raw_same
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, TabRead, TouchRow
 from sheetsync.sync.outcome import Found
@@ -30,9 +30,7 @@ def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: i
     data = LAYOUTS[tab.role].width
     for back in [one for one in c.state.put_back if one.role == tab.role]:
         here = where.get(back.key, [])
-        own = [
-            row for row in here if row.cells[:data] == back.cells[:data] and tuple(v for _, v in row.own) == back.own
-        ]
+        own = [row for row in here if row.cells[:data] == back.cells[:data] and _same_own(row, back)]
         pending = not back.lost_id and any(one.role == tab.role and one.key == back.key for one in c.state.lost_rows)
         if own and len(here) + pending == 2:
             row = own[-1]
@@ -42,6 +40,13 @@ def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: i
         elif len(here) == 1:
             c.state.put_back = tuple(one for one in c.state.put_back if one != back)
     return ([row for row in rows if row.index not in gone] if gone else rows), where
+
+
+def _same_own(row: RowRead, back: PutBack) -> bool:
+    """Do people's columns of this row hold what those of the row put back hold?"""
+    return len(row.own) == len(back.own) and all(
+        raw_same(one, other) for (_, one), other in zip(row.own, back.own, strict=True)
+    )
 
 
 def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:

@@ -14,7 +14,7 @@ from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, TouchRow
 from sheetsync.sync.normalize import shown
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Role, RowKey
 
@@ -58,7 +58,7 @@ def settle(
         for key, values in tables.get(role, {}).items():
             new.set_row(role, key, values)
     for add in batch.adds:
-        _settle_add(done, state, add, counts)
+        _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
     if not batch.token.nonce.startswith(OPEN):
         new.accept, new.asked = None, ()
@@ -150,7 +150,9 @@ def _settle_delete(
     done.damaged += 1
 
 
-def _settle_add(done: Settled, old: SyncState, add: AddRow, counts: Mapping[tuple[Role, RowKey], int]) -> None:
+def _settle_add(
+    done: Settled, old: SyncState, add: AddRow, counts: Mapping[tuple[Role, RowKey], int], columns: Mapping[str, int]
+) -> None:
     new = done.state
     if add.role not in OWNER_ROLES:
         return
@@ -160,4 +162,23 @@ def _settle_add(done: Settled, old: SyncState, add: AddRow, counts: Mapping[tupl
     if counts.get((add.role, add.key)) == 1:
         return
     cells = tuple("" if value is None else value for value in (*add.values, add.status))
-    new.put_back = (*new.put_back, PutBack(add.role, add.key, cells, (), add.lost_id))
+    whole = next((row.whole for row in old.lost_rows if row.id == add.lost_id), ())
+    new.put_back = (*new.put_back, PutBack(add.role, add.key, cells, _own_cells(whole, columns), add.lost_id))
+
+
+def _own_cells(whole: tuple[JSONValue, ...], columns: Mapping[str, int]) -> tuple[Raw, ...]:
+    """What people had in their own columns of a lost row: a row put back is told by it."""
+    ours = set(columns.values())
+    entered = [
+        cell.get("userEnteredValue") for at, cell in enumerate(whole) if at not in ours and isinstance(cell, dict)
+    ]
+    return tuple(_entered(value) for value in entered if isinstance(value, dict) and value)
+
+
+def _entered(value: Mapping[str, JSONValue]) -> Raw:
+    for kind, one in value.items():
+        if kind == "formulaValue":
+            return Formula(str(one))
+        if isinstance(one, str | bool | int | float):
+            return one
+    return ""
