@@ -42,35 +42,23 @@ from sheetsync.services.workspace import Rules, Workspace
 from sheetsync.store import Store
 from sheetsync.sync.epoch import is_foreign
 from sheetsync.sync.tabs import POLICY
+from tests.stateful.witness import Violation, Witness, key_of, shown
 
 KEYS = ("A1", "A2", "B1")
 VALUES = ("x", "y", "z")
 CONNECTORS = {"A": "alpha", "B": "beta"}
-LETTERS = {"alpha": "A", "beta": "B"}
 TITLE = "Policy Matrix"
 OWN, RID = 5, 6  # columns that people keep beside ours
 # the model knows no safety stops over lost rows and mass edits
 ANYWAY = Forces(lost_rows=frozenset({TITLE}), mass_edit=frozenset({TITLE}))
 
 
-class Violation(Exception):  # noqa: N818 - the model's word
-    """An invariant broken; args: its name, and what was seen."""
-
-
 class Killed(BaseException):
     """kill -9, at the point where the process stands."""
 
 
-def key_of(connector: str, scope: str) -> str:
-    return LETTERS.get(connector, connector[:1].upper()) + scope.removeprefix("s") if scope else ""
-
-
 def cell_key(key: str) -> tuple[str, str]:
     return CONNECTORS[key[0]], "s" + key[1:]
-
-
-def shown(value: Any) -> str:
-    return str(value).removeprefix("firearm.")
 
 
 @dataclass
@@ -173,6 +161,7 @@ class GatedApi:
     def batch_update_bytes(self, *args: Any, **options: Any) -> bytes:
         fault, world = gate("batch"), self._world
         sent = (args, options)
+        world.witness.sending(args[1])
         if fault == "before":
             raise UnknownOutcomeError("no answer")
         if fault == "late":
@@ -216,6 +205,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
+        self.witness = Witness(self)
         self.api = SheetsApi(endpoint=self.server.url, clock=self.clock)
         self.store = Store.open(self.folder, clock=self.clock)
         firearms = FirearmCatalogue(firearms=tuple(Firearm(id="firearm." + one) for one in VALUES))
@@ -235,6 +225,7 @@ class World:
         self.typed |= {(row.key, row.val) for row in self.grid()} | {("A1", "x"), ("A2", "y"), ("B1", "x")}
         self.toks.clear()
         self.batches = 0
+        self.witness.ever_retired.clear()
 
     def close(self) -> None:
         for process in self.procs.values():
@@ -249,16 +240,24 @@ class World:
         found = [one["properties"] for one in answer["sheets"] if one["properties"]["title"] == TITLE]
         return int(found[0]["sheetId"]) if found else None
 
-    def grid(self) -> list[GridRow]:
-        """The rows under the header, blank ones too, up to the last that holds anything."""
+    def grid_cells(self) -> list[list[dict[str, Any]]]:
+        """The rows under the header as Google has them: one typed value, or {}, a cell."""
+        fields = "sheets(data(rowData(values(userEnteredValue))))"
         if self.tab_id() is None:
             return []
-        fields = "sheets(data(rowData(values(userEnteredValue))))"
         answer = self.api.get(self.sid, fields=fields, ranges=[f"'{TITLE}'!A2:G"])
         data = answer["sheets"][0].get("data", [{}])[0].get("rowData", [])
+        return [[cell.get("userEnteredValue", {}) for cell in row.get("values", [])] for row in data]
+
+    def scratch_tabs(self) -> int:
+        answer = self.api.get(self.sid, fields="sheets(properties(title))")
+        return sum(one["properties"]["title"].startswith("sheetsync epoch") for one in answer["sheets"])
+
+    def grid(self) -> list[GridRow]:
+        """The rows under the header, blank ones too, up to the last that holds anything."""
         rows = []
-        for at, row in enumerate(data, 1):
-            cells = [next(iter(cell.get("userEnteredValue", {"": ""}).values()), "") for cell in row.get("values", [])]
+        for at, values in enumerate(self.grid_cells(), 1):
+            cells = [next(iter(value.values()), "") for value in values]
             cells += [""] * (7 - len(cells))
             key = key_of(cells[0], cells[1]) or None
             rows.append(GridRow(at, key, shown(cells[2]), str(cells[OWN]), str(cells[RID]), str(cells[4])))
@@ -300,6 +299,7 @@ class World:
         before = {row.rid: row for row in self.grid() if row.rid}
         args, options = sent
         answer, lost = b"", None
+        explained = self.witness.landing(args[1])
         try:
             with self.failing():
                 answer = self.api.batch_update_bytes(*args, **options)
@@ -307,6 +307,7 @@ class World:
             lost = exc
         self.batches += 1
         after = {row.rid: row for row in self.grid() if row.rid}
+        self.witness.landed(*explained, before, after)
         for rid, row in before.items():
             now = after.get(rid)
             if now is None or (now.val != row.val and now.key == row.key):
@@ -515,10 +516,13 @@ class World:
         self.changed()
 
     def do_restore(self, back: int, whole: bool) -> None:
-        """Version history: everything, the scratch tab too."""
-        if not self.versions or not whole:
+        """Version history: everything, the scratch tab too; or only the rows, pasted from an old version."""
+        if not self.versions:
             return
         old = copy.deepcopy(self.versions[max(0, len(self.versions) - 1 - back)])
+        if not whole:
+            self.paste_rows(old)
+            return
         if self.flight or load_state(self.ws, self.sid)[0].intended:
             self.doubled |= set(KEYS)
         self.server.workspace._loaded[self.sid] = old
@@ -531,6 +535,46 @@ class World:
         self.covered.clear()
         self.decided += [(key, self.now) for key in KEYS]
         self.changed()
+
+    def paste_rows(self, old: Any) -> None:
+        loaded = self.server.workspace._loaded
+        now, loaded[self.sid] = loaded[self.sid], old
+        rows = self.grid_cells()
+        loaded[self.sid] = now
+        if self.tab_id() is None or not rows:
+            return
+        if self.flight or self.witness.state().intended:
+            self.doubled |= set(KEYS)
+        here = {row.rid: row for row in self.grid() if row.rid}
+        blank: list[Any] = [{"values": [{} for _ in range(RID + 1)]} for _ in range(len(self.grid()))]
+        body = [{"values": [{"userEnteredValue": one} if one else {} for one in row]} for row in rows]
+        self.grow(len(rows) + 1)
+        start = {"sheetId": self.tab_id(), "rowIndex": 1, "columnIndex": 0}
+        for one in (blank, body):
+            if one:
+                self.batch({"updateCells": {"rows": one, "fields": "userEnteredValue", "start": start}})
+        pasted = self.grid()
+        self.owned = {row.rid: (row.key or "", row.own) for row in pasted if row.rid}
+        for row in pasted:
+            if row.rid in here and here[row.rid].val != row.val:
+                self.put(replace(here[row.rid], key=row.key), row.val)
+            self.typed.add((row.key, row.val))
+            self.decided.append((row.key, self.now))
+        self.doubled |= {key for key, n in Counter(row.key for row in pasted).items() if n > 1 and key}
+        self.covered.clear()
+        self.tag()
+        self.changed()
+
+    def grow(self, rows: int) -> None:
+        answer = self.api.get(self.sid, fields="sheets(properties(sheetId,gridProperties))")
+        tab = self.tab_id()
+        have = next(
+            one["properties"]["gridProperties"]["rowCount"]
+            for one in answer["sheets"]
+            if one["properties"]["sheetId"] == tab
+        )
+        if have < rows:
+            self.batch({"appendDimension": {"sheetId": tab, "dimension": "ROWS", "length": rows - have}})
 
     def do_unscratch(self) -> None:
         answer = self.api.get(self.sid, fields="sheets(properties(sheetId,title))")
@@ -625,6 +669,7 @@ class World:
         if live is not None and not live.retired:
             publishing.publish_drafts(self.ws, [publishing.retire_connector(self.ws, name).draft.id])
             self.retired.add(name)
+            self.witness.ever_retired.add(conn)
 
     def do_lose(self) -> None:
         state, _ = load_state(self.ws, self.sid)
@@ -652,7 +697,9 @@ class World:
             self.procs[me].step()
         process = self.procs[me]
         if process.at != "end":
+            before, answered = self.witness.state(), process.forces.adopt or process.forces.restore_from_store
             process.step(fault if process.at == "batch" else "ok")
+            self.witness.stepped(before, answered)
         if process.at == "end":
             process.join(20)
             del self.procs[me]
@@ -749,8 +796,11 @@ class World:
         for row in rows:
             if row.key not in known and (row.val or row.status or row.key) and not row.status.startswith("problem"):
                 raise Violation("I3", f"a row {row.key} is left with {row.val!r} ({row.status!r})")
+            if row.key is None and row.val and row.rid not in self.toks and (None, row.val) not in self.typed:
+                raise Violation("I3", f"our {row.val!r} is left in a blank row")
         self.check_people(rows)
         self.check_carried()
+        self.witness.check_drafts()
 
     def check_carried(self) -> None:
         """A draft that supersedes a sheet draft has all its edits, but those that owners or operators decided about."""
