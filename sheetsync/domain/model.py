@@ -13,6 +13,8 @@ MISTAKES_SHOWN: Final = 5
 
 JSONValue = Any  # JSON as the outside gave it: only ever carried, compared and written, never interpreted
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(value: JSONValue) -> bytes:
     """The one byte form of a JSON value: sorted keys, no spaces, UTF-8 (design.md section 3).
@@ -20,8 +22,7 @@ def canonical_json(value: JSONValue) -> bytes:
     Raises:
         ValueError: for NaN, infinities and lone surrogates, which have no JSON form.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    return _CANONICAL.encode(value).encode("utf-8")
 
 
 class Model(BaseModel):

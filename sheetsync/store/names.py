@@ -33,6 +33,7 @@ VERBATIM_CAPITALS: Final = frozenset({"providers", "selections"})  # the island'
 RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` starts with a dot and needs no entry
 
 
+@lru_cache(maxsize=65536)
 def _check_part(part: str, what: str) -> str:
     shown = ascii(part[:60])
     if not part or len(part) > MAX_PART:
