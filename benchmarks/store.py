@@ -44,6 +44,11 @@ def run(folder: Path) -> Iterator[Result]:
     what = f"one transaction of {RECORDS} records"
     value = f"{many / one_by_one:.1f} × single saves of new records ({many:.0f}/s)"
     yield Result(what, value, "10 ×", many >= 10 * one_by_one)
+    names = RECORDS / timed(lambda: _bare_names(folder / "names"))
+    what = f"the same against a bare loop of {RECORDS} folders and files, without any sync"
+    yield Result(
+        what, f"{many / names:.2f} × ({names:.0f}/s, {names / one_by_one:.1f} × single saves)", "told only", True
+    )
     large = folder / "large"
     with Store.open(large) as store:
         for version in range(VERSIONS):
@@ -92,6 +97,18 @@ def _bare_saves(folder: Path) -> None:
         temporary.unlink()
         os.fsync(directory)
     os.close(directory)
+
+
+def _bare_names(folder: Path) -> None:
+    """What no program that leaves the same folders and files can do without: nothing of it is durable."""
+    folder.mkdir()
+    data = b"x" * 700
+    for number in range(RECORDS):
+        record = folder / f"new-{number}"
+        record.mkdir()
+        descriptor = os.open(record / f"new-{number}--2026-01-07T12-00-00Z--0123abcd.json", os.O_WRONLY | os.O_CREAT)
+        os.write(descriptor, data)
+        os.close(descriptor)
 
 
 def _sqlite_saves(path: Path) -> None:
