@@ -7,6 +7,7 @@ seen, which version exit 7 asked about, and how the last run went.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -117,12 +118,13 @@ def load_complaints(ws: Workspace) -> set[str]:
     return set(found.get("complaints", [])) if isinstance(found, dict) else set()
 
 
-def save_health(ws: Workspace, report: SyncReport, read: SheetRead | None, url: str = "") -> None:
+def save_health(
+    ws: Workspace, report: SyncReport, spreadsheet_id: str, tab_ids: Mapping[str, int], url: str = ""
+) -> None:
     """How the run went, for `status` and the page: derived, not journaled."""
     record_run(
         ws, report=report.to_json() | {"complaints": sorted(report.complaints())}, exit_code=report.exit_code, url=url,
-        spreadsheet_id=read.spreadsheet_id if read else "",
-        tab_ids={tab.title: tab.sheet_id for tab in read.tabs.values()} if read else None,
+        spreadsheet_id=spreadsheet_id, tab_ids=tab_ids or None,
     )  # fmt: skip
 
 

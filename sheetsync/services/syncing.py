@@ -18,6 +18,7 @@ from sheetsync.services.workspace import Workspace
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.gateway import SheetGateway
 from sheetsync.sync.safety import Forces
+from sheetsync.sync.tabs import title_of
 
 __all__ = ["Forces", "SyncReport", "execute", "lease_name", "pull", "push", "run_once", "sync"]
 PUSH = Mode(takes=False, writes=True)
@@ -94,8 +95,14 @@ def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
     if quiet_known:
         report.quiet = report.complaints() <= load_complaints(ws)
     if not run.dry_run:
-        save_health(ws, report, run.read, gateway.url)
+        save_health(ws, report, gateway.spreadsheet_id, _tab_ids(run), gateway.url)
     return report
+
+
+def _tab_ids(run: SyncRun) -> dict[str, int]:
+    """Our tabs by the titles that people gave them, those that this run made among them."""
+    titles = {role: tab.title for role, tab in run.read.tabs.items()} if run.read else {}
+    return {titles.get(role) or title_of(role): mark.sheet_id for role, mark in run.state.tabs.items()}
 
 
 def _refuse_while_held(ws: Workspace, gateway: SheetGateway) -> None:

@@ -31,9 +31,12 @@ def test_a_run_leaves_its_report_and_a_failed_one_its_error_beside_it(folder: Pa
         assert read_health(ws) is None
         with bootstrap.open_gateway(found, ws) as gateway:
             push(ws, gateway)
-            push(ws, gateway)  # the first one made the tabs
+            first = read_health(ws)
+            push(ws, gateway)
             good = read_health(ws)
+            assert first is not None
             assert good is not None
+            assert first.tab_ids == good.tab_ids, "the run that makes the tabs knows them"
             assert good.ok
             assert good.ok_at == good.at
             assert good.url == f"{server.url}/spreadsheets/d/{gateway.spreadsheet_id}/edit"
