@@ -27,6 +27,7 @@
     │   └── NewerFormatError                    the store was written by a newer sheetsync
     ├── LockHeldError                      8    another run holds the lock
     ├── StoreDamagedError                  9    the store is damaged
+    │   └── NotPlacedError                      committed, but its name could not be put into its folder
     └── TryLaterError                     75    quota, network, a full disk
         ├── QuotaError                          Google's or our own limiter's quota
         ├── NetworkError                        no answer, or a server error
@@ -274,6 +275,16 @@ class StoreDamagedError(SheetSyncError):
     def __init__(self, message: str, *, findings: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint or "run 'sheetsync fsck', then 'sheetsync fsck --repair'")
         self.findings = findings
+
+
+class NotPlacedError(StoreDamagedError):
+    """It is committed and nothing is lost, but something stands where its name belongs; `commit` is the entry."""
+
+    code = "not_placed"
+
+    def __init__(self, message: str, *, commit: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.commit = commit
 
 
 class TryLaterError(SheetSyncError):

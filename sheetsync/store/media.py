@@ -51,7 +51,8 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.EROFS: (DestinationError, "the file system is read-only", "remount it, or choose another store"),
     errno.EACCES: (DestinationError, "there is no permission", "check the owner and mode of the store's folder"),
     errno.EPERM: (DestinationError, "it is not permitted", "check the owner and mode of the store's folder"),
-    errno.ENOTDIR: (DestinationError, "a file stands where a folder should be", "choose another folder"),
+    errno.ENOTDIR: (DestinationError, "a file stands where a folder should be", "move it elsewhere"),
+    errno.ELOOP: (DestinationError, "a symbolic link stands there, and is not followed", "move it elsewhere"),
     errno.ENAMETOOLONG: (UsageError, "a name is too long for this file system", "use shorter names"),
     errno.EIO: (TryLaterError, "the disk fails", "check the disk before anything else"),
 }
@@ -65,6 +66,12 @@ def media_errors(doing: str) -> Iterator[None]:
     except OSError as exc:
         kind, what, hint = MEDIA.get(exc.errno or 0, (TryLaterError, str(exc), "look at the disk, and try again"))
         raise kind(f"cannot {doing}: {what} ({exc.filename or exc.strerror or exc})", hint=hint) from exc
+
+
+def passes_by_itself(exc: OSError) -> bool:
+    """Will the same call work once the disk has space, descriptors, or luck? Else something stands in the way."""
+    kind, _, _ = MEDIA.get(exc.errno or 0, (TryLaterError, "", ""))
+    return issubclass(kind, TryLaterError)
 
 
 def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], None]) -> Backend:

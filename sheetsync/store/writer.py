@@ -21,8 +21,10 @@ from sheetsync.errors import (
     DefectError,
     DestinationError,
     InvalidContentError,
+    NotFoundError,
+    NotPlacedError,
+    SheetSyncError,
     StaleSnapshotError,
-    StoreDamagedError,
     TryLaterError,
     UnknownOutcomeError,
 )
@@ -32,7 +34,7 @@ from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
-from sheetsync.store.media import media_errors
+from sheetsync.store.media import media_errors, passes_by_itself
 from sheetsync.store.names import RecordId
 from sheetsync.store.reader import StoreReader
 from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
@@ -64,6 +66,23 @@ def new_head(change: NewChange, number: int, at: int, who: str) -> Head:
     encoded = change.encoded
     flags = (SOURCE if encoded.source else 0) | (WIDE if encoded.wide else 0)
     return Head(change.version, number, change.stamp, encoded.hash, encoded.suffix, flags, at, who)
+
+
+def stands_in_the_way(exc: OSError | SheetSyncError) -> bool:
+    """Is it more than a full disk, a lost answer, or another thing that passes?"""
+    return not passes_by_itself(exc) if isinstance(exc, OSError) else not isinstance(exc, TryLaterError)
+
+
+def not_placed(entry: Added, exc: OSError | SheetSyncError) -> NotPlacedError:
+    """The error of a save whose entry is committed, and whose name has no place."""
+    names = ", ".join(f"'{change.path}'" for change in entry.changes[:3])
+    error = NotPlacedError(
+        f"saved as commit {entry.number}, and nothing is lost, but {names} could not be put in place: {exc}",
+        commit=entry.number,
+        hint="move what stands there elsewhere; the next command then puts the names in place",
+    )
+    error.__cause__ = exc
+    return error
 
 
 class StoreWriter(StoreReader):
@@ -111,8 +130,9 @@ class StoreWriter(StoreReader):
                 raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
             with self._part.exclusive():
                 added = self._commit_loop(request)
+                if added is not None or self._unplaced:
+                    self._place(added, request)
                 if added is not None:
-                    self._place([*self._unplaced, added])
                     self._keep_house(added)
             if added is None:
                 return None, self._unchanged(request, {})
@@ -159,7 +179,7 @@ class StoreWriter(StoreReader):
                 self._state.take(added.number, added.line_hash, added.heads(request.who), added.lease)
                 self._lag += 1
                 self._lag_bytes += len(line)
-        except (OSError, AuthError):
+        except (OSError, AuthError, NotFoundError):
             raise  # nothing was added
         except UnknownOutcomeError as exc:
             self._dead = f"an earlier save has an unknown outcome: {exc.message}"
@@ -200,18 +220,31 @@ class StoreWriter(StoreReader):
                 base = wanted.expected if isinstance(wanted.expected, Snapshot) else None
                 raise StaleSnapshotError(base, theirs, wanted.content, name=wanted.record.name)
 
-    def _place(self, entries: list[Added]) -> None:
-        """Names appear. They are committed: where a disk is full now, recovery or the next save completes them."""
+    def _place(self, added: Added | None, request: Request) -> None:
+        """Names appear: those of the entry, and those that an earlier save could not place.
+
+        All are committed, so that a full disk is no failure: recovery or the next save completes them.
+
+        Raises:
+            NotPlacedError: something that will not go away by itself stands where a name of this request belongs.
+        """
+        entries = [*self._unplaced, added] if added is not None else self._unplaced
         self._unplaced = []
-        for index, added in enumerate(entries):
+        ours: NotPlacedError | None = None
+        for entry in entries:
             try:
-                for change in added.changes:
+                for change in entry.changes:
                     self._part.put_snapshot(change.path, change.encoded.data, verify=False)
-            except (OSError, UnknownOutcomeError, StoreDamagedError) as exc:
-                self._unplaced = entries[index:]
-                self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
-                return
-            self._placed.add(added.number)
+            except (OSError, SheetSyncError) as exc:
+                self._unplaced.append(entry)
+                if stands_in_the_way(exc) and any(change.key in request.wanted for change in entry.changes):
+                    ours = not_placed(entry, exc)
+                else:
+                    self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
+            else:
+                self._placed.add(entry.number)
+        if ours is not None:
+            raise ours
 
     def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
@@ -221,7 +254,7 @@ class StoreWriter(StoreReader):
                 self._checkpoint()
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
-        except (OSError, UnknownOutcomeError) as exc:
+        except (OSError, SheetSyncError) as exc:
             self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
 
     def compact(self) -> CompactReport:
