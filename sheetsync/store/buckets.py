@@ -5,6 +5,7 @@ Only this module imports obstore; its errors become the few that `objects.py` kn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
 CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s", "allow_http": True}
-METADATA_HOSTS: Final = ("169.254.169.254", "metadata.google.internal", "metadata/identity")  # asked as a last resort
+NO_TOKEN: Final = (  # asked as a last resort: nothing was sent to the bucket
+    "Error performing token request",
+    "169.254.169.254",
+    "metadata.google.internal",
+    "metadata/identity",
+)
+STATUS: Final = re.compile(r"status code: (\d{3})")  # where obstore has no class for it, as in lists of Google's
 CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
 
@@ -40,7 +47,7 @@ def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectB
         given = cast("S3Config", dict(config or {}))  # whose keys they are follows from the URL, at run time
         store = from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry)
     except (BaseError, ValueError) as exc:
-        raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}") from exc
+        raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}", hint=CREDENTIALS_HINT) from exc
     return ObjectBackend(BucketObjects(store), url)
 
 
@@ -53,12 +60,13 @@ def translate(exc: Exception, what: str) -> SheetSyncError:
     """Obstore's error in our words: who we are, whether the bucket is there, else the network."""
     from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
 
-    line = first_line(exc)
-    if any(host in str(exc) for host in METADATA_HOSTS):
+    line, status = first_line(exc), STATUS.search(str(exc))
+    code = status[1] if status else ""
+    if any(sign in str(exc) for sign in NO_TOKEN):
         return AuthError("no credentials for the bucket were found", hint=CREDENTIALS_HINT)
-    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)):
+    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)) or code in ("401", "403"):
         return AuthError(f"the bucket {what}: we are not allowed to ({line})", hint=CREDENTIALS_HINT)
-    if isinstance(exc, NotFoundError):
+    if isinstance(exc, NotFoundError) or code == "404":
         return MissingError(f"the bucket {what}: is there such a bucket? ({line})", hint="check the store's address")
     return NetworkError(f"the bucket {what}: {line}", hint="try again later")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
-from sheetsync.errors import DefectError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import DefectError, SheetSyncError, StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import PACK_ENTRIES, pack_name, pack_ranges
 from sheetsync.store.entry import BODY_AT, is_whole
@@ -284,19 +284,37 @@ class ObjectTenant:
 def put_surely(objects: Objects, key: str, data: bytes) -> bool:
     """Create if absent, through time-outs: True if what stands there is ours.
 
-    After a time-out the object may be there, ours or another's, or may still come: only what stands there counts.
+    After a time-out the object may be there, ours or another's, or may still come: only what stands there counts, and
+    not even a refusal of a later attempt says that the first one did nothing.
     """
-    timed_out: TimeoutError | None = None
+    doubt: Exception | None = None
     for _ in range(ATTEMPTS):
         try:
             objects.put_new(key, data)
         except FileExistsError:
-            return objects.get(key) == data
+            return _is_ours(objects, key, data)
         except TimeoutError as exc:
-            timed_out = exc
+            doubt = exc
+        except SheetSyncError as exc:
+            if doubt is None:
+                raise
+            doubt = exc
+            break
         else:
             return True
-    raise UnknownOutcomeError(
+    raise _unknown(key) from doubt
+
+
+def _is_ours(objects: Objects, key: str, data: bytes) -> bool:
+    """Is what stands there ours? A first attempt, which the client repeated by itself, may have made it."""
+    try:
+        return objects.get(key) == data
+    except SheetSyncError as exc:
+        raise _unknown(key) from exc
+
+
+def _unknown(key: str) -> UnknownOutcomeError:
+    return UnknownOutcomeError(
         f"no answer from the bucket about '{key}'; it may or may not have been written",
         hint="open the store again and look",
-    ) from timed_out
+    )

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, TenantBackend
 from sheetsync.store.entry import Entry, decode_line
 from sheetsync.store.names import parse_snapshot_name
@@ -52,7 +52,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
-    except OSError as exc:
+    except (OSError, AuthError, TryLaterError) as exc:
         tell(f"the checkpoint could not be written ({exc})")
         return seen
     return 0

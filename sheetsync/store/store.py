@@ -15,7 +15,7 @@ from typing import Final, Self
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.domain.context import DEFAULT_TENANT
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import InvalidIdError, LockHeldError
+from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.entry import from_micros
 from sheetsync.store.index import is_worth_writing, load_index
@@ -116,9 +116,14 @@ class Store(StoreWriter):
                 return
             with self._part.exclusive():
                 self._catch_up()
-                self._since_checkpoint = recover(self._part, self._state, self._tell)
+                try:
+                    self._since_checkpoint = recover(self._part, self._state, self._tell)
+                except AuthError as exc:
+                    self.writable = False
+                    self._tell(f"the store cannot be written: opened for reading, without recovery ({exc})")
+                    return
                 if is_worth_writing(self._state, self._lag, self._lag_bytes):
-                    with suppress(OSError):  # derived: the next opening is slower, that is all
+                    with suppress(OSError, AuthError, TryLaterError):  # derived: the next opening is slower
                         self._write_index()
 
     def rebuild_index(self) -> int:

@@ -12,9 +12,11 @@ from sheetsync.store.backend import Backend
 from sheetsync.store.buckets import open_bucket
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
-from tests.conformance.servers import FaultyServer, azure_server, s3_server
+from tests.conformance.gcs_server import FakeGoogleStorage
+from tests.conformance.servers import FaultyServer, azure_server, gcs_server, s3_server
 
 Reopen = Callable[[], Backend]
+SCHEMES = {"s3": "s3", "azure": "az", "gcs": "gs"}
 _SERIAL = itertools.count()
 
 
@@ -38,7 +40,20 @@ def azure_config() -> Iterator[dict[str, str]]:
         yield config
 
 
-@pytest.fixture(params=["local", "memory", "s3", "azure"])
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[tuple[dict[str, str], FaultyServer, FakeGoogleStorage]]:
+    """A running Google Cloud Storage (ours), what can break its answers, and what it holds."""
+    with gcs_server() as server:
+        yield server
+
+
+@pytest.fixture
+def gcs_config(gcs: tuple[dict[str, str], FaultyServer, FakeGoogleStorage]) -> dict[str, str]:
+    """How to reach it."""
+    return gcs[0]
+
+
+@pytest.fixture(params=["local", "memory", "s3", "azure", "gcs"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
     """Opens the same fresh store's backend, each time as another process would."""
     kind = str(request.param)
@@ -48,6 +63,5 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
         objects = MemoryObjects()
         return lambda: ObjectBackend(objects, "memory://", cheap=True)
     config = request.getfixturevalue(f"{kind}_config")
-    scheme = {"s3": "s3://store", "azure": "az://store"}[kind]
-    prefix = f"{scheme}/t{next(_SERIAL)}-{tmp_path.name[-40:]}"
+    prefix = f"{SCHEMES[kind]}://store/t{next(_SERIAL)}-{tmp_path.name[-40:]}"
     return lambda: open_bucket(prefix, config=config)

@@ -1,4 +1,4 @@
-"""Real servers that speak the buckets' protocols, started by the tests: moto's S3 and Microsoft's Azurite."""
+"""Servers that speak the buckets' protocols, started by the tests: moto's S3, Microsoft's Azurite, and our own GCS."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conformance.gcs_server import FakeGoogleStorage, serve
 
 HERE = Path(__file__).resolve().parent
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # public
@@ -37,7 +39,7 @@ def free_port() -> int:
 
 
 class FaultyServer:
-    """A WSGI application between the client and moto that breaks requests which write, one in so many.
+    """A WSGI application between the client and a server that breaks requests which write, one in so many.
 
     `before`: 503, and nothing was done. `after`: the write was done, and the answer is 503 (as after a time-out).
     """
@@ -80,6 +82,15 @@ def s3_server() -> Iterator[tuple[dict[str, str], FaultyServer]]:
         server.shutdown()
         thread.join(timeout=20)
         server.server_close()
+
+
+@contextlib.contextmanager
+def gcs_server() -> Iterator[tuple[dict[str, str], FaultyServer, FakeGoogleStorage]]:
+    """obstore's configuration for a running Google Cloud Storage of ours with the bucket `store`."""
+    google = FakeGoogleStorage("store")
+    app = FaultyServer(google)
+    with serve(app) as address:
+        yield {"base_url": address, "bearer_token": "test-token"}, app, google
 
 
 def azurite_program() -> str:

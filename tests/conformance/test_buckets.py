@@ -6,7 +6,7 @@ import itertools
 import random
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from sheetsync.errors import (
     MissingExtraError,
     NetworkError,
     NotFoundError,
+    NotPlacedError,
     SheetSyncError,
     StaleSnapshotError,
     StoreDamagedError,
@@ -34,6 +35,7 @@ from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from tests.conformance.servers import FaultyServer
 
 CTX = RequestContext(user="ada")
+SCHEMES = {"s3": "s3", "azure": "az", "gcs": "gs"}
 _SERIAL = itertools.count()
 
 
@@ -119,9 +121,10 @@ def test_an_endless_silence_is_an_unknown_outcome_and_ends_the_handle() -> None:
     assert Store.on(ObjectBackend(objects, "x", cheap=True)).head() in (0, 1)
 
 
-def test_503s_and_lost_answers_of_a_real_server_break_nothing(s3: tuple[dict[str, str], FaultyServer]) -> None:
-    config, server = s3
-    prefix = f"s3://store/faults{next(_SERIAL)}"
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_503s_and_lost_answers_of_a_server_break_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+    config, server, *_ = request.getfixturevalue(kind)
+    prefix = f"{SCHEMES[kind]}://store/faults{next(_SERIAL)}"
     Store.on(open_bucket(prefix, config=config)).close()
     counts = [0, 0]
 
@@ -155,6 +158,108 @@ def test_503s_and_lost_answers_of_a_real_server_break_nothing(s3: tuple[dict[str
     assert sum(server.faults.values()) > 0
 
 
+class FailingObjects(MemoryObjects):
+    """Raises what `fate` says for an operation and a key, before it takes effect."""
+
+    def __init__(self, fate: Callable[[str, str], Exception | None]) -> None:
+        super().__init__()
+        self.fate = fate
+
+    def fail(self, what: str, key: str) -> None:
+        if (error := self.fate(what, key)) is not None:
+            raise error
+
+    def put_new(self, key: str, data: bytes) -> None:
+        self.fail("put_new", key)
+        super().put_new(key, data)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.fail("put", key)
+        super().put(key, data)
+
+    def get(self, key: str) -> bytes | None:
+        self.fail("get", key)
+        return super().get(key)
+
+
+def save_one(store: Store, value: int) -> None:
+    with store.transaction(CTX) as tx:
+        tx.save(a_record(), {"n": value})
+
+
+def test_a_refusal_after_a_time_out_is_an_unknown_outcome() -> None:
+    errors: list[Exception] = [TimeoutError("no answer"), AuthError("the token ran out")]
+    objects = FailingObjects(lambda what, key: None)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    objects.fate = lambda what, key: errors.pop(0) if errors and what == "put_new" else None
+    with pytest.raises(UnknownOutcomeError):
+        save_one(store, 1)
+    with pytest.raises(UnknownOutcomeError):
+        store.latest(a_record())
+
+
+def test_a_refusal_at_once_is_a_failure_and_the_handle_lives_on() -> None:
+    errors: list[Exception] = [AuthError("not you")]
+    objects = FailingObjects(lambda what, key: None)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    objects.fate = lambda what, key: errors.pop(0) if errors and what == "put_new" else None
+    with pytest.raises(AuthError):
+        save_one(store, 1)
+    save_one(store, 2)
+    assert store.head() == 1
+
+
+def test_an_entry_that_cannot_be_read_back_after_a_lost_answer_is_an_unknown_outcome() -> None:
+    objects = FailingObjects(lambda what, key: None)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    written: list[str] = []
+
+    def loses_answers(what: str, key: str) -> Exception | None:
+        """The client repeats by itself what it got no answer to, and is then told that the object is there."""
+        if what == "put_new" and "/journal/" in key:
+            written.append(key)
+            return FileExistsError(key)
+        return NetworkError("no answer") if key in written else None
+
+    objects.fate = loses_answers
+    with pytest.raises(UnknownOutcomeError):
+        save_one(store, 1)
+    with pytest.raises(UnknownOutcomeError):
+        save_one(store, 2)
+
+
+@pytest.mark.parametrize(("error", "refused"), [(AuthError("not you"), True), (NetworkError("no answer"), False)])
+def test_a_name_that_a_bucket_refuses_after_the_commit_is_no_failed_save(error: Exception, refused: bool) -> None:
+    said: list[str] = []
+    objects = FailingObjects(lambda what, key: None)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True), tell=said.append)
+    objects.fate = lambda what, key: error if "/things/" in key and what == "put_new" else None
+    if refused:
+        with pytest.raises(NotPlacedError, match="saved as commit 1"):
+            save_one(store, 1)
+    else:
+        save_one(store, 1)
+        assert "not in its folder yet" in said[0]
+    objects.fate = lambda what, key: None
+    again = Store.on(ObjectBackend(objects, "x", cheap=True))
+    latest = again.latest(a_record())
+    assert latest is not None
+    assert objects.get(f"default/{latest.path}") == b'{"n":1}'
+
+
+def test_an_index_that_a_bucket_refuses_after_the_commit_is_no_failed_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sheetsync.store import writer
+
+    monkeypatch.setattr(writer, "CHECKPOINT_SEEN", 2)
+    said: list[str] = []
+    objects = FailingObjects(lambda what, key: NetworkError("429") if what == "put" else None)
+    store = Store.on(ObjectBackend(objects, "x", cheap=True), tell=said.append)
+    for value in range(3):
+        save_one(store, value)
+    assert store.head() == 3
+    assert "checkpoint or the index could not be written" in said[0]
+
+
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
     """A store on disk with two tenants, sources, notes and several versions."""
@@ -183,16 +288,15 @@ def content_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", ["memory", "s3", "azure"])
+@pytest.mark.parametrize("kind", ["memory", "s3", "azure", "gcs"])
 def test_a_copy_to_a_bucket_and_back_is_identical(
     kind: str, filled: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if kind == "memory":
         bucket = open_backend(f"memory://copy{next(_SERIAL)}", tell=lambda message: None)
     else:
-        scheme = {"s3": "s3", "azure": "az"}[kind]
         config = request.getfixturevalue(f"{kind}_config")
-        bucket = open_bucket(f"{scheme}://store/copy{next(_SERIAL)}-{kind}", config=config)
+        bucket = open_bucket(f"{SCHEMES[kind]}://store/copy{next(_SERIAL)}-{kind}", config=config)
     there = copy_between(open_backend(filled, tell=lambda message: None), bucket)
     back = copy_between(bucket, open_backend(tmp_path / "back", tell=lambda message: None))
     assert (there.commits, there.snapshots) == (back.commits, back.snapshots) == (8, 19)
@@ -263,6 +367,10 @@ def test_a_bucket_that_is_not_there_is_said_so(s3: tuple[dict[str, str], FaultyS
         (exceptions.UnauthenticatedError("401"), AuthError),
         (exceptions.NotFoundError("NoSuchBucket"), NotFoundError),
         (exceptions.GenericError("connection reset"), NetworkError),
+        (exceptions.GenericError("Error performing token request: no route"), AuthError),
+        (exceptions.GenericError("Server returned non-2xx status code: 403 Forbidden"), AuthError),
+        (exceptions.GenericError("Server returned non-2xx status code: 404 Not Found: NoSuchBucket"), NotFoundError),
+        (exceptions.GenericError("Server returned non-2xx status code: 500"), NetworkError),
     ],
 )
 def test_a_buckets_errors_are_said_in_our_words(raised: Exception, expected: type[SheetSyncError]) -> None:
