@@ -287,7 +287,8 @@ def run_doctor_from(
         found = settings.load(config=config, overrides=overrides, environ=environ, cwd=cwd)
     except ConfigError as error:
         mistakes = error.mistakes or (error.message,)
-        return DoctorReport(tuple(Line("fail", "configuration", text, error.hint, 2) for text in mistakes))
+        lines = (Line("fail", "configuration", text, error.hint, error.exit_code, error.code) for text in mistakes)
+        return DoctorReport(tuple(lines))
     return run_doctor(found, interactive=interactive)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import NotFoundError, SheetSyncError
+from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.services.health import read_health
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
@@ -30,13 +30,14 @@ PROBLEMS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One finding. `exit_code` is that of the error behind a failure."""
+    """One finding. `exit_code` and `code` are those of the error behind a failure."""
 
     status: State
     name: str
     message: str
     hint: str = ""
     exit_code: int = 0
+    code: str = ""
 
     def to_json(self) -> dict[str, JSONValue]:
         """`{"status", "name", "message", "hint"}`."""
@@ -52,16 +53,26 @@ class DoctorReport:
     @property
     def exit_code(self) -> int:
         """That of the first failure; 0 where there is none, warnings or not."""
-        return next((line.exit_code or 1 for line in self.lines if line.status == "fail"), 0)
+        return (self._failure.exit_code or 1) if self._failure else 0
+
+    @property
+    def _failure(self) -> Line | None:
+        return next((line for line in self.lines if line.status == "fail"), None)
 
     def to_json(self) -> dict[str, JSONValue]:
-        """`{"ok", "checks": [{"status", "name", "message", "hint"}]}`."""
-        return {"ok": self.exit_code == 0, "checks": [line.to_json() for line in self.lines]}
+        """`{"ok", "checks": [{"status", "name", "message", "hint"}]}`, and `error` as every command has it."""
+        told: dict[str, JSONValue] = {"ok": self.exit_code == 0, "checks": [line.to_json() for line in self.lines]}
+        if self._failure and self.exit_code != PROBLEMS:
+            first = self._failure
+            told["error"] = {
+                "code": first.code, "message": first.message, "hint": first.hint, "exit_code": self.exit_code,
+            }  # fmt: skip
+        return told
 
 
 def failed(name: str, error: SheetSyncError) -> Line:
     """A check that ended in an error."""
-    return Line("fail", name, error.message, error.hint, error.exit_code)
+    return Line("fail", name, error.message, error.hint, error.exit_code, error.code)
 
 
 def checked(name: str, check: Callable[[], Iterator[Line]]) -> Iterator[Line]:
@@ -83,7 +94,8 @@ def check_store(url: str) -> Iterator[Line]:
         return
     for finding in report.findings[:FINDINGS_SHOWN]:
         state: State = "fail" if finding.damage else "warn"
-        yield Line(state, "store", f"{finding.path}: {finding.message}", finding.hint, 9 if finding.damage else 0)
+        code, exit_code = (StoreDamagedError.code, StoreDamagedError.exit_code) if finding.damage else ("", 0)
+        yield Line(state, "store", f"{finding.path}: {finding.message}", finding.hint, exit_code, code)
     if not report.findings:
         yield Line(
             "ok", "store", f"{report.commits} commits and {report.snapshots} snapshots at {url}, all hashes right"
@@ -134,7 +146,8 @@ def _check_mark(ws: Workspace, listed: SheetRead) -> Iterator[Line]:
     ours = (ws.store.store_id, ws.ctx.tenant, listed.spreadsheet_id)
     if mark is not None and (mark.store, mark.tenant, mark.spreadsheet) != ours:
         yield Line("fail", "owner", "the spreadsheet belongs to another store or tenant, or is a copy",
-                   "sheetsync push --adopt takes it over, --restore-from-store overwrites it", 7)  # fmt: skip
+                   "sheetsync push --adopt takes it over, --restore-from-store overwrites it",
+                   7, "foreign_spreadsheet")  # fmt: skip
     else:
         yield Line("ok", "owner", "the spreadsheet belongs to this store and tenant")
 

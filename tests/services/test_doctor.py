@@ -74,6 +74,7 @@ def test_after_a_push_all_is_well(run: Run, folder: Path) -> None:
         "drift",
     }
     assert report.to_json()["ok"] is True
+    assert "error" not in report.to_json()
 
 
 def test_every_mistake_of_the_configuration_is_a_line(run: Run, folder: Path) -> None:
@@ -81,6 +82,8 @@ def test_every_mistake_of_the_configuration_is_a_line(run: Run, folder: Path) ->
     report = run()
     assert [(line.status, line.name) for line in report.lines] == [("fail", "configuration")] * 2
     assert report.exit_code == 2
+    error = report.to_json()["error"]
+    assert (error["code"], error["exit_code"], error["message"]) == ("config", 2, report.lines[0].message)
 
 
 def test_a_key_file_that_others_can_read_is_a_failure_of_its_own(run: Run, folder: Path) -> None:
@@ -101,6 +104,7 @@ def test_damage_of_the_store_is_a_failure_and_nothing_is_opened_then(run: Run, f
     segment.write_bytes(data)
     report = run()
     assert report.exit_code == 9
+    assert report.to_json()["error"]["code"] == "store_damaged"
     assert "spreadsheet" not in found(report)
     assert segment.read_bytes() == bytes(data)
 
@@ -113,6 +117,7 @@ def test_a_spreadsheet_of_another_store_is_told(run: Run, folder: Path, tmp_path
         report = run(**environ, SHEETSYNC_STORE=str(tmp_path / "other"))
     assert found(report)["owner"] == ["fail"]
     assert report.exit_code == 7
+    assert report.to_json()["error"]["code"] == "foreign_spreadsheet"
 
 
 def test_no_server_and_an_unknown_variable_are_told(run: Run) -> None:
