@@ -17,7 +17,7 @@ def run_lines(report: Report, output: Output, *, dry_run: bool = False) -> Itera
     for draft in report["drafts"]:
         yield from _draft(draft, output)
     yield from _cells("settling (edited a moment ago; the next runs take them)", report["settling"])
-    yield from _cells("healed (covered by a race, put back)", report["healed"])
+    yield from _healed(report["healed"])
     yield from trouble_lines(report, output)
     if report["pending"] and not report["drafts"]:
         yield f"{count(len(report['pending']), 'pending edit')} waiting for publish: see 'sheetsync draft list'"
@@ -56,6 +56,15 @@ def _cells(title: str, cells: Sequence[Report]) -> Iterator[str]:
         yield f"{count(len(cells), 'cell')} {title}:"
     for cell in _first(cells):
         yield f"  {place(cell)}  {cell['column']}: {shown(cell['value']) or '(empty)'}"
+    yield from _rest(cells)
+
+
+def _healed(cells: Sequence[Report]) -> Iterator[str]:
+    if cells:
+        yield f"{count(len(cells), 'place')} put back or set again:"
+    for cell in _first(cells):
+        value = f"{cell['column']}: {shown(cell['value']) or '(empty)'}" if cell["row_key"] else cell["column"]
+        yield f"  {place(cell)}  {value}  ({cell.get('message', 'put back')})"
     yield from _rest(cells)
 
 

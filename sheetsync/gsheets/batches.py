@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sheetsync.domain.draft import CellValue
-from sheetsync.gsheets.layout import draw_tab, format_rows, own_columns, protect_tab
+from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
 from sheetsync.gsheets.reading import MARK_KEY, TAB_KEY
 from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
@@ -79,6 +79,7 @@ def render(
     for role in batch.create:
         requests += _create_tab(role, places[role], batch, firearms)
     requests += _sets([one for one in batch.operations if isinstance(one, TouchRow)], places)
+    requests += _rules(batch, places, firearms)
     requests += _structure(batch, places, firearms)
     for role in (*batch.adopt, *batch.repair):
         requests += _unprotect(read.tabs[role])
@@ -258,6 +259,20 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
     return found + notes
 
 
+def _rules(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...]) -> list[JSON]:
+    """Validations set again, by the rows of the read: before rows are removed and inserted.
+
+    They take no pre-images: in a row that moved meanwhile they belong just as well. (A column that somebody inserts
+    in that moment would get them, as it would get the format of inserted rows: they are no values.)
+    """
+    found = []
+    for one in batch.rules:
+        place, layout = places[one.role], LAYOUTS[one.role]
+        where = column_range(place.sheet_id, place.columns[one.column], one.first, one.end)
+        found.append(set_rule(layout.columns[layout.position(one.column)], where, firearms))
+    return found
+
+
 def _structure(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...]) -> list[JSON]:
     """Rows removed and inserted, from the bottom up; all indexes are those of the read."""
     found: list[JSON] = []
@@ -284,12 +299,12 @@ def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: 
     where = {"sheetId": place.sheet_id, "dimension": "ROWS", "startIndex": index, "endIndex": index + len(rows)}
     inherit = index > 1 or index >= place.rows
     found: list[JSON] = [{"insertDimension": {"range": where, "inheritFromBefore": inherit}}]
-    found += format_rows(role, place.sheet_id, place.columns, index, index + len(rows), firearms)
     for offset, one in enumerate(rows):
         if any(one.whole):
             start = {"sheetId": place.sheet_id, "rowIndex": index + offset, "columnIndex": 0}
             fields = "userEnteredValue,userEnteredFormat,note"
             found.append({"updateCells": {"rows": [{"values": list(one.whole)}], "fields": fields, "start": start}})
+    found += format_rows(role, place.sheet_id, place.columns, index, index + len(rows), firearms)
     names = [name for name in LAYOUTS[role].names if name in place.columns]
     together = [place.columns[name] for name in names] == list(
         range(place.columns[names[0]], place.columns[names[0]] + len(names))

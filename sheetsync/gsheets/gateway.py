@@ -17,11 +17,12 @@ from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.batches import render
 from sheetsync.gsheets.blocks import BLOCK_ROWS, read_blocks
 from sheetsync.gsheets.reading import (
-    CELL,
     LIST_FIELDS,
     READ_FIELDS,
     TAB_FIELDS,
     TAB_KEY,
+    WHOLE,
+    WHOLE_FIELDS,
     parse_listing,
     parse_read,
     parse_scratch,
@@ -34,7 +35,6 @@ from sheetsync.sync.tabs import Role
 JSON = Any
 READ_BACK_ROWS: Final = 3000  # above this the answer brings the scratch tab only
 OUR_TABS: Final = [{"developerMetadataLookup": {"metadataKey": TAB_KEY}}]
-WHOLE: Final = CELL + ",userEnteredFormat"
 
 
 class GoogleSheetsGateway:
@@ -102,9 +102,7 @@ class GoogleSheetsGateway:
         whole = any(isinstance(one, DeleteRow) for one in batch.operations)
         titles = self._read_back_titles(batch, read)
         ranges = [_quoted(done.scratch_title), *(_quoted(title) for title in titles)]
-        fields = (
-            f"updatedSpreadsheet({READ_FIELDS})".replace(CELL, WHOLE) if whole else f"updatedSpreadsheet({READ_FIELDS})"
-        )
+        fields = f"updatedSpreadsheet({WHOLE_FIELDS if whole else READ_FIELDS})"
         try:
             body = self._api.batch_update_bytes(self._id, requests, fields=fields, response_ranges=ranges, retry="safe")
         except RequestRefusedError as refused:

@@ -5,7 +5,8 @@ Requests only; which tabs and rows are concerned is in `batches`. Colours are Go
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.kpi import IMPACT_TYPES
@@ -78,6 +79,55 @@ def validation_rule(column: TabColumn, firearms: tuple[str, ...]) -> JSON | None
     return {"condition": {"type": "ONE_OF_LIST", "values": values}, "strict": True, "showCustomUi": True}
 
 
+class RuleCheck(NamedTuple):
+    """What a read must show of a column's validation: exactly `want`, or something that `is_right` too."""
+
+    at: int
+    column: str
+    want: JSON | None
+    is_right: Callable[[JSON | None], bool]
+
+
+def rule_checks(role: Role, columns: dict[str, int]) -> tuple[RuleCheck, ...]:
+    """The columns of a tab whose validation is ours: those we set one in, and those that only sheetsync writes.
+
+    Where owners write and we set none (a KPI's `unit`), a validation of their own is theirs.
+    """
+    found = []
+    for column in LAYOUTS[role].columns:
+        rule = validation_rule(column, ())
+        if column.name not in columns or (rule is None and column.owners):
+            continue
+        want = None if rule is None else {"condition": {"type": rule["condition"]["type"]}, "strict": True}
+        found.append(RuleCheck(columns[column.name], column.name, want, _RIGHT.get(column.kind, _is_none)))
+    return tuple(found)
+
+
+def _is_none(rule: JSON | None) -> bool:
+    return not rule
+
+
+def _is_checkbox(rule: JSON | None) -> bool:
+    return _type(rule) == "BOOLEAN"  # strict or not: there is nothing to type
+
+
+def _is_strict_list(rule: JSON | None) -> bool:
+    return _type(rule) == "ONE_OF_LIST" and (rule or {}).get("strict") is True
+
+
+def _type(rule: JSON | None) -> str:
+    return str((rule or {}).get("condition", {}).get("type", ""))
+
+
+_RIGHT: Final = {"bool": _is_checkbox, "firearm": _is_strict_list, "impact": _is_strict_list}
+
+
+def set_rule(column: TabColumn, where: JSON, firearms: tuple[str, ...]) -> JSON:
+    """Set a column's validation in a range, or clear it where the column has none; rows that a filter hides too."""
+    rule = validation_rule(column, firearms)
+    return {"setDataValidation": {"range": where, "filteredRowsIncluded": True} | ({"rule": rule} if rule else {})}
+
+
 def format_rows(
     role: Role, sheet_id: int, columns: dict[str, int], first: int, end: int, firearms: tuple[str, ...]
 ) -> list[JSON]:
@@ -91,9 +141,8 @@ def format_rows(
         if form is not None:
             cell = {"userEnteredFormat": {"numberFormat": form}}
             found.append({"repeatCell": {"range": where, "cell": cell, "fields": "userEnteredFormat.numberFormat"}})
-        rule = validation_rule(column, firearms)
-        if rule is not None:
-            found.append({"setDataValidation": {"range": where, "rule": rule}})
+        if validation_rule(column, firearms) is not None:
+            found.append(set_rule(column, where, firearms))
     return found
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from sheetsync.gsheets.layout import RuleCheck, rule_checks
 from sheetsync.sync.gateway import ErrorValue, Formula, Mark, Raw, RowRead, ScratchTab, SheetRead, TabRead
 from sheetsync.sync.tabs import LAYOUTS, ROLES, SCRATCH, STAGING, Role
 
@@ -17,15 +18,24 @@ NO_COLUMNS: Mapping[Role, dict[str, int]] = {}
 JSON = Any  # Google's JSON, parsed here and trusted nowhere else
 TAB_KEY: Final = "sheetsync.tab"
 MARK_KEY: Final = "sheetsync.mark"
-CELL: Final = "userEnteredValue,effectiveValue(errorValue(type)),note"
+VALUES: Final = "userEnteredValue,effectiveValue(errorValue(type)),note"
+CELL: Final = f"{VALUES},dataValidation(condition(type),strict)"  # the list of a dropdown would be most of the answer
+WHOLE: Final = f"{VALUES},userEnteredFormat"
 TAB_FIELDS: Final = (
     "properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue),"
-    "protectedRanges(protectedRangeId,description),merges"
+    "protectedRanges(protectedRangeId,description),merges,tables(range)"
 )
-READ_FIELDS: Final = (
-    "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
-    f"sheets({TAB_FIELDS},data(startRow,startColumn,rowData(values({CELL}))))"
-)
+
+
+def _fields(cell: str) -> str:
+    return (
+        "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
+        f"sheets({TAB_FIELDS},data(startRow,startColumn,rowData(values({cell}))))"
+    )
+
+
+READ_FIELDS: Final = _fields(CELL)
+WHOLE_FIELDS: Final = _fields(WHOLE)
 LIST_FIELDS: Final = (
     "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"
     "sheets(properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue))"
@@ -136,20 +146,26 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
             columns[text] = at
     columns = known or columns
     places = tuple(columns.get(name, -1) for name in layout.names)
+    checks = rule_checks(role, columns)
     body = [
         row
         for at, cells in rows
-        if at > 0 and cells and (row := _parse_row(at, cells, places, layout.names)) is not None
+        if at > 0 and cells and (row := _parse_row(at, cells, places, layout.names, checks)) is not None
     ]
-    merges = tuple(
-        (m.get("startRowIndex", 0), m.get("endRowIndex", 0), m.get("startColumnIndex", 0), m.get("endColumnIndex", 0))
-        for m in sheet.get("merges", ())
-    )
+    merges = tuple(_box(one) for one in sheet.get("merges", ()))
+    tables = tuple(_box(one.get("range", {})) for one in sheet.get("tables", ()))
     last = max((at for at, cells in rows if cells), default=0) + 1
     return TabRead(
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
-        _protections(sheet), int(grid.get("frozenRowCount", 0)), last,
+        _protections(sheet), int(grid.get("frozenRowCount", 0)), last, tables,
+    )  # fmt: skip
+
+
+def _box(one: JSON) -> tuple[int, int, int, int]:
+    return (
+        one.get("startRowIndex", 0), one.get("endRowIndex", 0), one.get("startColumnIndex", 0),
+        one.get("endColumnIndex", 0),
     )  # fmt: skip
 
 
@@ -169,7 +185,9 @@ def _text(raw: Raw) -> str:
     return raw.strip() if isinstance(raw, str) else ""
 
 
-def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tuple[str, ...]) -> RowRead | None:
+def _parse_row(
+    index: int, cells: list[JSON], places: tuple[int, ...], names: tuple[str, ...], checks: tuple[RuleCheck, ...]
+) -> RowRead | None:
     count, width = len(cells), len(places)
     values = tuple([parse_cell(cells[at]) if 0 <= at < count else "" for at in places])
     notes: dict[str, str] | None = None
@@ -189,7 +207,12 @@ def _parse_row(index: int, cells: list[JSON], places: tuple[int, ...], names: tu
         )
     if not notes and values == ("",) * width:
         return None
-    return RowRead(index, values, own, notes or None)
+    astray: tuple[str, ...] = ()
+    for at, name, want, is_right in checks:
+        rule = cells[at].get("dataValidation") if at < count else None
+        if rule != want and not is_right(rule):
+            astray = (*astray, name)
+    return RowRead(index, values, own, notes or None, astray)
 
 
 def parse_scratch(sheet: JSON) -> ScratchTab:

@@ -16,7 +16,7 @@ from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.services.health import read_health
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
-from sheetsync.sync.drift import unprotected
+from sheetsync.sync.drift import unprotected, validations_astray
 from sheetsync.sync.gateway import SheetGateway, SheetRead
 from sheetsync.sync.tabs import LAYOUTS
 
@@ -161,6 +161,12 @@ def _check_tabs(read: SheetRead) -> Iterator[Line]:
         yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")
     else:
         yield Line("ok", "protection", "all tabs are protected")
+    astray = [f"{count} in {title}" for title, count in validations_astray(read).items()]
+    if astray:
+        yield Line("warn", "validation", f"cells without our checkbox or dropdown: {', '.join(astray)}",
+                   "sheetsync push sets them again")  # fmt: skip
+    else:
+        yield Line("ok", "validation", "checkboxes and dropdowns are as they were set")
     merged = [tab.title for tab in read.tabs.values() if tab.merges]
     if merged:
         yield Line("warn", "merged cells", f"in {', '.join(merged)}: edits there cannot be read", "unmerge them")
@@ -172,7 +178,8 @@ def check_drift(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
     cells = sum(counts.cells_written for counts in report.tabs.values())
     edits = sum(len(draft.edits) for draft in report.drafts)
     if report.changed or cells or edits:
-        yield Line("ok", "drift", f"a sync would write {cells} cells and take {edits} edits", "sheetsync sync")
+        mended = f", and put back or set again {len(report.healed)} places" if report.healed else ""
+        yield Line("ok", "drift", f"a sync would write {cells} cells and take {edits} edits{mended}", "sheetsync sync")
     else:
         yield Line("ok", "drift", "store and sheet agree")
     if report.problems or report.conflicts:

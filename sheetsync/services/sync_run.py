@@ -34,7 +34,7 @@ from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, make_drafts
-from sheetsync.sync.drift import doubled_problems, pick_known_tabs
+from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
     AddRow,
@@ -238,7 +238,8 @@ class SyncRun:
         for _ in range(COMPARISONS):
             view = current_view(self.ws)
             plan, changes = self._compare(read, view)
-            structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers)
+            rules = digest_of_rules(self.ws.firearms.ids())
+            structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers, rules)
             writes = self.mode.writes
             supposed = self.dry_run and writes and self.state.token is None
             planned = plan_batch(read, plan, structure, self.random_hex(8), writes=writes, supposed=supposed)
@@ -282,6 +283,8 @@ class SyncRun:
                 plan.state.pending[cell] = changes.ids[cell[1][0]]
         plan.problems += doubled_problems(read)
         plan.operations = answer_rows(plan, changes.ids)
+        if self.mode.writes:
+            mend_drift(read, view, plan, self.headers, self.ws.firearms.ids())
         self._sync_tabs(read, view, plan, changes.ids)
         check_size(plan, read)
         return plan, changes
@@ -311,6 +314,7 @@ class SyncRun:
         quiet = not plan.takes and replace(state, tabs=self.state.tabs) == self.state
         if quiet and intended is None:
             return
+        state.mending = plan.mending or state.mending
         if intended is not None:
             state.planned += 1
             state.intended = (*state.intended, intended)

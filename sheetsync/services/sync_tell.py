@@ -34,7 +34,7 @@ def tell_plan(report: SyncReport, plan: Plan, changes: DraftChanges, catalogue: 
     report.settling = plan.settling
     report.problems = plan.problems
     report.conflicts = plan.conflicts
-    report.healed += [*plan.healed, *plan.overwritten]
+    report.healed += [*plan.healed, *plan.overwritten, *plan.mended]
 
 
 def count_batch(report: SyncReport, batch: Batch) -> None:
@@ -63,5 +63,5 @@ def tell_race(report: SyncReport, state: SyncState) -> None:
 
 def journal_details(plan: Plan) -> dict[str, object]:
     """What the journal keeps of a run beyond its snapshots."""
-    found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten}
+    found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten, "mended": plan.mended}
     return {name: [one.to_json() for one in values] for name, values in found.items() if values}

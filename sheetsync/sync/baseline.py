@@ -57,7 +57,8 @@ class Intended:
     """A batch that was sent, or was about to be: it may have landed, or may land as long as its parent stands.
 
     `all_of`: tables of which every row was added, as the store had them at `commit`: those rows are not listed.
-    `columns`: where our columns stood, for reading the pre-images.
+    `columns`: where our columns stood, for reading the pre-images. `rules`: the hash of the validations that all our
+    tabs have after it.
     """
 
     token: Token
@@ -68,6 +69,7 @@ class Intended:
     adds: tuple[AddRow, ...] = ()
     all_of: tuple[Role, ...] = ()
     columns: dict[Role, dict[str, int]] = field(default_factory=dict)
+    rules: str = ""
 
     @property
     def planned(self) -> tuple[TouchRow | DeleteRow, ...]:
@@ -98,6 +100,8 @@ class SyncState:
             and the highest epoch ever used.
         planned: how many batches were ever planned.
         digests: hashes of what the tabs that only sheetsync writes were last made to show.
+        rules: a hash of the validations that our tabs were last given: the catalogue of firearms may change.
+        mending: the cells whose validations were last set again (a hash), and how often in a row it was these.
         accept, asked: a person's answer to exit 7, and the versions it was asked about.
     """
 
@@ -121,6 +125,8 @@ class SyncState:
     tabs: dict[Role, TabMark] = field(default_factory=dict)
     shown_commit: int = 0
     digests: dict[Role, str] = field(default_factory=dict)
+    rules: str = ""
+    mending: tuple[str, int] = ("", 0)
     held: str = ""
     tables: Tables = field(default_factory=dict, compare=False)  # the tables at `commit`, not stored
 

@@ -78,6 +78,8 @@ def state_to_json(state: SyncState) -> JSON:
         "shown_commit": state.shown_commit,
         "held": state.held,
         "digests": state.digests,
+        "rules": state.rules,
+        "mending": list(state.mending) if state.mending[0] else [],
     }
     head = {"format": FORMAT, "spreadsheet_id": state.spreadsheet_id, "commit": state.commit}
     head |= {} if state.known else {"known": False}
@@ -115,7 +117,7 @@ def intended_to_json(one: Intended) -> JSON:
             for a in one.adds
         ],
         "all_of": list(one.all_of),
-    }
+    } | ({"rules": one.rules} if one.rules else {})
 
 
 def _intended(value: JSON) -> Intended:
@@ -131,7 +133,12 @@ def _intended(value: JSON) -> Intended:
             for a in value["adds"]
         ),
         tuple(value["all_of"]), {role: dict(columns) for role, columns in value["columns"].items()},
+        str(value.get("rules", "")),
     )  # fmt: skip
+
+
+def _mending(value: JSON) -> tuple[str, int]:
+    return (str(value[0]), int(value[1])) if value else ("", 0)
 
 
 def state_from_json(value: JSON) -> SyncState:
@@ -159,4 +166,5 @@ def state_from_json(value: JSON) -> SyncState:
         accept=get("accept"), asked=tuple(Token(int(e), str(n)) for e, n in get("asked", [])),
         tabs={role: TabMark(one[0], dict(one[1]), one[2]) for role, one in get("tabs", {}).items()},
         shown_commit=get("shown_commit", 0), held=get("held", ""), digests=dict(get("digests", {})),
+        rules=get("rules", ""), mending=_mending(get("mending")),
     )  # fmt: skip

@@ -109,12 +109,13 @@ def _special(c: Comparison, role: Role, where: dict[RowKey, list[RowRead]]) -> s
     found |= {debt.cell[1] for debt in state.debts if debt.cell[0] == role}
     tab = c.read.tabs.get(role)
     if tab and tab.merges:
-        found |= {tuple(map(str, row.cells[: LAYOUTS[role].key_width])) for row in tab.rows if _is_merged(tab, row)}
+        found |= {tuple(map(str, row.cells[: LAYOUTS[role].key_width])) for row in tab.rows if is_merged(tab, row)}
     found |= {key for key, rows in where.items() if len(rows) > 1}
     return found
 
 
-def _is_merged(tab: TabRead, row: RowRead) -> bool:
+def is_merged(tab: TabRead, row: RowRead) -> bool:
+    """Is a cell of ours in this row part of merged cells?"""
     ours = set(tab.columns.values())
     return any(
         top <= row.index < end and any(left <= at < right for at in ours) for top, end, left, right in tab.merges
@@ -128,7 +129,7 @@ def _compare_row(c: Comparison, tab: TabRead, row: RowRead, where: dict[RowKey, 
         heal_frozen(c, tab, row, where[key])
         row_problem(c, tab, row, key, TWICE, layout.names[0])
         return
-    if _is_merged(tab, row):
+    if is_merged(tab, row):
         row_problem(c, tab, row, key, MERGED, layout.names[0])
         return
     if bad is not None:

@@ -72,6 +72,7 @@ def go_on_from(state: SyncState, read: SheetRead) -> tuple[SyncState, list[objec
     new.seal = "" if newest is None else seal_of(newest.pre)
     new.top = max([new.top, *(tab.epoch for tab in read.scratch)])
     new.intended = ()
+    new.rules = ""  # dropdowns may be as old as the version found
     return new, list(seen)
 
 

@@ -44,13 +44,15 @@ class Token(NamedTuple):
 class RowRead:  # not frozen: 100,000 are made a run, and a frozen one takes three times as long
     """One row that is not blank in our columns. `cells`: our columns, in the layout's order; a missing column is "".
 
-    `own` holds what people put beside: (column index, value); `notes` the notes of our columns.
+    `own` holds what people put beside: (column index, value); `notes` the notes of our columns; `astray` those of our
+    columns whose cell here does not have the validation (checkbox, dropdown) that we set, or has one where we set none.
     """
 
     index: int
     cells: tuple[Raw, ...]
     own: tuple[tuple[int, Raw], ...] = ()
     notes: dict[str, str] | None = None
+    astray: tuple[str, ...] = ()
 
 
 PROTECTION_MARK: Final = "sheetsync: "  # how the description of a protection of ours begins
@@ -72,6 +74,7 @@ class TabRead:
     protected: tuple[tuple[int, str], ...] = ()  # (id, description) of what protects parts of it
     frozen: int = 0
     last_row: int = 0  # the index after the last row that holds anything
+    tables: tuple[tuple[int, int, int, int], ...] = ()  # people's tables: they keep validations of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,16 @@ Operation = TouchRow | DeleteRow | AddRow
 
 
 @dataclass(frozen=True, slots=True)
+class SetRules:
+    """Set the validation of a column of ours again, in the rows [first, end) of the read."""
+
+    role: Role
+    column: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One atomic write. `deletes`: the scratch tabs it was planned against; without one of them it is refused."""
 
@@ -178,6 +191,7 @@ class Batch:
     create: tuple[Role, ...] = ()
     adopt: tuple[Role, ...] = ()  # unmarked tabs of our name that become ours
     repair: tuple[Role, ...] = ()  # tabs whose headers, protections and validations are set again
+    rules: tuple[SetRules, ...] = ()  # cells whose validations are set again
     mark: Mark | None = None
     digest: str = ""
     headers: dict[Role, dict[str, int]] = field(default_factory=dict)  # headers to write again, and where

@@ -12,7 +12,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Nothing, PendingEdit
-from sheetsync.sync.gateway import Operation, Raw
+from sheetsync.sync.gateway import Operation, Raw, SetRules
 from sheetsync.sync.tabs import Cell, Role, RowKey, title_of
 
 
@@ -132,6 +132,9 @@ class Plan:
     operations: list[Operation] = field(default_factory=list)
     changed_cells: dict[Role, int] = field(default_factory=dict)
     lost_keys: dict[Role, list[RowKey]] = field(default_factory=dict)
+    mended: list[Found] = field(default_factory=list)  # what is set up again: validations, protections, headers, tabs
+    rules: tuple[SetRules, ...] = ()
+    mending: tuple[str, int] | None = None  # as the baseline keeps it; None where this run mends nothing
 
     @property
     def takes(self) -> bool:

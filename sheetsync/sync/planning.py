@@ -21,11 +21,15 @@ Touched = TypeVar("Touched", TouchRow, DeleteRow)
 
 @dataclass(frozen=True)
 class Structure:
-    """What a batch does to tabs: whose mark they carry, unmarked ones that become ours, headers to write again."""
+    """What a batch does to tabs: whose mark they carry, unmarked ones that become ours, headers to write again.
+
+    `rules`: the hash of the validations that all our tabs have after it.
+    """
 
     mark: Mark
     adopt: tuple[Role, ...] = ()
     headers: dict[Role, dict[str, int]] = field(default_factory=dict)
+    rules: str = ""
 
 
 def plan_batch(
@@ -44,7 +48,8 @@ def plan_batch(
     mark = structure.mark if writes and read.mark != structure.mark else None
     seen = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in read.tabs.items()}
     state.tabs = seen or state.tabs
-    wanted = bool(plan.operations or create or adopt or repair or mark or read.staging)
+    rules = tuple(one for one in plan.rules if one.role not in (*adopt, *repair)) if writes else ()
+    wanted = bool(plan.operations or create or adopt or repair or rules or mark or read.staging)
     if not (read.scratch or supposed) or not (wanted or (state.accept and writes)):
         return None  # a pull of a spreadsheet never set up has nobody to tell
     touches = _in_order(one for one in plan.operations if isinstance(one, TouchRow))
@@ -60,8 +65,11 @@ def plan_batch(
         tuple(one for one in adds if one.role in OWNER_ROLES and one.role not in create),
         tuple(role for role in create if role in OWNER_ROLES),
         {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
+        structure.rules if writes else "",
     )
-    batch = Batch(intended.token, read.scratch, operations, create, adopt, repair, mark, headers=structure.headers)
+    batch = Batch(
+        intended.token, read.scratch, operations, create, adopt, repair, rules, mark, headers=structure.headers
+    )
     return replace(batch, digest=digest_of(intended)), intended
 
 

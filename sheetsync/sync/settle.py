@@ -60,6 +60,7 @@ def settle(
     for add in batch.adds:
         _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
+    new.rules = batch.rules or new.rules
     if not batch.token.nonce.startswith(OPEN):
         new.accept, new.asked = None, ()
     return done
