@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from urllib.request import Request as UrlRequest
+from urllib.request import urlopen
+
+import orjson
 
 from sheetsync.localsheets import LocalSheets
 from sheetsync.localsheets.files import SPREADSHEET
@@ -99,12 +103,14 @@ class Traffic:
     drive: int = 0
     sent: int = 0
     received: int = 0
+    largest: int = 0  # the body of one call
 
     def __call__(self, request: Request, response: Response) -> None:
         kind = kind_of(request)
         if kind != "other":
             setattr(self, kind, getattr(self, kind) + 1)
             self.sent += len(request.body)
+            self.largest = max(self.largest, len(request.body))
             self.received += len(response.body)
 
 
@@ -113,6 +119,13 @@ def watch(server: LocalSheets) -> Traffic:
     traffic = Traffic()
     server.pipeline.observers[:] = [traffic]
     return traffic
+
+
+def make_spreadsheet(server: LocalSheets) -> None:
+    """An empty spreadsheet, made as gspread makes one."""
+    body = orjson.dumps({"name": "policies", "mimeType": SPREADSHEET})
+    request = UrlRequest(f"{server.url}/drive/v3/files", data=body, headers={"Content-Type": "application/json"})
+    urlopen(request).close()
 
 
 def spreadsheet_of(workspace: Workspace) -> str:

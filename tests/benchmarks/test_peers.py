@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks.peer_programs import ClearUpdate, HandDiff, Maker, Sheetsync
 from benchmarks.peer_scene import CASES, FIREARMS, MOMENTS, REMARK, SORTED, Key, Rows, change, edits_for, table
-from benchmarks.peers import Measured, compare, markdown
+from benchmarks.peers import Measured, Unfinished, compare, markdown, within
 
 ROWS = 20
 DURING = (MOMENTS[1], MOMENTS[2])  # after the program's read, and before its last write
@@ -26,7 +27,8 @@ class Blind(ClearUpdate):
 
 
 def run(folder: Path, *makers: Maker, cases: Sequence[str] = CASES) -> list[Measured]:
-    return list(compare(makers, [ROWS], folder, latency_s=0, cases=cases))
+    results = compare(makers, [ROWS], folder, latency_s=0, cases=cases)
+    return [one for one in results if isinstance(one, Measured)]
 
 
 def test_sheetsync_loses_no_edit_in_any_case_with_one_read_and_at_most_one_write(tmp_path: Path) -> None:
@@ -74,7 +76,18 @@ def test_a_case_changes_as_many_rows_as_it_says() -> None:
 
 
 def test_the_table_names_size_program_and_losses() -> None:
-    one = Measured("a program", 1000, "no-op", 1, 2, 3, 400, 600, 0.5, 12, 6, (), 6, 7)
+    one = Measured("a program", 1000, "no-op", 1, 2, 3, 400, 600, 0.5, 12, 6, (), 6, 7, 300)
     text = markdown([one])
     assert "### 1,000 rows" in text
-    assert "| no-op | a program | 1 | 2 | 3 | 1.0 kB | 0.50 | 6 of 12 | 7 |" in text
+    assert "| no-op | a program | 1 | 2 | 3 | 1.0 kB | 0.3 kB | 0.50 | 6 of 12 | 7 |" in text
+
+
+def test_a_case_that_fails_or_takes_too_long_is_told_with_its_reason() -> None:
+    assert within(60.0, lambda: 5) == 5
+    assert within(0.2, lambda: time.sleep(60)) == "not finished after 0 s"
+    assert within(60.0, lambda: int("x")) == "ValueError: invalid literal for int() with base 10: 'x'"
+
+
+def test_an_unfinished_case_has_its_reason_in_the_table() -> None:
+    text = markdown([Unfinished("a program", 1000, "no-op", "not finished after 900 s")])
+    assert "| no-op | a program | not finished after 900 s |" in text
