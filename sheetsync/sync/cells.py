@@ -6,7 +6,7 @@ Rules over a whole row are in `policy_rows` and `kpi_rows`; which rows there are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sheetsync.domain.cells import UNDECIDED
 from sheetsync.domain.draft import CellValue
@@ -119,7 +119,7 @@ def compare_cell(
             healed,
             before=edit,
         )
-    state = replace(state, remote=value)
+    state = CellState(base, value, published, edit, state.withdrawn)
     decision = decide_cell(state, c.mode)
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)
     if settling:

@@ -6,6 +6,7 @@ How a tab is drawn (widths, colours, protections) is not here: that is `gsheets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 from sheetsync.domain.cells import KPI_NAME, KPI_TAB, POLICY_TAB
@@ -39,47 +40,55 @@ class TabColumn:
     key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TabLayout:
-    """A tab's canonical title and its columns, in the order in which they are created."""
+    """A tab's canonical title and its columns, in the order in which they are created.
+
+    What follows from the columns is worked out once: it is asked for at every cell.
+    """
 
     role: Role
     title: str
     columns: tuple[TabColumn, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
 
-    @property
+    @cached_property
     def key_width(self) -> int:
         """How many leading columns are the row's key."""
         return sum(column.key for column in self.columns)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many columns hold data: all but `sync_status`."""
         return len(self.columns) - (self.columns[-1].name == SYNC_STATUS)
 
-    @property
+    @cached_property
     def owned(self) -> tuple[TabColumn, ...]:
         """The columns that owners write, without keys."""
         return tuple(column for column in self.columns if column.owners and not column.key)
 
-    @property
+    @cached_property
     def owned_names(self) -> tuple[str, ...]:
         """The names of `owned`."""
         return tuple(column.name for column in self.owned)
 
-    @property
+    @cached_property
     def answers(self) -> bool:
         """Has the tab a `sync_status` column?"""
         return self.columns[-1].name == SYNC_STATUS
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Column → its index among ours."""
+        return {name: at for at, name in enumerate(self.names)}
+
     def position(self, name: str) -> int:
         """The index of a column among ours."""
-        return self.names.index(name)
+        return self.places[name]
 
 
 LAYOUTS: Final[dict[Role, TabLayout]] = {
