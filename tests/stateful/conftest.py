@@ -42,7 +42,7 @@ from sheetsync.services.workspace import Rules, Workspace
 from sheetsync.store import Store
 from sheetsync.sync.epoch import is_foreign
 from sheetsync.sync.tabs import POLICY
-from tests.stateful.witness import Violation, Witness, key_of, shown
+from tests.stateful.witness import Said, Violation, Witness, key_of, shown, what_the_store_says
 
 KEYS = ("A1", "A2", "B1")
 VALUES = ("x", "y", "z")
@@ -190,6 +190,7 @@ class World:
     seen: list[tuple[str, str, int]] = field(default_factory=list)
     toks: dict[str, int] = field(default_factory=dict)
     shown_before: dict[str, str] = field(default_factory=dict)
+    undo_to: dict[str, str] = field(default_factory=dict)
     owned: dict[str, tuple[str, str]] = field(default_factory=dict)
     doubled: set[str] = field(default_factory=set)
     versions: list[Any] = field(default_factory=list)
@@ -315,7 +316,7 @@ class World:
                     self.covered.append((row.key, row.val, self.toks[rid]))
                 self.toks.pop(rid, None)
             if now is not None and now.val != row.val:
-                self.shown_before[rid] = now.val
+                self.shown_before[rid] = self.undo_to[rid] = now.val
         for rid, row in after.items():
             self.owned[rid] = (row.key or "", row.own)
         self.tag()
@@ -385,6 +386,7 @@ class World:
         if sum(one.key == row.key for one in self.grid()) > 1 and row.key:
             self.doubled.add(row.key)
         self.toks[row.rid or "?"] = self.now
+        self.undo_to[row.rid] = self.shown_before.get(row.rid, "")
         self.decided.append((row.key, self.now))
         state, _ = load_state(self.ws, self.sid)
         from sheetsync.services.sync_state import tables_at
@@ -444,13 +446,18 @@ class World:
     def do_undo(self, i: int) -> None:
         row = self.row(i)
         if row:
-            self.do_edit(i, self.shown_before.get(row.rid, ""))
+            self.do_edit(i, self.undo_to.get(row.rid, self.shown_before.get(row.rid, "")))
 
     def do_sort(self, kind: int) -> None:
         rows, tab = self.grid(), self.tab_id()
         if len(rows) < 2:
             return
-        if kind == 1:
+        if kind == 0:
+            ends = {"sheetId": tab, "dimension": "ROWS", "startIndex": len(rows), "endIndex": len(rows) + 1}
+            self.batch(
+                *({"moveDimension": {"source": ends, "destinationIndex": at + 1}} for at in range(len(rows) - 1))
+            )
+        elif kind == 1:
             source = {"sheetId": tab, "dimension": "ROWS", "startIndex": 1, "endIndex": 2}
             self.batch({"moveDimension": {"source": source, "destinationIndex": len(rows) + 1}})
         else:
@@ -461,7 +468,7 @@ class World:
                 "startColumnIndex": 0,
                 "endColumnIndex": 7,
             }
-            specs = [{"dimensionIndex": 1 if kind == 0 else 2, "sortOrder": "DESCENDING" if kind == 0 else "ASCENDING"}]
+            specs = [{"dimensionIndex": 2, "sortOrder": "ASCENDING"}]
             self.batch({"sortRange": {"range": where, "sortSpecs": specs}})
         self.changed()
 
@@ -771,7 +778,7 @@ class World:
         return {name: one.policy().to_json() for name, one in self.ws.catalogue().published_all().items()}
 
     def check_sheet(self) -> None:
-        rows, view = self.grid(), current_view(self.ws)
+        rows, said = self.grid(), what_the_store_says(self.ws)
         for key, value, at in self.covered:
             if (
                 key in KEYS
@@ -779,22 +786,16 @@ class World:
                 and not any((r.key, r.val) == (key, value) for r in rows)
             ):
                 raise Violation("I1", f"the owner's {value!r} in {key} was overwritten and is nowhere")
-        for cell, row_values in view.tables[POLICY].items():
-            key = key_of(*cell)
-            edit = view.edits.get((POLICY, cell, "firearm_id"))
-            want = shown(edit.value if edit else row_values[2])
+        for key, one in said.items():
             here = [row for row in rows if row.key == key]
             if not here:
                 raise Violation("I3", f"the row of {key} is missing")
             for row in here:
-                self.check_row(row, want, edit, twice=len(here) > 1)
-            if edit is not None and len(here) == 1 and row_values[2] not in (edit.base, edit.value, edit.theirs):
-                raise Violation(
-                    "I3", f"{key}: published is {row_values[2]!r}, a third value, and {edit} has no conflict"
-                )
-        known = {key_of(*cell) for cell in view.tables[POLICY]}
+                self.check_row(row, one, twice=len(here) > 1)
+            if one.pending is not None and len(here) == 1 and one.published not in (one.base, one.pending, one.theirs):
+                raise Violation("I3", f"{key}: published is a third value, and there is no conflict: {one}")
         for row in rows:
-            if row.key not in known and (row.val or row.status or row.key) and not row.status.startswith("problem"):
+            if row.key not in said and (row.val or row.status or row.key) and not row.status.startswith("problem"):
                 raise Violation("I3", f"a row {row.key} is left with {row.val!r} ({row.status!r})")
             if row.key is None and row.val and row.rid not in self.toks and (None, row.val) not in self.typed:
                 raise Violation("I3", f"our {row.val!r} is left in a blank row")
@@ -817,19 +818,19 @@ class World:
                 if edit.row_key not in kept and not any(k == key and t >= at for k, t in self.decided):
                     raise Violation("I1", f"the pending edit of {key} was not carried into {draft.superseded_by}")
 
-    def check_row(self, row: GridRow, want: str, edit: Any, *, twice: bool) -> None:
+    def check_row(self, row: GridRow, said: Said, *, twice: bool) -> None:
         if twice or row.val not in VALUES:
             good = row.status.startswith("problem")
         else:
-            good = row.val == want and not row.status.startswith("problem")
+            good = row.val == said.wanted and not row.status.startswith("problem")
             level = row.status.split(" ")[0].rstrip(":")
             good = good and (
-                level == ("conflict" if edit.conflicted else "pending")
-                if edit
+                level == ("pending" if said.theirs is None else "conflict")
+                if said.pending is not None
                 else level not in ("pending", "conflict")
             )
         if not good:
-            raise Violation("I3", f"{row.key} shows {row.val!r} ({row.status!r}), the store says {want!r}, {edit}")
+            raise Violation("I3", f"{row.key} shows {row.val!r} ({row.status!r}), the store says {said}")
 
     def check_people(self, rows: list[GridRow]) -> None:
         here = Counter((row.key or "", row.own) for row in rows)

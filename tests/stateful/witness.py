@@ -6,10 +6,12 @@ The world that it watches is in `conftest`; invariants over the sheet at rest ar
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from typing import Any, NamedTuple
 
-from sheetsync.domain.draft import SheetOrigin
+from sheetsync.domain.draft import SheetOrigin, WorkbenchDraft
 from sheetsync.services.sync_state import current_view, load_state
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.gateway import DeleteRow, Token
@@ -31,6 +33,54 @@ def key_of(connector: str, scope: str) -> str:
 def shown(value: Any) -> str:
     """A firearm in the model's words: `firearm.x` → `x`."""
     return str(value).removeprefix("firearm.")
+
+
+class Said(NamedTuple):
+    """What the store says of one cell: published (never published: without pending edits), and the pending edit."""
+
+    published: str
+    pending: str | None = None
+    base: str | None = None
+    theirs: str | None = None  # of an open conflict
+
+    @property
+    def wanted(self) -> str:
+        """What the sheet is to show."""
+        return self.published if self.pending is None else self.pending
+
+
+def what_the_store_says(ws: Any) -> dict[str, Said]:
+    """The cells by key, told from published records and drafts alone: not with the engine's own view of them."""
+    catalogue, found = ws.catalogue(), {}
+    live = catalogue.published_all(retired=True)
+    for name, one in live.items():
+        stored = None if one.retired else catalogue.newest_open(name, sheet=True)
+        if not one.retired:
+            found.update(_cells(name, one.spec, one.policy(), None, stored.draft if stored else None))
+    for name in {line.connector_id for line in catalogue.lines("open")} - set(live):
+        draft = catalogue.newest_open(name).draft
+        found.update(_cells(name, draft.spec_snapshot, draft.policy_snapshot, draft.base.policy, draft))
+    return found
+
+
+def _cells(name: str, spec: Any, policy: Any, under: Any, draft: Any) -> dict[str, Said]:
+    """`under`: where edited cells start from, in a connector never published."""
+    edits = draft.origin.edits if draft is not None and isinstance(draft.origin, SheetOrigin) else ()
+    mine = {one.row_key[1]: one for one in edits}
+    theirs = {one.row_key[1]: one.theirs for one in draft.open_conflicts()} if draft is not None else {}
+    found = {}
+    for scope in spec.scope_names():
+        edit = mine.get(scope)
+        binding = (under or policy if edit else policy).firearms.get(scope)
+        value = shown(binding.firearm_id) if binding is not None else ""
+        found[key_of(name, scope)] = (
+            Said(value, shown(edit.value), shown(edit.base), _or_none(theirs.get(scope))) if edit else Said(value)
+        )
+    return found
+
+
+def _or_none(value: Any) -> str | None:
+    return None if value is None else shown(value)
 
 
 class Sent(NamedTuple):
@@ -60,6 +110,10 @@ class Witness:
         token = token_of(requests)
         if token is None or token in self.sent:
             return
+        catalogue = self.world.ws.catalogue()
+        for draft_id in set(re.findall("draft_[0-9a-f]{12}", str(requests))):
+            if not any(line.id == draft_id for line in catalogue.lines()):
+                raise Violation("I1", f"the sheet is told of {draft_id}, which is nowhere in the store")
         found = [one for one in self.state().intended if one.token == token]
         self.sent[token] = Sent(token, found[0] if found else None, self.world.store.head())
 
@@ -125,10 +179,14 @@ class Witness:
     # -- drafts
 
     def check_drafts(self) -> None:
-        """I7: what was resolved does not come back. I1: operators' work is not superseded into nothing."""
+        """I7: what was resolved or closed does not come back. I1: operators' work is not superseded into nothing."""
         catalogue = self.world.ws.catalogue()
         for stored in catalogue.drafts(None):
             draft = stored.draft
+            history = self.world.store.history(stored.snapshot.record)
+            was = [WorkbenchDraft.from_json(one.content).status for one in history]
+            if any(one not in ("open", other) for one, other in itertools.pairwise(was)):
+                raise Violation("I7", f"{draft.id} was closed, and changed after that: {was}")
             decided = {(one.row_key, one.column): one.theirs for one in draft.conflicts if one.resolution == "yours"}
             for one in draft.open_conflicts():
                 if decided.get((one.row_key, one.column)) == one.theirs:
