@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import Result, seconds_of, timed
@@ -13,10 +16,13 @@ from sheetsync import RequestContext
 from sheetsync.store import RecordId, Store
 
 SAVES = 300
+ROUNDS = 6
+SLOW_FSYNC_S = 0.002  # an ordinary SSD's
 RECORDS = 1_000
 LARGE_RECORDS = 10_000
 VERSIONS = 10
 CONTENT = {"connector_id": "github", "firearms": {f"scope{n}": {"firearm_id": None} for n in range(12)}, "n": 0}
+INSERT = "INSERT INTO entries (line) VALUES (?)"
 CTX = RequestContext(user="bench")
 LIST = """
 import sys
@@ -28,16 +34,33 @@ assert sum(1 for _ in store.latest_all("default", ())) == int(sys.argv[2])
 
 
 def run(folder: Path) -> Iterator[Result]:
-    """Rates as ratios, then one cold open."""
+    """Rates as ratios on this disk, on one whose fsync is slower, then one cold open."""
+    cost = timed(lambda: _appends(folder / "appends")) / SAVES
+    yield Result("an append and its fdatasync here", f"{cost * 1000:.2f} ms", "told only", True)
+    yield from _ratios(folder / "here")
+    journal = _journal_to_sqlite(folder / "journal")
+    yield Result("the journal alone against SQLite (WAL, FULL)", f"{journal:.2f} ×", "1 ×", journal >= 1)
+    with fsync_of(SLOW_FSYNC_S):
+        slow = f", were an fsync {SLOW_FSYNC_S * 1000:.0f} ms"
+        yield from (Result(found.what + slow, found.value, "told only", True) for found in _ratios(folder / "slow"))
+    large = folder / "large"
+    with Store.open(large) as store:
+        for version in range(VERSIONS):
+            for start in range(0, LARGE_RECORDS, RECORDS):
+                _transaction(store, f"large{start}", version, RECORDS)
+        store.compact()
+    cold = seconds_of([sys.executable, "-c", LIST, str(large), str(LARGE_RECORDS)], runs=3)
+    what = f"open {LARGE_RECORDS * VERSIONS} snapshots, list the latest of {LARGE_RECORDS}, cold"
+    yield Result(what, f"{cold:.2f} s", "1 s", cold <= 1)
+
+
+def _ratios(folder: Path) -> Iterator[Result]:
+    folder.mkdir()
     bare = SAVES / timed(lambda: _bare_saves(folder / "bare"))
     with Store.open(folder / "single") as store:
         single = SAVES / timed(lambda: _single_saves(store))
         yield Result(
             "durable single save", f"{single / bare:.2f} × bare ({single:.0f}/s)", "1.3 ×", single >= 1.3 * bare
-        )
-        sqlite = SAVES / timed(lambda: _sqlite_saves(folder / "journal.db"))
-        yield Result(
-            "the same against SQLite (WAL, FULL)", f"{single / sqlite:.2f} ×", "told only: names included", True
         )
         one_by_one = RECORDS / timed(lambda: _new_records(store))
         many = RECORDS / timed(lambda: _transaction(store, "many", 0, RECORDS))
@@ -49,15 +72,34 @@ def run(folder: Path) -> Iterator[Result]:
     yield Result(
         what, f"{many / names:.2f} × ({names:.0f}/s, {names / one_by_one:.1f} × single saves)", "told only", True
     )
-    large = folder / "large"
-    with Store.open(large) as store:
-        for version in range(VERSIONS):
-            for start in range(0, LARGE_RECORDS, RECORDS):
-                _transaction(store, f"large{start}", version, RECORDS)
-        store.compact()
-    cold = seconds_of([sys.executable, "-c", LIST, str(large), str(LARGE_RECORDS)], runs=3)
-    what = f"open {LARGE_RECORDS * VERSIONS} snapshots, list the latest of {LARGE_RECORDS}, cold"
-    yield Result(what, f"{cold:.2f} s", "1 s", cold <= 1)
+
+
+@contextmanager
+def fsync_of(seconds: float) -> Iterator[None]:
+    """A slower disk: every fsync of this process takes at least so long (SQLite's own are not ours to slow down)."""
+    real = os.fsync, os.fdatasync
+
+    def slowed(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def wait(descriptor: int) -> None:
+            until = time.perf_counter() + seconds
+            sync(descriptor)
+            time.sleep(max(0.0, until - time.perf_counter()))
+
+        return wait
+
+    vars(os).update(fsync=slowed(real[0]), fdatasync=slowed(real[1]))
+    try:
+        yield
+    finally:
+        vars(os).update(fsync=real[0], fdatasync=real[1])
+
+
+def _appends(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for _ in range(SAVES):
+        os.write(descriptor, b"x" * 700)
+        os.fdatasync(descriptor)
+    os.close(descriptor)
 
 
 def _record(name: str) -> RecordId:
@@ -111,11 +153,18 @@ def _bare_names(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sqlite_saves(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, line BLOB)")
-    for number in range(SAVES):
-        connection.execute("INSERT INTO entries VALUES (?, ?)", (number, b"x" * 700))
-    connection.close()
+def _journal_to_sqlite(folder: Path) -> float:
+    """The median ratio of the rates, the two taking turns."""
+    folder.mkdir()
+    base = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    base.execute("PRAGMA journal_mode=WAL")
+    base.execute("PRAGMA synchronous=FULL")
+    base.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, line BLOB)")
+    ratios = []
+    with Store.open(folder / "store") as store:
+        for _ in range(ROUNDS):
+            ours = timed(lambda: [store.note(CTX, "bench", CONTENT) for _ in range(SAVES // ROUNDS)] and None)
+            theirs = timed(lambda: [base.execute(INSERT, (b"x" * 700,)) for _ in range(SAVES // ROUNDS)] and None)
+            ratios.append(theirs / ours)
+    base.close()
+    return statistics.median(ratios)
