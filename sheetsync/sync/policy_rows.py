@@ -6,6 +6,7 @@ Here is what both tabs share, and `Policy Matrix`; KPI rows, which owners add an
 from __future__ import annotations
 
 from sheetsync.domain.cells import UNDECIDED
+from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
@@ -20,15 +21,18 @@ NO_FIREARM_TO_LOCK = Bad(
 )
 
 NOT_PUBLISHED = "not published yet"
+OWNED = tuple((column, LAYOUTS[POLICY].position(column.name)) for column in LAYOUTS[POLICY].owned)
 
 
 def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
     """One row of `Policy Matrix` that the store knows."""
     published = c.view.tables[POLICY][key]
     edits = c.view.edited_rows.get((POLICY, key), {})
+    if not edits and _stands_as_shown(c, row, key):
+        _show_published(c, row, key, published)
+        return
     outcomes = []
-    for column in LAYOUTS[POLICY].owned:
-        at = LAYOUTS[POLICY].position(column.name)
+    for column, at in OWNED:
         outcomes.append(
             compare_cell(
                 c, tab, row, key, column, base=base_of(c, (POLICY, key, column.name)), published=published[at],
@@ -37,6 +41,29 @@ def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -
         )  # fmt: skip
     _check_lock(outcomes)
     finish_row(c, tab, row, key, outcomes)
+
+
+def _stands_as_shown(c: Comparison, row: RowRead, key: RowKey) -> bool:
+    """Do the owners' cells hold exactly their base, and is nothing else known about the row's cells?
+
+    Then only the store may have changed, the decision is the table's second row for each cell, and it is made at once:
+    a bulk push has 100,000 such rows.
+    """
+    base = c.state.row(POLICY, key)
+    if base is None or c.state.debts or c.gone or c.mode.answer is not None:
+        return False
+    return all(type(row.cells[at]) is type(base[at]) and row.cells[at] == base[at] for _, at in OWNED)
+
+
+def _show_published(c: Comparison, row: RowRead, key: RowKey, published: tuple[CellValue, ...]) -> None:
+    """A row whose cells no owner changed is to show what is published."""
+    result = RowResult(POLICY, key, row.index, row.cells, note_cells=dict(row.notes or {}))
+    for column, at in OWNED:
+        c.state.pending.pop((POLICY, key, column.name), None)
+        if c.mode.writes and not matches(row.cells[at], published[at], column.kind):
+            result.sets[column.name] = published[at]
+    _say_rest(c, POLICY, key, result)
+    c.plan.rows.append(result)
 
 
 def _check_lock(outcomes: list[CellOutcome]) -> None:
