@@ -25,10 +25,10 @@ from sheetsync.services.sync_state import (
     save_asked,
     tables_at,
 )  # fmt: skip
-from sheetsync.services.sync_tell import count_batch, journal_details, tell_plan, tell_race
+from sheetsync.services.sync_tell import count_batch, journal_details, settled_details, tell_plan, tell_race
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Lease, Transaction
-from sheetsync.sync.answers import DraftIds, answer_rows, numbered, status_rows
+from sheetsync.sync.answers import answer_rows
 from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
@@ -57,8 +57,8 @@ from sheetsync.sync.safety import (
     version_stop,
 )
 from sheetsync.sync.settle import Settled, settle
-from sheetsync.sync.sync_tabs import compare_sync_tab, digest_of_rows
-from sheetsync.sync.tabs import COVERAGE, LAYOUTS, OWNER_ROLES, REGISTRY, ROLES, STATUS, Role
+from sheetsync.sync.sync_tabs import plan_sync_tabs
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
@@ -282,30 +282,12 @@ class SyncRun:
             if cell[1][0] in changes.ids:
                 plan.state.pending[cell] = changes.ids[cell[1][0]]
         plan.problems += doubled_problems(read)
-        plan.operations = answer_rows(plan, changes.ids)
+        plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         if self.mode.writes:
             mend_drift(read, view, plan, self.headers, self.ws.firearms.ids())
-        self._sync_tabs(read, view, plan, changes.ids)
+        plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes)
         check_size(plan, read)
         return plan, changes
-
-    def _sync_tabs(self, read: SheetRead, view: View, plan: Plan, ids: DraftIds) -> None:
-        roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if self.mode.writes else ()
-        for role in roles:
-            tab, wanted = read.tabs.get(role), view.shown[role]
-            touched = tab is not None and digest_of_rows(row.cells for row in tab.rows) != self.state.digests.get(role)
-            before = self.state.tables.get(role) if touched else None
-            operations, foreign = compare_sync_tab(role, tab, wanted, before)
-            plan.operations += operations
-            plan.overwritten += foreign
-            plan.state.digests[role] = digest_of_rows(wanted.values())
-        if STATUS not in read.tabs and not self.mode.writes:
-            return
-        if plan.operations or plan.events:
-            plan.state.shown_commit = view.commit + bool(plan.events)
-        told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
-        operations, _ = compare_sync_tab(STATUS, read.tabs.get(STATUS), told, None)
-        plan.operations += operations
 
     def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:
         """Drafts, baseline and the intended batch, durable together before the sheet is told."""
@@ -385,7 +367,8 @@ class SyncRun:
 
     def _commit_settled(self, lease: Lease, done: Settled, why: str) -> None:
         self.state = done.state
-        self._commit_state(lease, why, {"removed_rows": done.removed_rows} if done.removed_rows else {})
+        self.report.healed += done.overwritten
+        self._commit_state(lease, why, settled_details(done))
 
     def _commit_state(self, lease: Lease, why: str, details: dict[str, object] | None = None) -> None:
         with self.ws.store.transaction(self.ws.ctx, why=why, fence=lease) as tx:

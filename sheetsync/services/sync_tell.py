@@ -15,6 +15,7 @@ from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.drafting import DraftChanges, loosening_of
 from sheetsync.sync.gateway import Batch, DeleteRow, TouchRow
 from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import title_of
 
 RACE_NOTE: Final = "people edited while it was being healed; the next run goes on"
@@ -65,3 +66,9 @@ def journal_details(plan: Plan) -> dict[str, object]:
     """What the journal keeps of a run beyond its snapshots."""
     found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten, "mended": plan.mended}
     return {name: [one.to_json() for one in values] for name, values in found.items() if values}
+
+
+def settled_details(done: Settled) -> dict[str, object]:
+    """What the journal keeps of a batch that landed: rows it removed, and edits of ours that it covered."""
+    found: dict[str, object] = {"removed_rows": done.removed_rows} if done.removed_rows else {}
+    return found | ({"overwritten": [one.to_json() for one in done.overwritten]} if done.overwritten else {})

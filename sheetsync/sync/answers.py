@@ -5,21 +5,26 @@ Run after drafts have their ids. Which rows are concerned was found in `compare`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.draft import CellValue
+from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
-from sheetsync.sync.gateway import AddRow, Operation, TouchRow
+from sheetsync.sync.gateway import AddRow, Operation, Raw, SheetRead, TouchRow
 from sheetsync.sync.normalize import format_value
-from sheetsync.sync.outcome import LEVELS, FoundConflict, Plan, RowResult
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, RowKey, title_of
+from sheetsync.sync.outcome import LEVELS, PUT_BACK, Found, FoundConflict, Plan, RowResult
+from sheetsync.sync.policy_rows import NOT_PUBLISHED
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, RowKey, a1, title_of
 
 DraftIds = Mapping[str, str]  # connector → the draft that now holds its pending edits
 NOTE_MARK: Final = "sheetsync: "
 ABSENT: Final = "no row"
 EMPTY_SHOWN: Final = "empty"
+FIXED: Final = re.compile(rf"|published|settling|{NOT_PUBLISHED}|pending in draft_[0-9a-f]+")
+FREE: Final = ("problem: ", "conflict: ", "rejected: ")
 StatusRow = tuple[CellValue, ...]
 
 
@@ -57,8 +62,16 @@ def row_status(result: RowResult, conflicts: Mapping[Cell, FoundConflict], ids: 
     return same[0][2]
 
 
-def answer_rows(plan: Plan, ids: DraftIds) -> list[Operation]:
-    """The operations on owners' tabs: cells, statuses and notes that differ from what stands there."""
+def is_fixed(status: Raw) -> bool:
+    """A status that nobody else would have typed: it need not be remembered, nor kept when it goes."""
+    return isinstance(status, str) and FIXED.fullmatch(status) is not None
+
+
+def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> list[Operation]:
+    """The operations on owners' tabs: cells, statuses and notes that differ from what stands there.
+
+    A status that somebody typed over ours is put back, and reported. `sure`: the baseline knows what ours said.
+    """
     conflicts = {one.cell: one for one in plan.conflicts}
     added = {(one.role, one.key): at for at, one in enumerate(plan.operations) if isinstance(one, AddRow)}
     operations = list(plan.operations)
@@ -73,9 +86,23 @@ def answer_rows(plan: Plan, ids: DraftIds) -> list[Operation]:
             continue
         notes = _notes(plan, result, conflicts)
         stands = result.planned[LAYOUTS[result.role].position(SYNC_STATUS)]
+        if stands == status:
+            plan.state.say(result.role, result.key, "" if is_fixed(status) else status)
+        elif _is_foreign(plan, stands, sure=sure):
+            cell, tab = (result.role, result.key, SYNC_STATUS), read.tabs[result.role]
+            plan.overwritten.append(Found(cell, a1(result.index, tab.columns[SYNC_STATUS]), plain(stands), PUT_BACK))
         if result.sets or notes or stands != status:
             operations.append(_touch(plan, result, status if stands != status else None, notes))
+    told = {(result.role, result.key) for result in plan.rows}
+    plan.state.said = {row: text for row, text in plan.state.said.items() if row in told}
     return merge_touches(operations)
+
+
+def _is_foreign(plan: Plan, stands: Raw, *, sure: bool) -> bool:
+    """Did somebody type this? Ours are known, also where a row was pasted elsewhere; an empty status is no value."""
+    if is_fixed(stands) or stands in plan.state.said.values():
+        return False
+    return sure or not (isinstance(stands, str) and stands.startswith(FREE))
 
 
 def _with_status(one: AddRow, status: str) -> AddRow:

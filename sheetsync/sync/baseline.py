@@ -58,7 +58,7 @@ class Intended:
 
     `all_of`: tables of which every row was added, as the store had them at `commit`: those rows are not listed.
     `columns`: where our columns stood, for reading the pre-images. `rules`: the hash of the validations that all our
-    tabs have after it.
+    tabs have after it. `said`: the statuses of rows that `all_of` stands for.
     """
 
     token: Token
@@ -70,6 +70,7 @@ class Intended:
     all_of: tuple[Role, ...] = ()
     columns: dict[Role, dict[str, int]] = field(default_factory=dict)
     rules: str = ""
+    said: tuple[tuple[Role, RowKey, str], ...] = ()
 
     @property
     def planned(self) -> tuple[TouchRow | DeleteRow, ...]:
@@ -99,6 +100,7 @@ class SyncState:
         token, seal, top: the version of the spreadsheet it stands for, the hash of the pre-images that were checked,
             and the highest epoch ever used.
         planned: how many batches were ever planned.
+        said: owners' row → what we last made its `sync_status` say, where that is free text (`answers.is_fixed`).
         digests: hashes of what the tabs that only sheetsync writes were last made to show.
         rules: a hash of the validations that our tabs were last given: the catalogue of firearms may change.
         mending: the cells whose validations were last set again (a hash), and how often in a row it was these.
@@ -125,6 +127,7 @@ class SyncState:
     tabs: dict[Role, TabMark] = field(default_factory=dict)
     shown_commit: int = 0
     digests: dict[Role, str] = field(default_factory=dict)
+    said: dict[tuple[Role, RowKey], str] = field(default_factory=dict)
     rules: str = ""
     mending: tuple[str, int] = ("", 0)
     held: str = ""
@@ -140,6 +143,7 @@ class SyncState:
             notes=dict(self.notes),
             tabs=dict(self.tabs),
             digests=dict(self.digests),
+            said=dict(self.said),
         )
 
     def row(self, role: Role, key: RowKey) -> Row | None:
@@ -177,6 +181,13 @@ class SyncState:
         row = list(self.row(role, key) or (*key, *([None] * (layout.width - layout.key_width))))
         row[layout.position(column)] = value
         self.set_row(role, key, tuple(row))
+
+    def say(self, role: Role, key: RowKey, text: str) -> None:
+        """Remember what a row's `sync_status` says; `text` is empty where it need not be remembered."""
+        if text:
+            self.said[role, key] = text
+        else:
+            self.said.pop((role, key), None)
 
     def rebase(self, commit: int, tables: Tables) -> None:
         """Tell the same base from another commit's tables, where that takes fewer differing rows."""

@@ -78,6 +78,7 @@ def state_to_json(state: SyncState) -> JSON:
         "shown_commit": state.shown_commit,
         "held": state.held,
         "digests": state.digests,
+        "said": [[role, list(key), text] for (role, key), text in sorted(state.said.items())],
         "rules": state.rules,
         "mending": list(state.mending) if state.mending[0] else [],
     }
@@ -117,7 +118,9 @@ def intended_to_json(one: Intended) -> JSON:
             for a in one.adds
         ],
         "all_of": list(one.all_of),
-    } | ({"rules": one.rules} if one.rules else {})
+        "rules": one.rules,
+        "said": [[role, list(key), text] for role, key, text in one.said],
+    }
 
 
 def _intended(value: JSON) -> Intended:
@@ -133,7 +136,7 @@ def _intended(value: JSON) -> Intended:
             for a in value["adds"]
         ),
         tuple(value["all_of"]), {role: dict(columns) for role, columns in value["columns"].items()},
-        str(value.get("rules", "")),
+        str(value.get("rules", "")), tuple((r, tuple(k), str(text)) for r, k, text in value.get("said", [])),
     )  # fmt: skip
 
 
@@ -166,5 +169,6 @@ def state_from_json(value: JSON) -> SyncState:
         accept=get("accept"), asked=tuple(Token(int(e), str(n)) for e, n in get("asked", [])),
         tabs={role: TabMark(one[0], dict(one[1]), one[2]) for role, one in get("tabs", {}).items()},
         shown_commit=get("shown_commit", 0), held=get("held", ""), digests=dict(get("digests", {})),
+        said={(r, tuple(k)): str(text) for r, k, text in get("said", [])},
         rules=get("rules", ""), mending=_mending(get("mending")),
     )  # fmt: skip

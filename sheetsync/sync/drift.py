@@ -21,7 +21,7 @@ from sheetsync.sync.cells import cell_name, plain
 from sheetsync.sync.compare import is_merged
 from sheetsync.sync.gateway import PROTECTION_MARK, DeleteRow, RowRead, SetRules, SheetRead, TabRead
 from sheetsync.sync.outcome import Found, Plan
-from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, POLICY, ROLES, SYNC_STATUS, Role, a1, title_of
+from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, ROLES, SYNC_STATUS, Role, a1, title_of
 from sheetsync.sync.view import View
 
 LISTS: Final = ("firearm", "impact")  # kinds of columns with a dropdown
@@ -146,9 +146,9 @@ def _astray(read: SheetRead, view: View, plan: Plan) -> Iterator[tuple[TabRead, 
 
 
 def _is_ours(view: View, role: Role, key: tuple[object, ...]) -> bool:
-    if role == POLICY:
-        return key in view.shown[POLICY]
-    return role != KPIS or (all(key) and key[0] in view.connectors())
+    if role == KPIS:
+        return all(key) and key[0] in view.connectors()
+    return role not in view.shown or key in view.shown[role]
 
 
 def _in_table(tab: TabRead, row: int, column: int) -> bool:

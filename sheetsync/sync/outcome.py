@@ -6,7 +6,7 @@ How they are found is in `compare` and its parts; how events become drafts is in
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.problems import Problem
@@ -43,6 +43,9 @@ class ConflictMark:
     cell: Cell
     edit: PendingEdit
     theirs: CellValue | Nothing
+
+
+PUT_BACK: Final = "put back: the column is sheetsync's"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sheetsync.domain.model import canonical_json
+from sheetsync.sync.answers import is_fixed
 from sheetsync.sync.baseline import Intended, TabMark
 from sheetsync.sync.baseline_json import intended_to_json
 from sheetsync.sync.drift import unprotected
@@ -66,6 +67,7 @@ def plan_batch(
         tuple(role for role in create if role in OWNER_ROLES),
         {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
         structure.rules if writes else "",
+        tuple((one.role, one.key, one.status) for one in adds if one.role in create and not is_fixed(one.status)),
     )
     batch = Batch(
         intended.token, read.scratch, operations, create, adopt, repair, rules, mark, headers=structure.headers

@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sheetsync.domain.model import JSONValue
+from sheetsync.sync.answers import is_fixed
 from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, Tables
 from sheetsync.sync.baseline_json import raw_to_json
-from sheetsync.sync.cells import raw_same
+from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
 from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, TouchRow
 from sheetsync.sync.normalize import shown
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Role, RowKey
+from sheetsync.sync.outcome import PUT_BACK, Found
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
 Pre = tuple[tuple[Raw, ...], ...]
 Whole = Mapping[int, tuple[JSONValue, ...]]
@@ -28,6 +30,7 @@ class Settled:
 
     state: SyncState
     removed_rows: list[JSONValue] = field(default_factory=list)
+    overwritten: list[Found] = field(default_factory=list)  # what others had put into cells of ours meanwhile
     damaged: int = 0
 
 
@@ -51,12 +54,14 @@ def settle(
     for at, one in enumerate(batch.planned):
         row = pre[at] if at < len(pre) else ()
         if isinstance(one, TouchRow):
-            _settle_touch(done, state, one, pre_image_cells(batch, one, row))
+            _settle_touch(done, state, batch, one, pre_image_cells(batch, one, row))
         else:
             _settle_delete(done, batch, one, pre_image_cells(batch, one, row), whole.get(at, ()), tables, at)
     for role in batch.all_of:
         for key, values in tables.get(role, {}).items():
             new.set_row(role, key, values)
+    for role, key, text in batch.said:
+        new.say(role, key, text)
     for add in batch.adds:
         _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
@@ -78,10 +83,27 @@ def _key(role: Role, cells: tuple[Raw, ...]) -> RowKey:
     return tuple(raw if isinstance(raw, str) else shown(raw) for raw in cells[: LAYOUTS[role].key_width])
 
 
-def _settle_touch(done: Settled, old: SyncState, one: TouchRow, got: tuple[Raw, ...]) -> None:
+def _settle_ours(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, ...], *, same_row: bool) -> None:
+    """Cells that only sheetsync writes: what somebody put there between read and write is told, for it is gone."""
+    layout = LAYOUTS[one.role]
+    if one.role in OWNER_ROLES and one.status is not None:
+        done.state.say(one.role, _key(one.role, got), "" if is_fixed(one.status) else one.status)
+    written = {SYNC_STATUS: one.status} if one.role in OWNER_ROLES else dict(one.sets)
+    for column, value in written.items():
+        at = layout.position(column)
+        covered = got[at]
+        if not same_row or value is None or raw_same(covered, one.planned[at]) or raw_same(covered, value):
+            continue
+        if column != SYNC_STATUS or not is_fixed(covered):
+            name = a1(one.index, batch.columns[one.role][column])
+            done.overwritten.append(Found((one.role, one.key, column), name, plain(covered), PUT_BACK))
+
+
+def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow, got: tuple[Raw, ...]) -> None:
     new, layout = done.state, LAYOUTS[one.role]
     width = layout.key_width
     same_row = all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True))
+    _settle_ours(done, batch, one, got, same_row=same_row)
     if one.role not in OWNER_ROLES:
         return
     for column, value in one.sets.items():
@@ -157,6 +179,7 @@ def _settle_add(
     new = done.state
     if add.role not in OWNER_ROLES:
         return
+    new.say(add.role, add.key, "" if is_fixed(add.status) else add.status)
     if old.row(add.role, add.key) == add.started and add.known:
         new.set_row(add.role, add.key, add.values)
     new.lost_rows = tuple(row for row in new.lost_rows if row.id != add.lost_id or not add.lost_id)

@@ -1,19 +1,74 @@
-"""The tabs that only sheetsync writes: what differs from what they should show, as operations. Pure."""
+"""The tabs that only sheetsync writes: what differs from what they should show, as operations. Pure.
+
+What other people put into them is put back, kept in the journal and reported.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import canonical_json
-from sheetsync.sync.cells import matches, plain
-from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, RowRead, TabRead, TouchRow
+from sheetsync.sync.answers import DraftIds, numbered, status_rows
+from sheetsync.sync.baseline import SyncState
+from sheetsync.sync.cells import cell_name, matches, plain
+from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, RowRead, SheetRead, TabRead, TouchRow
 from sheetsync.sync.normalize import format_value
-from sheetsync.sync.outcome import Found
-from sheetsync.sync.tabs import LAYOUTS, STATUS, Role, RowKey, a1
+from sheetsync.sync.outcome import PUT_BACK, Found, Plan
+from sheetsync.sync.tabs import COVERAGE, LAYOUTS, REGISTRY, STATUS, Role, RowKey
+from sheetsync.sync.view import View
 
 Row = tuple[CellValue, ...]
+MARK: Final = 6  # hex digits that a row of `Sync Status` is remembered by
+
+
+def plan_sync_tabs(read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool) -> None:
+    """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`."""
+    roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if writes else ()
+    for role in roles:
+        tab, wanted = read.tabs.get(role), view.shown[role]
+        touched = tab is not None and digest_of_rows(row.cells for row in tab.rows) != state.digests.get(role)
+        before = state.tables.get(role) if touched else None
+        operations, foreign = compare_sync_tab(role, tab, wanted, before)
+        plan.operations += operations
+        plan.overwritten += foreign
+        plan.state.digests[role] = digest_of_rows(wanted.values())
+    tab = read.tabs.get(STATUS)
+    if tab is None and not writes:
+        return
+    marks = state.digests.get(STATUS, "")
+    ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
+    typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and ours else []
+    if plan.operations or plan.events:
+        plan.state.shown_commit = view.commit + bool(plan.events)
+    told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
+    operations, _ = compare_sync_tab(STATUS, tab, told, None)
+    plan.operations += operations
+    if tab is not None and typed:
+        plan.overwritten += _typed_over(tab, typed, told)
+    if operations:  # what stands now may go on standing: the batch may not land
+        standing = (_mark(row.cells) for row in (tab.rows if tab else ()) if row not in typed)
+        plan.state.digests[STATUS] = "".join(dict.fromkeys((*(_mark(row) for row in told.values()), *standing)))
+
+
+def _mark(row: tuple[Raw | CellValue, ...]) -> str:
+    return digest_of_rows([row])[:MARK]
+
+
+def _typed_over(tab: TabRead, rows: list[RowRead], told: Mapping[RowKey, Row]) -> list[Found]:
+    """The cells of rows that we did not write, but for those that say what `Sync Status` says anyway."""
+    known = [
+        {format_value("" if value is None else value) for value in column}
+        for column in zip(*told.values(), strict=True)
+    ]
+    return [
+        Found((STATUS, _key(STATUS, row), name), cell_name(tab, row, name), plain(raw), PUT_BACK)
+        for row in rows
+        for name, raw, values in zip(LAYOUTS[STATUS].names, row.cells, known, strict=True)
+        if raw != "" and format_value(plain(raw)) not in values
+    ]
 
 
 def compare_sync_tab(
@@ -33,14 +88,16 @@ def compare_sync_tab(
         key = _key(role, row)
         if key in seen or key not in wanted:
             operations.append(DeleteRow(role, row.index, key, row.cells))
+            if before is not None:
+                overwritten += _foreign(tab, key, row, wanted, before)
             continue
         seen.add(key)
         standing.append((key, row))
         sets = _differences(role, row, wanted[key])
         if sets:
             operations.append(TouchRow(role, row.index, key, row.cells, sets))
-            if before is not None and before.get(key) is not None:
-                overwritten += _foreign(tab, key, row, sets, before[key])
+            if before is not None:
+                overwritten += _foreign(tab, key, row, wanted, before)
     operations += _additions(role, standing, [key for key in wanted if key not in seen], wanted)
     return operations, overwritten
 
@@ -63,17 +120,16 @@ def _differences(role: Role, row: RowRead, wanted: Row) -> dict[str, CellValue]:
     return {name: value for name, raw, value in pairs if not matches(raw, value)}
 
 
-def _foreign(tab: TabRead, key: RowKey, row: RowRead, sets: dict[str, CellValue], before: Row) -> list[Found]:
-    layout = LAYOUTS[tab.role]
-    found = []
-    for column in sets:
-        at = layout.position(column)
-        if tab.role != STATUS and not matches(row.cells[at], before[at]):
-            name = a1(row.index, tab.columns[column]) if column in tab.columns else ""
-            found.append(
-                Found((tab.role, key, column), name, plain(row.cells[at]), "put back: the column is sheetsync's")
-            )
-    return found
+def _foreign(
+    tab: TabRead, key: RowKey, row: RowRead, wanted: Mapping[RowKey, Row], before: Mapping[RowKey, Row]
+) -> list[Found]:
+    """The cells that hold nothing of ours: in a row that we know none of its values, else none of the column."""
+    known = [table[key] for table in (wanted, before) if key in table] or [*wanted.values(), *before.values()]
+    return [
+        Found((tab.role, key, column), cell_name(tab, row, column), plain(raw), PUT_BACK)
+        for at, (column, raw) in enumerate(zip(LAYOUTS[tab.role].names, row.cells, strict=True))
+        if raw != "" and not any(matches(raw, one[at]) for one in known)
+    ]
 
 
 def _additions(
