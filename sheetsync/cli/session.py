@@ -47,11 +47,14 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """Configuration file, environment and global options as one value."""
+        return self._load(lenient=False)
+
+    def _load(self, *, lenient: bool) -> Settings:
         from sheetsync import settings
         from sheetsync.observability import logs
 
         logs.configure(self.verbose, quiet=self.quiet)
-        loaded = settings.load(config=self.config_path, overrides=self.overrides, environ=self.environ)
+        loaded = settings.load(config=self.config_path, overrides=self.overrides, environ=self.environ, lenient=lenient)
         for warning in loaded.warnings:
             self.output.say(f"warning: {warning}")
         return loaded
@@ -67,18 +70,21 @@ class Session:
         given = {"store": self.store, "tenant": self.tenant, "user": self.user, "spreadsheet": self.spreadsheet}
         return {name: value for name, value in given.items() if value is not None}
 
-    @property
-    def store_url(self) -> str:
-        """The store: as given by `--store`, so that a broken configuration does not keep anybody from looking at it."""
-        return self.store if self.store is not None else self.settings.store
+    @cached_property
+    def store_place(self) -> tuple[str, str]:
+        """The store and the tenant, whatever else the configuration says: mistakes keep nobody from the store."""
+        if self.store is not None:
+            return self.store, self.tenant or DEFAULT_TENANT
+        found = self._load(lenient=True)
+        return found.store, found.tenant
 
     @contextmanager
     def open_store(self) -> Iterator[Store]:
-        """The store alone, without the rest of the configuration where `--store` is given."""
+        """The store alone; a wrong configuration is only warned about."""
         from sheetsync.store import Store
 
-        tenant = self.tenant or (self.settings.tenant if self.store is None else DEFAULT_TENANT)
-        with Store.open(self.store_url, tenant=tenant, create=False, tell=self.output.say) as opened:
+        url, tenant = self.store_place
+        with Store.open(url, tenant=tenant, create=False, tell=self.output.say) as opened:
             yield opened
 
     @cached_property

@@ -22,7 +22,7 @@ def fsck(session: Session, *, repair: bool) -> int:
     """Prove every hash of the store. It looks before recovery runs and never deletes."""
     from sheetsync.store import fsck as check_store
 
-    report = check_store(session.store_url, repair=repair)
+    report = check_store(session.store_place[0], repair=repair)
     value = report.to_json()
     session.output.answer(value | _damage(report.exit_code, value), _fsck_lines(value, session))
     return report.exit_code
@@ -59,7 +59,7 @@ def store_copy(session: Session, *, destination: str) -> int:
     """Copy the store, history and all, to a new folder or bucket, and prove the copy."""
     from sheetsync.store import copy_store
 
-    report = copy_store(session.store_url, destination)
+    report = copy_store(session.store_place[0], destination)
     value = report.to_json()
     session.output.answer(value, [f"copied {value['commits']} commits to {destination}"])
     return 0

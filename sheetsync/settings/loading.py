@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ def load(
     overrides: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    lenient: bool = False,
 ) -> Settings:
     """The settings of this invocation.
 
@@ -59,6 +60,7 @@ def load(
         overrides: flags by key, like `{"store": …, "tenant": …, "user": …}`.
         environ: the environment; None takes the process's.
         cwd: the working directory; None takes the process's.
+        lenient: mistakes become warnings, and what is wrong counts as not said: for whoever must get at the store.
 
     Raises:
         ConfigError: with all mistakes; or there is no configuration here, and no store was named.
@@ -74,11 +76,13 @@ def load(
         )
     root = cwd if path is None else workspace_root(path)
     mistakes = Mistakes(root)
-    file = TomlFile.read(path, mistakes) if path is not None else TomlFile(Path(), "no file")
+    file = TomlFile.read(path, mistakes, salvage=lenient) if path is not None else TomlFile(Path(), "no file")
     found = _from_file(file, root, mistakes)
     warnings = _from_environment(environ, cwd, found, mistakes)
     _from_flags(overrides, cwd, found, mistakes)
     settings = _build(found, file, root, environ, warnings, mistakes)
+    if lenient:
+        return replace(settings, warnings=(*warnings, *mistakes.found))
     mistakes.raise_if_any()
     return settings
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from sheetsync.errors import ConfigError
 from sheetsync.settings.toml_lines import KeyPath, find_lines
+
+LINES_SALVAGED: Final = 500  # far beyond any configuration; each try parses all of them
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class TomlFile:
     values: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path, mistakes: Mistakes) -> TomlFile:
-        """Read a file; what is wrong with it as a file is added to the mistakes."""
+    def read(cls, path: Path, mistakes: Mistakes, *, salvage: bool = False) -> TomlFile:
+        """Read a file; what is wrong with it as a file is added to the mistakes. `salvage`: keep what stands before."""
         shown = mistakes.show(path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -35,6 +39,8 @@ class TomlFile:
             mistakes.say(f"{shown}: is not UTF-8 text")
         except tomllib.TOMLDecodeError as exc:
             mistakes.say(f"{shown}:{_place_first(str(exc), text)}")
+            if salvage:
+                return cls(path, shown, text, _before_the_mistake(text))
         return cls(path, shown)
 
     @cached_property
@@ -94,3 +100,12 @@ def _place_first(message: str, text: str) -> str:
     what, _, place = message.partition(" (at ")
     line = place.removeprefix("line ").split(",")[0].rstrip(")")
     return f"{line if line.isdigit() else len(text.splitlines()) or 1}: {what}"
+
+
+def _before_the_mistake(text: str) -> Mapping[str, object]:
+    """What the most whole lines from the top say that are TOML."""
+    lines = text.splitlines()[:LINES_SALVAGED]
+    for end in range(len(lines), 0, -1):
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads("\n".join(lines[:end]))
+    return {}
