@@ -12,7 +12,7 @@ from sheetsync.domain.problems import Problem
 from sheetsync.registry.catalogue import Catalogue
 from sheetsync.services.sync_report import ReportedDraft, ReportedEdit, SyncReport
 from sheetsync.sync.baseline import SyncState
-from sheetsync.sync.drafting import DraftChanges, loosening_of
+from sheetsync.sync.drafting import DraftChanges, find_loosening
 from sheetsync.sync.gateway import Batch, DeleteRow, TouchRow
 from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.settle import Settled
@@ -24,10 +24,11 @@ RACE_NOTE: Final = "people edited while it was being healed; the next run goes o
 def tell_plan(report: SyncReport, plan: Plan, changes: DraftChanges, catalogue: Catalogue) -> None:
     """Drafts, pending edits, problems and conflicts of the newest comparison; what was healed adds up."""
     for draft, events in changes.reported:
+        loosening = find_loosening(catalogue, draft, (event.cell for event in events))
         edits = tuple(
             ReportedEdit(
                 title_of(event.cell[0]), event.a1, event.cell[1], event.cell[2], event.edit.base, event.edit.value,
-                loosening_of(catalogue, draft, event.cell),
+                event.cell in loosening,
             ) for event in events if event.edit is not None
         )  # fmt: skip
         report.drafts.append(ReportedDraft(draft.id, draft.connector_id, edits))

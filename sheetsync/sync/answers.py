@@ -6,18 +6,19 @@ Run after drafts have their ids. Which rows are concerned was found in `compare`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.draft import CellValue
+from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.gateway import AddRow, Operation, Raw, SheetRead, TouchRow
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.outcome import LEVELS, PUT_BACK, Found, FoundConflict, Plan, RowResult
 from sheetsync.sync.policy_rows import NOT_PUBLISHED
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, RowKey, a1, title_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, Role, RowKey, a1, title_of
 
 DraftIds = Mapping[str, str]  # connector → the draft that now holds its pending edits
 NOTE_MARK: Final = "sheetsync: "
@@ -26,6 +27,8 @@ EMPTY_SHOWN: Final = "empty"
 FIXED: Final = re.compile(rf"|published|settling|{NOT_PUBLISHED}|pending in draft_[0-9a-f]+")
 FREE: Final = ("problem: ", "conflict: ", "rejected: ")
 StatusRow = tuple[CellValue, ...]
+Reasons = tuple[list[Problem], list[FoundConflict]]  # what is wrong with a row, and what its conflicts are
+NO_REASONS: Final[Reasons] = ([], [])
 
 
 def shown_value(value: CellValue | Nothing) -> str:
@@ -73,6 +76,8 @@ def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> li
     A status that somebody typed over ours is put back, and reported. `sure`: the baseline knows what ours said.
     """
     conflicts = {one.cell: one for one in plan.conflicts}
+    reasons = _reasons(plan)
+    known = set(plan.state.said.values())
     added = {(one.role, one.key): at for at, one in enumerate(plan.operations) if isinstance(one, AddRow)}
     operations = list(plan.operations)
     for result in plan.rows:
@@ -84,11 +89,12 @@ def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> li
                 assert isinstance(one, AddRow)  # noqa: S101 - told apart above
                 operations[at] = _with_status(one, status)
             continue
-        notes = _notes(plan, result, conflicts)
+        notes = _notes(plan, result, reasons.get((result.role, result.key), NO_REASONS))
         stands = result.planned[LAYOUTS[result.role].position(SYNC_STATUS)]
         if stands == status:
             plan.state.say(result.role, result.key, "" if is_fixed(status) else status)
-        elif _is_foreign(plan, stands, sure=sure):
+            known.add(status)
+        elif _is_foreign(known, stands, sure=sure):
             cell, tab = (result.role, result.key, SYNC_STATUS), read.tabs[result.role]
             plan.overwritten.append(Found(cell, a1(result.index, tab.columns[SYNC_STATUS]), plain(stands), PUT_BACK))
         if result.sets or notes or stands != status:
@@ -98,9 +104,9 @@ def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> li
     return merge_touches(operations)
 
 
-def _is_foreign(plan: Plan, stands: Raw, *, sure: bool) -> bool:
+def _is_foreign(known: Set[str], stands: Raw, *, sure: bool) -> bool:
     """Did somebody type this? Ours are known, also where a row was pasted elsewhere; an empty status is no value."""
-    if is_fixed(stands) or stands in plan.state.said.values():
+    if is_fixed(stands) or stands in known:
         return False
     return sure or not (isinstance(stands, str) and stands.startswith(FREE))
 
@@ -139,9 +145,23 @@ def merge_touches(operations: list[Operation]) -> list[Operation]:
     return found
 
 
-def _notes(plan: Plan, result: RowResult, conflicts: Mapping[Cell, FoundConflict]) -> dict[str, str | None]:
+def _reasons(plan: Plan) -> dict[tuple[Role, RowKey], Reasons]:
+    """What notes are about, by row."""
+    roles = {title_of(role): role for role in OWNER_ROLES}
+    found: dict[tuple[Role, RowKey], Reasons] = {}
+    for problem in plan.problems:
+        if problem.tab in roles:
+            found.setdefault((roles[problem.tab], problem.row_key), ([], []))[0].append(problem)
+    for conflict in {one.cell: one for one in plan.conflicts}.values():
+        found.setdefault(conflict.cell[:2], ([], []))[1].append(conflict)
+    return found
+
+
+def _notes(plan: Plan, result: RowResult, reasons: Reasons) -> dict[str, str | None]:
     """Notes to write or clear: only where there is none, or where ours still stands unchanged."""
-    wanted = dict(_wanted_notes(plan, result, conflicts))
+    wanted = dict(_wanted_notes(result, reasons))
+    if not (wanted or result.note_cells or plan.state.notes):
+        return {}
     changes: dict[str, str | None] = {}
     for column in LAYOUTS[result.role].names:
         cell = (result.role, result.key, column)
@@ -166,17 +186,17 @@ def _notes(plan: Plan, result: RowResult, conflicts: Mapping[Cell, FoundConflict
     return changes
 
 
-def _wanted_notes(plan: Plan, result: RowResult, conflicts: Mapping[Cell, FoundConflict]) -> list[tuple[str, str]]:
-    title, found = title_of(result.role), []
-    for one in plan.problems:
-        if one.tab == title and one.row_key == result.key and any(say[0] == "problem" for say in result.says):
+def _wanted_notes(result: RowResult, reasons: Reasons) -> list[tuple[str, str]]:
+    problems, conflicts = reasons
+    found = []
+    for one in problems:
+        if any(say[0] == "problem" for say in result.says):
             columns = [say[1] for say in result.says if say[0] == "problem"]
             column = next((c for c in columns if one.message in [s[2] for s in result.says if s[1] == c]), columns[0])
             found.append((column, f"{NOTE_MARK}{one.message}. What to do: {one.hint}."))
-    for cell, conflict in conflicts.items():
-        if cell[:2] == (result.role, result.key):
-            text = f"{NOTE_MARK}conflict. {conflict_text(conflict)}. It is not published until somebody decides."
-            found.append((cell[2], text))
+    for conflict in conflicts:
+        text = f"{NOTE_MARK}conflict. {conflict_text(conflict)}. It is not published until somebody decides."
+        found.append((conflict.cell[2], text))
     return found
 
 

@@ -6,7 +6,7 @@ else (never published) from its newest open draft. It carries all pending edits 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,10 +48,14 @@ def make_drafts(
 ) -> DraftChanges:
     """The drafts that these events make, one a connector; conflict marks go into them, or into the standing drafts."""
     changes = DraftChanges()
-    for connector in sorted({event.connector_id for event in events}):
-        own = [event for event in events if event.connector_id == connector]
-        mine = [mark for mark in marks if mark.cell[1][0] == connector]
-        _make_draft(catalogue, connector, own, mine, pulled, changes)
+    own: dict[str, list[EditEvent]] = {}
+    for event in events:
+        own.setdefault(event.connector_id, []).append(event)
+    mine: dict[str, list[ConflictMark]] = {}
+    for mark in marks:
+        mine.setdefault(mark.cell[1][0], []).append(mark)
+    for connector in sorted(own):
+        _make_draft(catalogue, connector, own[connector], mine.get(connector, []), pulled, changes)
     rest: dict[str, list[ConflictMark]] = {}
     for mark in marks:
         if mark.cell[1][0] not in changes.ids:
@@ -265,8 +269,8 @@ def _conflict(cell: Cell, edit: PendingEdit) -> Conflict:
     return Conflict(tab=title_of(role), row_key=key, column=column, base=edit.base, yours=edit.value, theirs=theirs)
 
 
-def loosening_of(catalogue: Catalogue, draft: WorkbenchDraft, cell: Cell) -> bool:
-    """Does this edit loosen what is published?"""
+def find_loosening(catalogue: Catalogue, draft: WorkbenchDraft, cells: Iterable[Cell]) -> set[Cell]:
+    """Those of a draft's edited cells whose edit loosens what is published."""
     live = catalogue.published(draft.connector_id)
-    published = None if live is None else live.policy()
-    return cell_loosening(published, draft.policy_snapshot, cell_at(cell[1], cell[2])) is not None
+    published, policy = None if live is None else live.policy(), draft.policy_snapshot
+    return {cell for cell in cells if cell_loosening(published, policy, cell_at(cell[1], cell[2])) is not None}

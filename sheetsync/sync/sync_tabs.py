@@ -5,6 +5,7 @@ What other people put into them is put back, kept in the journal and reported.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -138,8 +139,10 @@ def _additions(
     rank = {key: at for at, key in enumerate(wanted)}
     end = max((row.index for _, row in standing), default=0) + 1
     ordered = [(rank[key], row.index) for key, row in standing]
+    if ordered != sorted(ordered):
+        ordered = []
     found: list[Operation] = []
     for key in missing:
-        after = [index for place, index in ordered if place > rank[key]]
-        found.append(AddRow(role, key, wanted[key], min(after) if after and ordered == sorted(ordered) else end))
+        after = bisect.bisect(ordered, (rank[key], end))
+        found.append(AddRow(role, key, wanted[key], ordered[after][1] if after < len(ordered) else end))
     return found
