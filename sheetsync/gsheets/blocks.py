@@ -60,7 +60,7 @@ def _read(api: SheetsApi, spreadsheet_id: str, filters: list[JSON]) -> JSON:
 
 def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead, block_rows: int) -> TabRead | None:
     rows, merges, last, start = tab.rows, tab.merges, tab.last_row, block_rows
-    while start < tab.row_count:
+    while start < tab.row_count - 1:  # the row at `start` is known: it is where the blocks overlap
         answer = _read(api, spreadsheet_id, [_rows(tab.sheet_id, start, block_rows)])
         sheets = answer.get("sheets", ())
         if not sheets:

@@ -18,6 +18,7 @@ from sheetsync.sync.tabs import STAGING
 JSON = Any
 CHUNK_BYTES: Final = 2_000_000
 WORTH_STAGING: Final = 100  # a request of a hundredth of a chunk is moved out of the atomic batch
+FILLED: Final = 0.95  # of a chunk: the rest is for what stands around the rows
 INT31: Final = 0x7FFFFFFF
 
 
@@ -29,32 +30,62 @@ def stage(
     if sum(sizes) <= chunk_bytes:
         return requests
     staged: list[JSON] = []
+    chunks = _Chunks(api, spreadsheet_id, chunk_bytes * FILLED)
     for at, (one, size) in enumerate(zip(requests, sizes, strict=True)):
         bulk = one.get("updateCells", {})
         if size < chunk_bytes / WORTH_STAGING or bulk.get("fields") != "userEnteredValue":
             staged.append(one)
             continue
         sheet_id = int.from_bytes(hashlib.sha256(f"{spreadsheet_id}/{token}/{at}".encode()).digest()[:4], "big") & INT31
-        staged += _staged(api, spreadsheet_id, bulk, sheet_id, f"sheetsync staging {token.epoch}.{at}", chunk_bytes)
+        staged += _staged(chunks, bulk, sheet_id, f"sheetsync staging {token.epoch}.{at}")
+    chunks.send()
     return staged
 
 
-def _staged(api: SheetsApi, spreadsheet_id: str, bulk: JSON, sheet_id: int, title: str, chunk_bytes: int) -> list[JSON]:
+class _Chunks:
+    """Calls to staging tabs, each as full as it may be: the end of one tab goes with the beginning of the next."""
+
+    def __init__(self, api: SheetsApi, spreadsheet_id: str, limit: float) -> None:
+        self.limit = limit
+        self._api = api
+        self._id = spreadsheet_id
+        self._waiting: list[JSON] = []
+        self._size = 0
+
+    @property
+    def room(self) -> float:
+        """How many bytes the next call still takes."""
+        return self.limit - self._size
+
+    def add(self, requests: list[JSON], size: int) -> None:
+        """Put requests into the next call."""
+        self._waiting += requests
+        self._size += size
+
+    def send(self) -> None:
+        """Send what waits."""
+        if self._waiting:
+            self._api.batch_update(self._id, self._waiting, fields="spreadsheetId", retry="safe")
+        self._waiting, self._size = [], 0
+
+
+def _staged(chunks: _Chunks, bulk: JSON, sheet_id: int, title: str) -> list[JSON]:
     """Write the rows of one request to a staging tab of their own; return the requests that move them."""
     rows = bulk["rows"]
     width = max(len(row["values"]) for row in rows)
     pieces = [orjson.dumps(row) for row in rows]
     at = 0
+    chunks.add(_open_staging(sheet_id, title, len(rows), width), 0)
     while at < len(rows):
+        if chunks.room < len(pieces[at]):
+            chunks.send()
         end, size = at, 0
-        while end < len(rows) and (size == 0 or size + len(pieces[end]) < chunk_bytes * 0.95):
+        while end < len(rows) and (size == 0 or size + len(pieces[end]) < chunks.room):
             size += len(pieces[end]) + 1
             end += 1
-        chunk: list[JSON] = [] if at else _open_staging(sheet_id, title, len(rows), width)
         start = {"sheetId": sheet_id, "rowIndex": at, "columnIndex": 0}
         data = [orjson.Fragment(piece) for piece in pieces[at:end]]
-        chunk.append({"updateCells": {"rows": data, "fields": "userEnteredValue", "start": start}})
-        api.batch_update(spreadsheet_id, chunk, fields="spreadsheetId", retry="safe")
+        chunks.add([{"updateCells": {"rows": data, "fields": "userEnteredValue", "start": start}}], size)
         at = end
     source = {
         "sheetId": sheet_id,

@@ -55,7 +55,7 @@ def test_a_viewer_never_sees_a_half_table(bulky: Any) -> None:
 def test_blocks_read_the_same_as_one_read(bulky: Any) -> None:
     bulky.push()
     report = bulky.sync()
-    assert (report.calls["read"], report.calls["write"], report.changed) == (4, 0, False)
+    assert (report.calls["read"], report.calls["write"], report.changed) == (3, 0, False)
     bulky.edit(("big", "tools.scope250"), "firearm_id", "firearm.money")
     bulky.edit(("big", "tools.scope099"), "strategy_lock", True)
     report = bulky.sync()
