@@ -141,6 +141,10 @@ class Scene:
         """The workspace, opened."""
         return open_workspace(settings.load(config=self.config, environ={}))
 
+    def checkpoint(self) -> None:
+        """Let a command open the store, so that its index is present when another one is measured."""
+        run_cold(sheetsync("--json", "--config", str(self.config), "status"))
+
     def command(self, server: LocalSheets, name: str) -> Ran:
         """A cold run of push, pull or sync."""
         spreadsheet = spreadsheet_of(server.workspace)
