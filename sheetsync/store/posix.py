@@ -25,13 +25,23 @@ from sheetsync.store.backend import Holder
 from sheetsync.store.flock import FlockHeld, LockFile, parse_holder
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
 FOLDERS_KEPT: Final = 64
 HOLDER_LOOKS: Final = 10
+NO_FILE: Final = {
+    errno.ELOOP: "a symbolic link; it is not followed",
+    errno.EISDIR: "a folder, not a file",
+    errno.ENXIO: "no file",
+}
+
+
+def stands_there(path: str, what: str) -> StoreDamagedError:
+    """The error of a place where something stands that the store did not put there."""
+    return StoreDamagedError(f"'{path}' in the store is {what}", hint="move it elsewhere, then run 'sheetsync fsck'")
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -74,10 +84,9 @@ class PosixFileSystem:
         except OSError as exc:
             if exc.errno in (errno.ELOOP, errno.ENOTDIR):
                 with suppress(OSError):
-                    if stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode):
-                        raise StoreDamagedError(
-                            f"'{path}' in the store is a symbolic link; it is not followed"
-                        ) from exc
+                    is_link = stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode)
+                    what = "a symbolic link; it is not followed" if is_link else "no folder"
+                    raise stands_there(path, what) from exc
             raise
 
     def _at(self, path: str) -> tuple[int, str]:
@@ -160,11 +169,19 @@ class PosixFileSystem:
         with self._mutex:
             try:
                 folder, name = self._at(path)
-                return os.open(name, flags | FILE_FLAGS, 0o666, dir_fd=folder)
+                fd = os.open(name, flags | FILE_FLAGS, 0o666, dir_fd=folder)
             except FileNotFoundError:
                 if not self._again(path):
                     raise
                 return self._open(path, flags)
+            except OSError as exc:
+                if exc.errno not in NO_FILE:
+                    raise
+                raise stands_there(path, NO_FILE[exc.errno]) from exc
+        if not flags & os.O_EXCL and not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise stands_there(path, "no file")
+        return fd
 
     # --- writing ------------------------------------------------------------------------------------------------
     def mkdir(self, path: str) -> None:
