@@ -71,6 +71,9 @@ class Backend(Protocol):
     def folders(self) -> list[str]:
         """All that could be a tenant's folder, a journal in it or not."""
 
+    def strangers(self) -> list[tuple[str, str]]:
+        """(name, kind) of what stands beside the tenants' folders and is no file of the store."""
+
     def open_tenant(self, folder: str) -> TenantBackend:
         """One tenant's part; `folder` is encoded. Makes nothing yet."""
 
@@ -125,6 +128,9 @@ class TenantBackend(Protocol):
     def cut_torn(self) -> None:
         """Remove it, keeping the bytes aside. Only under `exclusive`."""
 
+    def replace_journal(self, name: str, data: bytes) -> None:
+        """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`."""
+
     def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
         """Put a committed snapshot under its name; True if something was written.
 
@@ -135,7 +141,10 @@ class TenantBackend(Protocol):
         """A file's bytes, or None if there is none (or a symbolic link stands in the way)."""
 
     def walk(self) -> Iterator[tuple[str, str]]:
-        """(path, kind) of all below the tenant but the work folder; kind is file, link or other."""
+        """(path, kind) of all files below the tenant but those of the work folder; kind is file, link or other.
+
+        Also of what stands where something else should, which may be a folder.
+        """
 
     def read_work(self, name: str) -> bytes | None:
         """A file of the work folder."""

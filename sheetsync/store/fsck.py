@@ -15,14 +15,18 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import FIRST_PREV, Entry, decode_line, is_whole
+from sheetsync.store.entry import FIRST_PREV, Change, Entry, decode_line, is_whole
 from sheetsync.store.media import parse_format
 from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
+from sheetsync.store.rebuild import rebuild_file, was_written_whole
 from sheetsync.store.recovery import CHECKPOINT, is_snapshot_path
 from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.state import JournalState
 
 DERIVED_NAME: Final = "index.json"
+REBUILT: Final = (
+    "recoverable from the snapshots' files and proved by the journal's hashes: run 'sheetsync fsck --repair'"
+)
 FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
 
 
@@ -32,7 +36,7 @@ class Finding:
 
     Attributes:
         code: what it is, stable: torn_line, broken_line, journal_gap, journal_order, missing, truncated, changed,
-            swapped, link, misnamed, foreign, lost_commit, format.
+            swapped, link, misnamed, foreign, lost_commit, wrong_hash, format.
         tenant: the tenant's folder, "" for the whole store.
         path: the file, below the tenant.
         message: what is wrong.
@@ -100,6 +104,11 @@ class TenantScan:
     wanted: dict[str, tuple[str, int]] = field(default_factory=dict)  # path → (hash, entry's number)
     lines: dict[int, tuple[str, int]] = field(default_factory=dict)  # entry's number → (journal file, line in it)
     broken: bool = False
+    rebuilt: dict[str, bytes] = field(default_factory=dict)  # journal files as they were written, where that is proved
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes, none if it cannot be read."""
+        return self.rebuilt[path] if path in self.rebuilt else self.part.read(path) or b""
 
     def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
         """Note a finding."""
@@ -119,12 +128,49 @@ def scan(backend: Backend) -> tuple[str, list[TenantScan]]:
     except StoreDamagedError as exc:
         what = "FORMAT is missing" if data is None else exc.message
         store.find("format", "FORMAT", what, hint="restore the file from a copy of the store")
+    for name, kind in backend.strangers():
+        store.find(*_stranger(name, kind), hint="move it elsewhere")
     return store_id, [store, *(scan_tenant(name, backend.open_tenant(name)) for name in backend.folders())]
 
 
 def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
-    """All findings of one tenant."""
-    found = TenantScan(tenant, part)
+    """All findings of one tenant; where journal lines can be rebuilt, what that would put right is recoverable."""
+    found = _scan(tenant, part, {})
+    if found.broken and (rebuilt := _rebuild(found)):
+        left = set(_scan(tenant, part, rebuilt).findings)
+        found.findings = [
+            finding if finding in left else replace(finding, recoverable=True, hint=REBUILT)
+            for finding in found.findings
+        ]
+        found.rebuilt = rebuilt
+    return found
+
+
+def _rebuild(found: TenantScan) -> dict[str, bytes]:
+    """The journal files with broken lines, with those lines put right that hashes prove."""
+    files = {path for path, kind in found.part.walk() if kind == "file"}
+    paths = sorted(path for path in files if path.startswith(f"{JOURNAL}/"))
+    broken = {finding.path for finding in found.findings if finding.code == "broken_line"}
+    torn = {finding.path for finding in found.findings if finding.code == "torn_line"}
+    rebuilt: dict[str, bytes] = {}
+    for path, after in zip(paths, [*paths, ""][1:], strict=True):
+        first = parse_segment_name(path.rpartition("/")[2])
+        if path in broken and first is not None:
+            following = found.read(after).split(b"\n", 1)[0] if after else None
+            data = rebuild_file(
+                found.read(path),
+                first,
+                following,
+                lambda name: found.read(name) if name in files else None,
+                torn=path in torn,
+            )
+            if data is not None:
+                rebuilt[path] = data
+    return rebuilt
+
+
+def _scan(tenant: str, part: TenantBackend, rebuilt: dict[str, bytes]) -> TenantScan:
+    found = TenantScan(tenant, part, rebuilt=rebuilt)
     files = sorted(part.walk())
     _scan_journal(found, [path for path, kind in files if kind == "file" and path.startswith(f"{JOURNAL}/")])
     if not found.lines and any(is_snapshot_path(path) for path, _ in files):
@@ -132,8 +178,8 @@ def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
         found.find("journal_gap", JOURNAL, "the journal is gone, but snapshots are there", hint=_LOST)
     for path, kind in files:
         if kind != "file":
-            what = "symbolic link" if kind == "link" else "special file"
-            found.find("link", path, f"{path} is a {what}; it is not followed", hint="move it elsewhere")
+            hint = f"move it elsewhere, then {FROM_JOURNAL}" if path in found.wanted else "move it elsewhere"
+            found.find(*_stranger(path, kind), hint=hint)
         elif not path.startswith(f"{JOURNAL}/"):
             _scan_file(found, path)
     there = {path for path, _ in files}
@@ -164,25 +210,36 @@ def _scan_journal(found: TenantScan, paths: list[str]) -> None:
         expected = _scan_lines(found, path, first, state, last=index == len(paths) - 1)
 
 
+def _stranger(path: str, kind: str) -> tuple[str, str, str]:
+    """(code, path, message) of what stands where a file or a folder of the store should."""
+    if kind == "link":
+        return "link", path, f"{path} is a symbolic link; it is not followed"
+    if kind == "other":
+        return "link", path, f"{path} is a special file; it is not read"
+    return "foreign", path, f"{path} is a {kind} that is not of the store"
+
+
 _LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
 
 
 def _scan_lines(found: TenantScan, path: str, first: int, state: JournalState, *, last: bool) -> int:
     """One journal file; the number of the entry that should come after it."""
-    pieces = (found.part.read(path) or b"").split(b"\n")
+    pieces = found.read(path).split(b"\n")
     whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
     number, prev = first, None
     for index, piece in enumerate(pieces):
         if whole[index]:
             number, prev = _scan_entry(found, path, index, piece, number, prev, state)
         elif piece or index < len(pieces) - 1:
+            rest = b"\n".join(pieces[index:])
             torn = last and not any(whole[index:]) and not _names_beyond(found, number)
-            if torn:
+            if torn and not was_written_whole(rest):
                 message = f"{path}: a line after entry {number - 1} is torn; it was never acknowledged"
                 found.find("torn_line", path, message, damage=False, hint="the next save cuts it and keeps its bytes")
                 break
             found.broken, prev = True, None
-            found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=_LOST)
+            hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
+            found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=hint)
             if not any(whole[index:]):
                 break
             number += 1
@@ -193,7 +250,12 @@ def _scan_entry(
     found: TenantScan, path: str, index: int, line: bytes, number: int, prev: str | None, state: JournalState
 ) -> tuple[int, str]:
     """One whole line; (the next number, its hash)."""
-    entry = decode_line(line)
+    try:
+        entry = decode_line(line)
+    except StoreDamagedError as exc:
+        found.broken = True
+        found.find("journal_order", path, f"{path}: entry {number}: {exc.message}", hint=_LOST)
+        return number + 1, hash_bytes(line)
     chained = entry.prev == (prev if prev is not None else state.line_hash or FIRST_PREV)
     if entry.number != number or (not chained and not found.broken):
         found.broken = True
@@ -203,8 +265,19 @@ def _scan_entry(
         _believe(found, path, entry, state)
     found.lines[entry.number] = (path, index)
     for change in entry.changes:
-        found.wanted[change.path] = (change.hash, entry.number)
+        if _has_its_hash(change):
+            found.wanted[change.path] = (change.hash, entry.number)
+        else:
+            message = f"{path}: entry {number} holds a content of {change.path} that has not the hash it says"
+            found.find("wrong_hash", path, message, hint=_LOST)
     return entry.number + 1, entry.line_hash
+
+
+def _has_its_hash(change: Change) -> bool:
+    try:
+        return hash_bytes(change.data()) == change.hash
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _believe(found: TenantScan, path: str, entry: Entry, state: JournalState) -> None:
@@ -233,10 +306,10 @@ def _scan_file(found: TenantScan, path: str) -> None:
         if parse_snapshot_name(filename) is None:
             found.find("foreign", path, f"{path} is not a file of the store", hint="move it elsewhere")
             return
-        hash_hex = hash_bytes(found.part.read(path) or b"")
+        hash_hex = hash_bytes(found.read(path))
         _explain_unknown(found, path, hash_hex)
         return
-    data = found.part.read(path) or b""
+    data = found.read(path)
     if hash_bytes(data) != known[0]:
         code, what = _explain_changed(found, path, data)
         found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
@@ -284,7 +357,7 @@ def _scan_checkpoint(found: TenantScan) -> None:
 def read_entry(found: TenantScan, number: int) -> Entry:
     """The entry of a whole line that the scan saw."""
     path, index = found.lines[number]
-    return decode_line((found.part.read(path) or b"").split(b"\n")[index])
+    return decode_line(found.read(path).split(b"\n")[index])
 
 
 def repairable(found: TenantScan) -> Iterator[tuple[Finding, int]]:

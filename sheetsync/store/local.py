@@ -7,6 +7,7 @@ nothing. The model behind each step: design.md section 3, "Rules on disk".
 from __future__ import annotations
 
 import errno
+import itertools
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -16,12 +17,14 @@ from sheetsync.errors import LockHeldError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.local_journal import LocalJournal
-from sheetsync.store.names import encode_part
+from sheetsync.store.names import encode_part, parse_snapshot_name
 from sheetsync.store.segments import Rotation
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 TEMP: Final = "temp"
+WORK_FOLDERS: Final = (TEMP, "leases", "aside", "derived", "packs")
+WORK_FILES: Final = ("lock", "doubt", "checkpoint.json", "index.json")
 NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -101,6 +104,12 @@ class LocalBackend:
         """Folders that do not start with a dot."""
         names = (name for name in self._files.listdir("") if not name.startswith("."))
         return sorted(name for name in names if self._files.kind(name) == "folder")
+
+    def strangers(self) -> list[tuple[str, str]]:
+        """What is neither FORMAT nor a folder, hidden files aside."""
+        names = (name for name in self._files.listdir("") if not name.startswith(".") or name == ROOT_TEMP)
+        kinds = ((name, self._files.kind(name)) for name in sorted(names) if name != FORMAT_FILE)
+        return [(name, kind) for name, kind in kinds if kind is not None and kind != "folder"]
 
     def open_tenant(self, folder: str) -> LocalTenant:
         """One tenant's part."""
@@ -207,6 +216,18 @@ class LocalTenant:
         """Cut it, keeping the bytes aside."""
         self._lines.cut_torn(self._keep_aside)
 
+    def replace_journal(self, name: str, data: bytes) -> None:
+        """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.
+
+        They are kept as a copy: a writer who has the old file open must see that it lost its name.
+        """
+        path = f"{self._journal}/{name}"
+        self._keep_aside(f"damaged-{name}", self._files.read(path))
+        temp = self._temp(data)
+        self._files.sync(temp)
+        self._files.rename(temp, path)
+        self._files.sync_folder(self._journal)
+
     # --- files --------------------------------------------------------------------------------------------------
     def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
         """Link a whole file under its name; with `verify` replace what is torn, by what is durable."""
@@ -281,7 +302,7 @@ class LocalTenant:
     def _into_aside(self, source: str, name: str) -> None:
         with suppress(FileExistsError):
             self._files.mkdir(f"{self._work}/aside")
-        for serial in range(1000):
+        for serial in itertools.count():
             try:
                 self._second_name(source, f"{self._work}/aside/{name}.{serial}")
             except FileExistsError:
@@ -302,26 +323,20 @@ class LocalTenant:
         """A file below the tenant; None also where a link stands in the way."""
         try:
             return self._files.read(f"{self._folder}/{path}")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, StoreDamagedError):
+        except (FileNotFoundError, NotADirectoryError, StoreDamagedError):
             return None
-        except OSError as exc:
-            if is_link_error(exc):
-                return None
-            raise
 
     def walk(self) -> Iterator[tuple[str, str]]:
-        """All below the tenant but the work folder."""
+        """All files below the tenant but those of the work folder, and whatever is neither file nor folder."""
         todo = [""]
         while todo:
             folder = todo.pop()
             for name in sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/"))):
                 path = f"{folder}/{name}".lstrip("/")
-                if path == WORK:
-                    continue
                 kind = self._files.kind(f"{self._folder}/{path}")
                 if kind == "folder":
                     todo.append(path)
-                elif kind is not None:
+                if kind is not None and is_worth_a_look(path, kind):
                     yield path, kind
 
     def read_work(self, name: str) -> bytes | None:
@@ -376,9 +391,17 @@ def is_read_only(exc: OSError) -> bool:
     return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def is_link_error(exc: OSError) -> bool:
-    """Was a symbolic link not followed?"""
-    return exc.errno in (errno.ELOOP, errno.EMLINK)
+def is_worth_a_look(path: str, kind: str) -> bool:
+    """Is it a file, or does it stand where something else should? What is sound in the work folder is no reader's."""
+    if path == WORK:
+        return kind != "folder"
+    if path.startswith(f"{WORK}/"):
+        name = path[len(WORK) + 1 :]
+        misplaced = name in WORK_FOLDERS if kind == "file" else name in WORK_FILES or name.startswith("leases/")
+        return kind in ("link", "other") or misplaced
+    return (
+        kind != "folder" or path.startswith(f"{JOURNAL}/") or parse_snapshot_name(path.rpartition("/")[2]) is not None
+    )
 
 
 def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:

@@ -102,6 +102,10 @@ class ObjectBackend:
         """First parts of keys."""
         return sorted({key.split("/")[0] for key in self._objects.list("") if "/" in key and not key.startswith(".")})
 
+    def strangers(self) -> list[tuple[str, str]]:
+        """Objects of the top level."""
+        return [(key, "file") for key in self._objects.list("") if "/" not in key and key != FORMAT_KEY]
+
     def open_tenant(self, folder: str) -> ObjectTenant:
         """One tenant's part."""
         return ObjectTenant(self._objects, folder)
@@ -223,6 +227,12 @@ class ObjectTenant:
 
     def cut_torn(self) -> None:
         """Nothing is ever torn."""
+
+    def replace_journal(self, name: str, data: bytes) -> None:
+        """Replace a damaged entry's object, keeping its bytes aside."""
+        key = f"{self._folder}/{JOURNAL}/{name}"
+        put_surely(self._objects, f"{self._folder}/{WORK}/aside/damaged-{name}", self._objects.get(key) or b"")
+        self._objects.put(key, data)
 
     def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
         """Create the object; with `verify` replace content that differs, keeping it aside."""

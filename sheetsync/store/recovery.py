@@ -12,9 +12,10 @@ from typing import Final
 import orjson
 
 from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
-from sheetsync.store.backend import JOURNAL, TenantBackend
+from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
 from sheetsync.store.entry import Entry, decode_line
 from sheetsync.store.names import parse_snapshot_name
+from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.state import JournalState
 
 CHECKPOINT: Final = "checkpoint.json"
@@ -69,6 +70,8 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
     if not torn:
         return
     _check_unacknowledged(backend, state)
+    if was_written_whole(torn):
+        raise StoreDamagedError(f"journal: a byte of the line after entry {state.number} was flipped: it is not cut")
     backend.cut_torn()
     tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
 
@@ -87,7 +90,7 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
 
 def is_snapshot_path(path: str) -> bool:
     """Is it called like a snapshot, in a record's folder?"""
-    return not path.startswith(f"{JOURNAL}/") and parse_snapshot_name(path.rpartition("/")[2]) is not None
+    return not path.startswith((f"{JOURNAL}/", f"{WORK}/")) and parse_snapshot_name(path.rpartition("/")[2]) is not None
 
 
 def _check_no_journal(backend: TenantBackend) -> None:

@@ -1,0 +1,177 @@
+"""A damaged journal line is rebuilt to the bytes that a hash proves, or left; a flip is never taken for a tear."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from sheetsync.store.rebuild import rebuild_file, was_written_whole
+from sheetsync.store.repair import repair_journal
+
+CTX = RequestContext(user="ada")
+JOURNAL = "default/journal/0000000001.jsonl"
+
+
+def fill(store: Store) -> None:
+    """Contents of every form, a line with details, and a last line that no name proves."""
+    for number in range(8):
+        with store.transaction(CTX, why=f"wörk {number}") as tx:
+            for name in "ab"[: 1 + number % 2]:
+                tx.save(RecordId("default", ("things", name), name), {"n": number, "text": "é" * 20, "big": 2**70})
+            source = RecordId("default", ("providers", "x", "y", "schema"), "y")
+            tx.save(source, SourceBytes(bytes([number, 255]) if number % 2 else b"text %d\n" % number, ".mjs"))
+            tx.details = {"seen": number} if number == 5 else {}
+    store.note(CTX, "looked", {"seen": 1})
+
+
+@pytest.fixture
+def built(folder: Path) -> Path:
+    """A store with such a journal."""
+    with Store.open(folder) as store:
+        fill(store)
+    return folder
+
+
+def flipped(data: bytes, position: int, change: int) -> bytes:
+    return data[:position] + bytes([data[position] ^ change]) + data[position + 1 :]
+
+
+def read_from(folder: Path) -> Callable[[str], bytes | None]:
+    def read(path: str) -> bytes | None:
+        file = folder / "default" / path
+        return file.read_bytes() if "\0" not in path and file.is_file() else None
+
+    return read
+
+
+def test_one_flipped_byte_anywhere_is_put_right_to_the_byte(built: Path) -> None:
+    data, rng = (built / JOURNAL).read_bytes(), random.Random(1)
+    for position in rng.sample(range(len(data) - 1), 40):
+        damaged = flipped(data, position, rng.choice([1 << rng.randrange(8), rng.randrange(1, 256)]))
+        assert rebuild_file(damaged, 1, None, read_from(built)) == data
+
+
+def test_any_damage_within_contents_that_files_have_is_put_right(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    start = data.index(b'"text":"\xc3\xa9')
+    for damage in (bytes(30), b"x" * 30, b""):
+        damaged = data[:start] + damage + data[start + 30 :]
+        assert rebuild_file(damaged, 1, None, read_from(built)) == (data if damage else None)
+
+
+def test_what_is_not_proved_is_never_guessed(built: Path) -> None:
+    data, rng = (built / JOURNAL).read_bytes(), random.Random(2)
+    for position in rng.sample(range(74, len(data) - 400), 3):
+        damaged = data[:position] + rng.randbytes(90) + data[position + 90 :]
+        assert rebuild_file(damaged, 1, None, lambda path: None) in (None, data)
+        assert rebuild_file(damaged, 1, None, lambda path: b"something else") in (None, data)
+
+
+def test_the_last_line_of_a_file_is_proved_by_the_next_file(built: Path) -> None:
+    lines = (built / JOURNAL).read_bytes().splitlines(keepends=True)
+    data = b"".join(lines[:4])
+    for position in (len(data) - 1, len(data) - 100, len(data) - len(lines[3]) + 20):
+        assert rebuild_file(flipped(data, position, 4), 1, lines[4][:-1], read_from(built)) == data
+
+
+def test_a_flipped_last_line_is_damage_and_not_cut_though_no_name_proves_it(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    begin = data[:-1].rindex(b"\n") + 1
+    for position in (begin + 20, begin + 120, len(data) - 30, len(data) - 1):
+        (built / JOURNAL).write_bytes(flipped(data, position, 2))
+        with pytest.raises(StoreDamagedError, match="flipped"):
+            Store.open(built)
+        report = fsck(built)
+        assert [(finding.code, finding.recoverable) for finding in report.findings] == [("broken_line", True)]
+        assert fsck(built, repair=True).exit_code == 0
+        assert (built / JOURNAL).read_bytes() == data
+
+
+@pytest.mark.parametrize("kept", [1, 8, 40, 73, 75, 200, -2, -1])
+def test_a_torn_last_line_is_still_torn(kept: int, built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    begin = data[:-1].rindex(b"\n") + 1
+    line = data[begin:]
+    assert not was_written_whole(line[:kept])
+    assert not was_written_whole(line[:kept] + bytes(len(line[kept:])))
+    assert not was_written_whole(line[:kept] + bytes(20) + line[kept:][20:])
+    assert not was_written_whole(line[:kept] + b"\n" if kept > 0 else line[:100] + b"\n")
+
+
+def test_repair_keeps_the_damaged_bytes_and_says_what_it_did(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    damaged = flipped(flipped(data, 300, 1), len(data) // 2, 8)
+    (built / JOURNAL).write_bytes(damaged)
+    report = fsck(built)
+    assert report.exit_code == 9
+    assert all(finding.recoverable and "recoverable from" in finding.hint for finding in report.findings)
+    repaired = fsck(built, repair=True)
+    assert repaired.exit_code == 0
+    assert all(finding.repaired for finding in repaired.findings)
+    assert {finding.code for finding in repaired.findings} == {finding.code for finding in report.findings}
+    assert (built / JOURNAL).read_bytes() == data
+    assert damaged in [path.read_bytes() for path in (built / "default/.store/aside").iterdir()]
+    assert fsck(built).findings == ()
+
+
+def test_a_line_and_a_snapshot_that_are_both_damaged_are_repaired_together(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    first = sorted((built / "default/things/a").iterdir())[0]
+    first.write_bytes(b"{}")
+    (built / JOURNAL).write_bytes(flipped(data, 30, 1))
+    assert fsck(built, repair=True).exit_code == 0
+    assert fsck(built).findings == ()
+    assert first.read_bytes() != b"{}"
+
+
+def test_a_writer_who_has_the_damaged_file_open_goes_on_in_the_repaired_one(built: Path) -> None:
+    named = VersionedStore(CTX, url=built)
+    named.save("alpha", {"n": 1})
+    data = (built / JOURNAL).read_bytes()
+    (built / JOURNAL).write_bytes(flipped(data, 300, 1))  # in place: the same file
+    assert fsck(built, repair=True).exit_code == 0
+    named.save("alpha", {"n": 2})
+    assert (built / JOURNAL).read_bytes().startswith(data)
+    assert [snapshot.version for snapshot in VersionedStore(CTX, url=built).history("alpha")] == [1, 2]
+    assert fsck(built).findings == ()
+
+
+def test_what_cannot_be_rebuilt_says_what_to_restore(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    (built / JOURNAL).write_bytes(data[:100] + bytes(60) + data[160:])
+    (finding,) = [finding for finding in fsck(built).findings if finding.code == "broken_line"]
+    assert finding.hint.startswith("restore default/journal/0000000001.jsonl from a copy of the store that has entry 1")
+    before = {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    assert fsck(built, repair=True).exit_code == 9
+    assert before.items() <= {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}.items()
+
+
+def test_a_damaged_line_cannot_make_fsck_read_elsewhere(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"{}")
+    line = b'{"sum":"0","path":"../../secret","version":1,"hash":"%s","before":0,"content":{}}' % (b"0" * 64)
+    asked: list[str] = []
+    assert rebuild_file(line + b"\n", 1, None, lambda path: asked.append(path)) is None
+    data = (built / JOURNAL).read_bytes()
+    (built / JOURNAL).write_bytes(line + data)
+    shutil.copytree(built, tmp_path / "copy")
+    assert fsck(built).exit_code == 9
+
+
+def test_a_damaged_entry_of_a_bucket_is_rebuilt_too() -> None:
+    objects = MemoryObjects()
+    backend = ObjectBackend(objects, "x", cheap=True)
+    fill(Store.on(backend))
+    key = "default/journal/0000000003.jsonl"
+    right = objects.get(key) or b""
+    objects.put(key, flipped(right, 200, 16))
+    repair_journal("default", backend.open_tenant("default"))
+    assert objects.get(key) == right
+    assert objects.get("default/.store/aside/damaged-0000000003.jsonl") == flipped(right, 200, 16)
