@@ -73,9 +73,21 @@ class View:
                 tables[role] = _overlaid(role, self.tables[role], edited)
         return tables
 
-    def connectors(self) -> set[str]:
+    @cached_property
+    def scopes(self) -> dict[str, set[str]]:
+        """Connector → its scopes."""
+        found: dict[str, set[str]] = {}
+        for connector, scope in self.tables[POLICY]:
+            found.setdefault(connector, set()).add(scope)
+        return found
+
+    @cached_property
+    def _connectors(self) -> frozenset[str]:
+        return frozenset(self.live) | self.unpublished
+
+    def connectors(self) -> frozenset[str]:
         """The connectors that are shown."""
-        return set(self.live) | set(self.unpublished)
+        return self._connectors
 
 
 def _overlaid(
