@@ -223,7 +223,7 @@ class World:
             self.do_run(1)
             for row in self.grid():
                 self.do_own(row.index - 1)
-        self.typed |= {(row.key, row.val) for row in self.grid()} | {("A1", "x"), ("A2", "y"), ("B1", "x")}
+        self.typed.clear()  # no owner typed anything yet
         self.toks.clear()
         self.batches = 0
         self.witness.ever_retired.clear()
@@ -602,6 +602,7 @@ class World:
     def forgive(self) -> None:
         self.typed |= {(row.key, row.val) for row in self.grid()}
         self.doubled |= set(KEYS)
+        self.witness.forgive()
 
     # -- operators
 
@@ -650,6 +651,8 @@ class World:
         found = self.ws.catalogue().newest_open(CONNECTORS[conn], sheet=True)
         if found is not None and isinstance(found.draft.origin, SheetOrigin) and found.draft.origin.edits:
             drafts.discard_draft(self.ws, found.draft.id, "no")
+            for edit in found.draft.origin.edits:
+                self.witness.discarded[key_of(*edit.row_key)] = (shown(edit.value), self.now)
 
     def do_opedit(self, key: str, value: str) -> None:
         name, scope = cell_key(key)
@@ -692,6 +695,7 @@ class World:
         state, _ = load_state(self.ws, self.sid)
         read = GoogleSheetsGateway(self.api, self.sid, store_id=self.store.store_id).read({})
         if is_foreign(state, read) and load_asked(self.ws, self.sid) in (None, read.tokens):
+            self.witness.forgive()
             self.forces = replace(ANYWAY, adopt=mode == "adopt", restore_from_store=mode == "store")
             self.typed |= {(row.key, row.val) for row in self.grid()}
 
@@ -715,6 +719,14 @@ class World:
             self.last[me] = process.outcome
             if process.outcome == "stop" and not self.cause:
                 raise Violation("I10", "exit 7, and nobody touched the epoch")
+
+    def do_until(self, me: int, kind: str) -> None:
+        """A run goes on to its next call or commit of a kind; at least one step."""
+        for _ in range(80):
+            self.do_step(me)
+            if me not in self.procs or self.procs[me].at == kind:
+                return
+        raise Violation("I7", "a run does not end")
 
     def do_run(self, me: int, fault: str = "ok") -> None:
         for _ in range(80):

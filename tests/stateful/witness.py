@@ -98,7 +98,10 @@ class Witness:
         self.world = world
         self.sent: dict[Token, Sent] = {}
         self.parents: dict[Token, Token | None] = {}  # of every batch that landed
+        self.planned: set[Token] = set()
+        self.agreed: dict[str, tuple[str, int]] = {}  # key → what an owner typed and a batch wrote, and when
         self.ever_retired: set[str] = set()
+        self.discarded: dict[str, tuple[str, int]] = {}  # key → the owner's value, and when an operator discarded it
 
     def state(self) -> SyncState:
         return load_state(self.world.ws, self.world.sid)[0]
@@ -137,8 +140,22 @@ class Witness:
             self.world.cause = False
         if sent.batch is None or again:
             return
+        if known:
+            self._agreed(sent.batch, before)
         self._flipped(sent, sent.batch, before, after)
         self._deleted(sent.batch, before, after)
+
+    def _agreed(self, batch: Intended, before: dict[str, Any]) -> None:
+        """An owner typed what our batch then wrote: both say the same, and no draft may come of it."""
+        said = what_the_store_says(self.world.ws)
+        planned = {one.index: one for one in batch.touches if one.role == POLICY and "firearm_id" in one.sets}
+        for row in before.values():
+            one = planned.get(row.index)
+            if one is None or row.key != key_of(*one.key) or row.val != shown(one.sets["firearm_id"]):
+                continue
+            alone = sum(other.key == row.key for other in before.values()) == 1
+            if alone and row.key in said and said[row.key].pending is None:
+                self.agreed[row.key] = (row.val, self.world.now)
 
     def _flipped(self, sent: Sent, batch: Intended, before: dict[str, Any], after: dict[str, Any]) -> None:
         """I6: what is pending is not written over by a batch that knew of it."""
@@ -170,7 +187,12 @@ class Witness:
 
     def stepped(self, before: SyncState, answered: bool) -> None:
         """I10: a run goes on only from a version that its own batch made, or that a person answered for."""
-        now = self.state().token
+        after = self.state()
+        now, known = after.token, {one.token for one in before.intended}
+        self.planned |= {one.token for one in after.intended} - known
+        for one in before.intended:
+            if one.token not in self.planned:  # a process planned it that is not of this world: it may have landed
+                self.parents.setdefault(one.token, one.parent)
         if before.token is None or now == before.token or answered or before.accept is not None:
             return
         if now is None or self.parents.get(now, now) != before.token:
@@ -191,6 +213,10 @@ class Witness:
             for one in draft.open_conflicts():
                 if decided.get((one.row_key, one.column)) == one.theirs:
                     raise Violation("I7", f"the conflict over {one.row_key} in {draft.id} was resolved and came back")
+            for edit in draft.origin.edits if isinstance(draft.origin, SheetOrigin) and draft.status == "open" else ():
+                key, value = key_of(*edit.row_key), shown(edit.value)
+                self._not_again(key, value, self.discarded, "was discarded")
+                self._not_again(key, value, self.agreed, "is what we wrote ourselves")
             if draft.status != "superseded" or draft.superseded_by is not None:
                 continue
             edited = {one.row_key[1] for one in draft.origin.edits} if isinstance(draft.origin, SheetOrigin) else set()
@@ -198,6 +224,16 @@ class Witness:
             for scope, binding in draft.policy_snapshot.firearms.items():
                 if base is not None and scope not in edited and base.firearms.get(scope) != binding:
                     raise Violation("I1", f"operators' work on {scope} in {draft.id} was superseded into nothing")
+
+    def _not_again(self, key: str, value: str, known: dict[str, tuple[str, int]], why: str) -> None:
+        was, when = known.get(key, ("", 0))
+        if value == was and not any(key == one and at > when for one, at in self.world.decided):
+            raise Violation("I7", f"{value!r} in {key} {why}, and is pending; nobody typed it since")
+
+    def forgive(self) -> None:
+        """What was known of the sheet is lost, or a person said how it is to be read."""
+        self.discarded.clear()
+        self.agreed.clear()
 
 
 def token_of(requests: Any) -> Token | None:
