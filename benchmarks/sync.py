@@ -164,18 +164,22 @@ def measure(case: Case, fresh: Scene, folder: Path, rows: int, *, runs: int) -> 
     )  # fmt: skip
 
 
-def compare(folder: Path, sizes: Sequence[int], *, runs: int, only: str = "") -> Iterator[Measured]:
-    """All sizes and cases."""
+def compare(
+    folder: Path, sizes: Sequence[int], *, runs: int, only: str = "", kept: Path | None = None
+) -> Iterator[Measured]:
+    """All sizes and cases; `kept` is where the published workspaces are, or are to be, for another time."""
     for rows in sizes:
-        unpushed = Scene.make(folder / f"new-{rows}", rows)
+        home = (kept or folder) / f"new-{rows}"
+        unpushed = Scene(home) if home.exists() else Scene.make(home, rows)
         pushed = unpushed.copy(folder / f"quiet-{rows}")
         with pushed.server() as server:
             pushed.command(server, "push")
         for case in CASES:
             if only in case.name:
                 yield measure(case, unpushed if case.new else pushed, folder, rows, runs=runs)
-        shutil.rmtree(unpushed.folder)
         shutil.rmtree(pushed.folder)
+        if kept is None:
+            shutil.rmtree(unpushed.folder)
 
 
 def goal_of(one: Measured) -> tuple[str, bool]:
@@ -260,6 +264,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, nargs="+", help="these sizes instead")
     parser.add_argument("--join", type=Path, nargs="+", default=[], help="run nothing: show figures that --json wrote")
     parser.add_argument("--runs", type=int, default=3, help="of each case; the fastest counts")
+    parser.add_argument("--keep", type=Path, help="make the published workspaces in this folder, or use those there")
     parser.add_argument("--only", default="", help="only cases whose name holds this text")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--plot", type=Path, help="write the plot here (needs matplotlib)")
@@ -268,7 +273,7 @@ def main(words: Sequence[str] | None = None) -> int:
     sizes = options.rows or [size for size in SIZES if size <= options.largest] or [options.largest]
     sizes = [] if options.join else sizes
     with tempfile.TemporaryDirectory(prefix="sheetsync-sync-") as folder:
-        for one in compare(Path(folder), sizes, runs=options.runs, only=options.only):
+        for one in compare(Path(folder), sizes, runs=options.runs, only=options.only, kept=options.keep):
             print(result_of(one).line(), file=sys.stderr, flush=True)
             results.append(one)
             if options.json:
