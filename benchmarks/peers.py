@@ -250,7 +250,7 @@ def _line(one: Measured | Unfinished) -> str:
 
 
 def plot(results: Sequence[Measured], path: Path) -> None:
-    """Calls, bytes and edits lost, a column for each size and a group of bars for each case."""
+    """Calls, bytes, seconds and edits lost, a column for each size and a group of bars for each case."""
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
@@ -259,10 +259,12 @@ def plot(results: Sequence[Measured], path: Path) -> None:
     cases = list(dict.fromkeys(one.case for one in results))
     panels = (  # a program that loses nothing has no bar in the last one
         ("calls of a round", lambda one: one.read + one.write + one.drive),
-        ("kB of a round", lambda one: one.size / 1000),
+        ("MB of a round", lambda one: one.size / 1e6),
+        ("seconds of a round", lambda one: one.seconds),
         ("owner's edits lost, of 12", lambda one: one.lost),
     )
-    figure, axes = pyplot.subplots(len(panels), len(counts), figsize=(5.5 * len(counts), 9), squeeze=False)
+    size = (5.5 * len(counts), 3 * len(panels))
+    figure, axes = pyplot.subplots(len(panels), len(counts), figsize=size, squeeze=False)
     for column, count in enumerate(counts):
         for row, (title, value) in enumerate(panels):
             chart = axes[row][column]
