@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
-from sheetsync.errors import AuthError, MissingExtraError, NetworkError, SheetSyncError
+from sheetsync.errors import AuthError, MissingExtraError, NetworkError, SheetSyncError, UsageError
 from sheetsync.errors import NotFoundError as MissingError
 from sheetsync.store.objects import ObjectBackend
 
@@ -25,6 +25,7 @@ NO_TOKEN: Final = (  # asked as a last resort: nothing was sent to the bucket
     "metadata.google.internal",
     "metadata/identity",
 )
+BAD_URL: Final = "Generic URL error"
 STATUS: Final = re.compile(r"status code: (\d{3})")  # where obstore has no class for it, as in lists of Google's
 CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
@@ -35,7 +36,8 @@ def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectB
 
     Raises:
         MissingExtraError: obstore is not installed.
-        AuthError: the address or the credentials cannot be used.
+        UsageError: it is no bucket's address.
+        AuthError: the credentials cannot be used.
     """
     try:
         from obstore.exceptions import BaseError
@@ -47,6 +49,9 @@ def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectB
         given = cast("S3Config", dict(config or {}))  # whose keys they are follows from the URL, at run time
         store = from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry)
     except (BaseError, ValueError) as exc:
+        if isinstance(exc, ValueError) or BAD_URL in str(exc):
+            hint = "it should look like s3://bucket/folder, gs://bucket/folder or az://container/folder"
+            raise UsageError(f"'{url}' is no bucket's address: {first_line(exc)}", hint=hint) from exc
         raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}", hint=CREDENTIALS_HINT) from exc
     return ObjectBackend(BucketObjects(store), url)
 

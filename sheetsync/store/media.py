@@ -52,6 +52,7 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.EACCES: (DestinationError, "there is no permission", "check the owner and mode of the store's folder"),
     errno.EPERM: (DestinationError, "it is not permitted", "check the owner and mode of the store's folder"),
     errno.ENOTDIR: (DestinationError, "a file stands where a folder should be", "move it elsewhere"),
+    errno.EISDIR: (DestinationError, "a folder stands where a file should be", "move it elsewhere"),
     errno.ELOOP: (DestinationError, "a symbolic link stands there, and is not followed", "move it elsewhere"),
     errno.ENAMETOOLONG: (UsageError, "a name is too long for this file system", "use shorter names"),
     errno.EIO: (TryLaterError, "the disk fails", "check the disk before anything else"),
@@ -65,7 +66,8 @@ def media_errors(doing: str) -> Iterator[None]:
         yield
     except OSError as exc:
         kind, what, hint = MEDIA.get(exc.errno or 0, (TryLaterError, str(exc), "look at the disk, and try again"))
-        raise kind(f"cannot {doing}: {what} ({exc.filename or exc.strerror or exc})", hint=hint) from exc
+        where = exc.filename2 or exc.filename or exc.strerror or exc
+        raise kind(f"cannot {doing}: {what} ({where})", hint=hint) from exc
 
 
 def passes_by_itself(exc: OSError) -> bool:
@@ -99,10 +101,14 @@ def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], 
 
 
 def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backend:
+    if "\0" in str(path):
+        raise UsageError(f"{ascii(str(path))[:80]} is no path", hint="use a folder's path, or a bucket's address")
     root = path.expanduser()
-    if root.exists() and not root.is_dir():
+    with media_errors(f"open the store '{path}'"):
+        is_folder, is_there = root.is_dir(), root.exists() or root.is_symlink()
+    if is_there and not is_folder:
         raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
-    if not create and not root.is_dir():
+    if not create and not is_folder:
         raise NotFoundError(f"there is no store at '{path}'", hint="run 'sheetsync init'")
     with media_errors(f"make the store's folder '{path}'"):
         root.mkdir(parents=True, exist_ok=True)
@@ -141,11 +147,12 @@ def open_format(backend: Backend, *, create: bool) -> str:
     if data is None:
         if not create:
             raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
-        if backend.tenants():
+        if not backend.tenants():
+            value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
+            backend.create_format(orjson.dumps(value) + b"\n")
+        data = backend.read_format()  # asked again: another process may have made the store meanwhile
+        if data is None:
             raise StoreDamagedError("FORMAT is missing, but there are journals: is this the whole store?")
-        value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
-        backend.create_format(orjson.dumps(value) + b"\n")
-        data = backend.read_format() or b""
     return parse_format(data)
 
 

@@ -91,11 +91,14 @@ class RecordId:
 
     def __post_init__(self) -> None:
         check_tenant(self.tenant)
-        if not self.folder or self.folder[0] in RESERVED:
-            raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
-        for part in self.folder:
-            _check_part(part, "folder")
-        _check_part(self.name, "name")
+        try:
+            if not self.folder or self.folder[0] in RESERVED:
+                raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
+            for part in self.folder:
+                _check_part(part, "folder")
+            _check_part(self.name, "name")
+        except TypeError as exc:
+            raise InvalidIdError(f"{ascii((*self.folder, self.name))[:80]} holds a part that is no text") from exc
 
 
 def check_tenant(tenant: str) -> str:
@@ -104,8 +107,8 @@ def check_tenant(tenant: str) -> str:
     Raises:
         InvalidIdError: it is not of the form.
     """
-    if not TENANT_FORM.fullmatch(tenant):
-        raise InvalidIdError(f"tenant {tenant[:80]!a} is not of the form [a-z0-9][a-z0-9-]{{0,62}}")
+    if not isinstance(tenant, str) or not TENANT_FORM.fullmatch(tenant):
+        raise InvalidIdError(f"tenant {ascii(tenant)[:80]} is not of the form [a-z0-9][a-z0-9-]{{0,62}}")
     return tenant
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 
-from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError, UsageError
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
@@ -18,6 +18,16 @@ from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
+
+
+def check_number(commit: int) -> None:
+    """Refuse what is no commit's number.
+
+    Raises:
+        UsageError: it is no whole number.
+    """
+    if not isinstance(commit, int):
+        raise UsageError(f"{ascii(commit)[:40]} is no commit's number", hint="'sheetsync log' lists the commits")
 
 
 class StoreReader:
@@ -31,10 +41,14 @@ class StoreReader:
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
 
-    def _catch_up(self) -> int:
-        """Believe the entries that others added; the number of the newest."""
+    def _check_alive(self) -> None:
+        """A handle that was closed, or whose last write has an unknown outcome, does nothing more."""
         if self._dead:
             raise UnknownOutcomeError(self._dead, hint="open the store again")
+
+    def _catch_up(self) -> int:
+        """Believe the entries that others added; the number of the newest."""
+        self._check_alive()
         lines = self._part.new_lines()
         try:
             for line in lines:
@@ -172,6 +186,7 @@ class StoreReader:
         Raises:
             NotFoundError: there is none of that number.
         """
+        check_number(number)
         with self._mutex, media_errors("read the store"):
             self._look()
             if not 1 <= number <= self._state.number:
@@ -180,6 +195,7 @@ class StoreReader:
 
     def log(self, *, since: int = 0, record: RecordId | None = None) -> Iterator[Commit]:
         """The commits after number `since`, oldest first; with `record` only those that hold a snapshot of it."""
+        check_number(since)
         with self._mutex, media_errors("read the store"):
             last = self._catch_up()
             numbers: Iterable[int] = range(max(0, since) + 1, last + 1)
@@ -201,6 +217,7 @@ class StoreReader:
         Raises:
             NotFoundError: there is no such commit.
         """
+        check_number(commit)
         with self._mutex, media_errors("read the store"):
             if commit > self._state.number:
                 self._catch_up()

@@ -18,6 +18,7 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.entry import from_micros
+from sheetsync.store.fsck import DERIVED_NAME
 from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
@@ -128,6 +129,7 @@ class Store(StoreWriter):
 
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
+        self._check_alive()
         with self._mutex, media_errors("rebuild the index"), self._part.exclusive():
             self._part.seek(0, [], b"")
             self._state = JournalState(self.tenant)
@@ -165,6 +167,7 @@ class Store(StoreWriter):
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):
+            self._check_alive()
             lock = self._part.lock(name, this_holder(who, self._clock))
             self._catch_up()
             known = self._state.leases.get(name)
@@ -196,6 +199,7 @@ class Store(StoreWriter):
         """The leases that are held now, and on a bucket those left behind."""
         now = self._clock.now()
         with self._mutex, media_errors("read the locks"):
+            self._check_alive()
             if self._traits.lasting_leases:
                 infos = [
                     LeaseInfo(decode_part(name), who.who, who.host, who.pid, from_micros(int(who.since * 1e6)), None)
@@ -241,6 +245,7 @@ class Store(StoreWriter):
     def write_derived(self, tenant: str, path: tuple[str, ...], data: bytes) -> None:
         """Replace a derived file at once. Not in the journal, not durable: it can always be built again."""
         self._check_tenant(tenant)
+        self._check_alive()
         with self._mutex, media_errors("write a derived file"), self._part.exclusive():
             self._part.write_derived(derived_path(path), data)
 
@@ -257,6 +262,6 @@ def derived_path(path: tuple[str, ...]) -> str:
     encoded = "/".join(encode_part(part, capitals=True) for part in path)
     if path[0] not in VERBATIM_CAPITALS:  # only the island's layout has derived files among its records
         return f"{WORK}/derived/{encoded}"
-    if "--" in encoded:
-        raise InvalidIdError(f"'{encoded}' could be a snapshot's name; a derived file needs another")
+    if path[-1] != DERIVED_NAME:
+        raise InvalidIdError(f"'{encoded}' stands among records, where the only derived file is {DERIVED_NAME}")
     return encoded

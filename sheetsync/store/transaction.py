@@ -74,7 +74,13 @@ def plan_changes(request: Request, state: JournalState, now: datetime) -> list[N
 
 
 def _path(key: str, stamp: int, encoded: Encoded) -> str:
-    return f"{key}--{format_stamp(stamp)}--{encoded.hash[:8]}{encoded.suffix}"
+    try:
+        return f"{key}--{format_stamp(stamp)}--{encoded.hash[:8]}{encoded.suffix}"
+    except OverflowError as exc:
+        raise UsageError(
+            f"'{key}' has the last stamp there is, of the year 9999: a clock was wrong once",
+            hint="set this machine's clock, and save under another name",
+        ) from exc
 
 
 def is_stale(wanted: Wanted, key: str, state: JournalState) -> bool:
@@ -124,7 +130,8 @@ class Transaction:
         if record.tenant != self._tenant:
             raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', not to '{self._tenant}'")
         if isinstance(expected, Snapshot) and expected.record != record:
-            raise UsageError(f"the expected snapshot is one of '{expected.name}', not of '{record.name}'")
+            places = [f"{r.tenant}/{'/'.join(r.folder)}" for r in (expected.record, record)]
+            raise UsageError(f"the expected snapshot is one of '{places[0]}', not of '{places[1]}'")
         key = encode_record(record)
         earlier = self._request.wanted.get(key)
         if earlier is not None and isinstance(expected, Unset):

@@ -113,9 +113,22 @@ class VersionedStore:
         return sorted(record.name for record in records if record.folder == (*self._folder, record.name))
 
     def at(self, when: int | Snapshot | Commit) -> VersionView:
-        """The state right after a commit: its number, the commit, or the commit of a snapshot."""
-        number = when if isinstance(when, int) else when.commit if isinstance(when, Snapshot) else when.number
-        return VersionView(self, self._store.at(number))
+        """The state right after a commit: its number, the commit, or the commit of a snapshot.
+
+        Raises:
+            NotFoundError: there is no such commit in this store.
+        """
+        if isinstance(when, Snapshot):
+            view = self._store.at(when.commit)
+            ours = view.version(when.record) == when.version
+        elif isinstance(when, Commit):
+            view = self._store.at(when.number)
+            ours = when.number == 0 or self._store.commit(when.number).hash == when.hash
+        else:
+            return VersionView(self, self._store.at(when))
+        if not ours:
+            raise NotFoundError("that commit is not one of this store", hint="'sheetsync log' lists the commits")
+        return VersionView(self, view)
 
     def version(self, name: str, version: int) -> Snapshot:
         """One version of a name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sheetsync.errors import InvalidIdError
 from sheetsync.store.names import RecordId, decode_record, encode_record
 from sheetsync.store.snapshot import Snapshot
 from sheetsync.store.state import Head, sorted_keys
@@ -24,6 +25,7 @@ class StoreView:
 
     def latest(self, record: RecordId) -> Snapshot | None:
         """The record's newest snapshot at that commit."""
+        self._check_tenant(record.tenant)
         return (
             next(self._store.read_heads([(key, head)]), None)
             if (head := self._heads.get(key := encode_record(record)))
@@ -32,18 +34,27 @@ class StoreView:
 
     def version(self, record: RecordId) -> int:
         """The record's version at that commit, 0 if there is none."""
+        self._check_tenant(record.tenant)
         head = self._heads.get(encode_record(record))
         return head.version if head else 0
 
     def records(self, tenant: str, folder: tuple[str, ...] = ()) -> list[RecordId]:
         """All records below a folder at that commit, by code point."""
+        self._check_tenant(tenant)
         return [decode_record(self.tenant, key) for key in sorted_keys(self._heads, tenant, folder)]
 
     def newest(self, tenant: str, folder: tuple[str, ...] = ()) -> list[tuple[RecordId, str]]:
         """The records of `records` with their newest snapshot's file name at that commit."""
+        self._check_tenant(tenant)
         keys = sorted_keys(self._heads, tenant, folder)
         return [(decode_record(self.tenant, key), self._heads[key].filename(key)) for key in keys]
 
     def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
         """The newest snapshots of `records` at that commit."""
+        self._check_tenant(tenant)
         return self._store.read_heads([(key, self._heads[key]) for key in sorted_keys(self._heads, tenant, folder)])
+
+    def _check_tenant(self, tenant: str) -> None:
+        """No call crosses a tenant (S8)."""
+        if tenant != self.tenant:
+            raise InvalidIdError(f"this state is one of tenant '{self.tenant}', not of '{tenant}'")

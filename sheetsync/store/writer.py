@@ -126,6 +126,7 @@ class StoreWriter(StoreReader):
     def _run(self, request: Request) -> tuple[Commit | None, dict[RecordId, Snapshot]]:
         """Commit the request; the commit, and what its records hold now."""
         with self._mutex, media_errors("save to the store"):
+            self._check_alive()
             if not self.writable:
                 raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
             with self._part.exclusive():
@@ -259,6 +260,7 @@ class StoreWriter(StoreReader):
 
     def compact(self) -> CompactReport:
         """Make a checkpoint and an index, and on a bucket gather old entries; nothing that was committed changes."""
+        self._check_alive()
         with self._mutex, media_errors("compact the store"), self._part.exclusive():
             self._catch_up()
             written, proved = self._part.pack(self._state.number)

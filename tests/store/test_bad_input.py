@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import (
     DestinationError,
     InvalidContentError,
+    InvalidIdError,
     NewerFormatError,
     NotFoundError,
     StaleSnapshotError,
     StoreDamagedError,
+    UnknownOutcomeError,
     UsageError,
 )
-from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore
+from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck
 from sheetsync.store.content import decode_content, encode_content
 from sheetsync.store.media import network_file_system
 
@@ -132,9 +138,48 @@ def test_a_lost_format_file_is_damage_where_journals_are(named: VersionedStore, 
         Store.open(folder)
 
 
-def test_an_unknown_address_is_refused() -> None:
+@pytest.mark.parametrize("address", ["ftp://host/store", "http://x", "://", "S3://bucket/x"])
+def test_an_unknown_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="no store's address"):
-        Store.open("ftp://host/store")
+        Store.open(address)
+
+
+@pytest.mark.parametrize("address", ["s3://", "gs:///x", "az://", "s3://a bucket/x", "gs://bucket/a//b"])
+def test_a_buckets_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="no bucket's address") as caught:
+        Store.open(address)
+    assert "s3://bucket/folder" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "ünïcödé", "new\nline", "--opt", "%2e", "a:b", "\N{GRINNING FACE}", "back\\slash", "\udcff", "x" * 200],
+)
+def test_a_store_may_lie_at_any_path_that_the_disk_takes(name: str, tmp_path: Path) -> None:
+    with VersionedStore(RequestContext(user="ada"), url=tmp_path / name / "store") as named:
+        named.save("alpha", {"x": 1})
+    with VersionedStore(RequestContext(user="ada"), url=tmp_path / name / "store") as named:
+        assert named.names() == ["alpha"]
+
+
+def test_paths_that_can_be_no_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("a\0b", tmp_path / "nowhere", tmp_path / "fifo", "/dev/null", tmp_path / ("x" * 300)):
+        with pytest.raises(UsageError):
+            Store.open(path)
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_clock_of_the_year_9999_is_an_error_of_its_own(folder: Path) -> None:
+    clock = FakeClock(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    named = VersionedStore(RequestContext(user="ada"), url=folder, clock=clock)
+    named.save("alpha", {"x": 1})
+    with pytest.raises(UsageError, match="the last stamp"):
+        named.save("alpha", {"x": 2})
+    clock.advance(-(10**9))
+    named.save("beta", {"x": 2})
+    assert fsck(folder).findings == ()
 
 
 @pytest.mark.parametrize("planted", ["default", "default/workbench_drafts", "default/workbench_drafts/ada@example.com"])
@@ -191,11 +236,84 @@ def test_callers_cannot_change_what_is_kept(named: VersionedStore) -> None:
 
 
 def test_a_record_cannot_stand_in_the_journals_place() -> None:
-    from sheetsync.errors import InvalidIdError
-
     for folder in (("journal",), (".store",), ()):
         with pytest.raises(InvalidIdError):
             RecordId("default", folder, "x")
+
+
+@pytest.mark.parametrize("number", [1.5, "1", None, float("nan"), b"1", [1]])
+def test_what_is_no_commits_number_is_refused(number: Any, named: VersionedStore) -> None:
+    named.save("alpha", {"x": 1})
+    store = named.store
+    for ask in (named.at, store.at, store.commit, lambda n: list(store.diff(0, n)), lambda n: store.log(since=n)):
+        with pytest.raises(UsageError, match="is no commit's number"):
+            ask(number)
+    for number in (-1, 2, 10**30):
+        with pytest.raises(NotFoundError):
+            named.at(number)
+    assert named.at(1).names() == ["alpha"]
+
+
+def test_a_commit_or_snapshot_of_another_store_is_no_place_in_time(named: VersionedStore, tmp_path: Path) -> None:
+    named.save("alpha", {"x": 1})
+    other = VersionedStore(RequestContext(user="ada@example.com"), url=tmp_path / "other")
+    theirs = other.save("beta", {"x": 1})
+    for foreign in (theirs, other.store.commit(1)):
+        with pytest.raises(NotFoundError, match="not one of this store"):
+            named.at(foreign)
+    acme = VersionedStore(RequestContext(user="ada", tenant="acme"), store=named.store.for_tenant("acme"))
+    with pytest.raises(InvalidIdError):
+        named.at(acme.save("alpha", {"x": 1}))
+
+
+def test_a_view_answers_for_its_own_tenant_only(named: VersionedStore) -> None:
+    named.save("alpha", {"x": 1})
+    view, record = named.store.at(1), RecordId("acme", ("workbench_drafts", "ada@example.com", "alpha"), "alpha")
+    for crossing in (
+        lambda: view.latest(record),
+        lambda: view.version(record),
+        lambda: view.records("acme"),
+        lambda: view.newest("acme"),
+        lambda: view.latest_all("acme"),
+    ):
+        with pytest.raises(InvalidIdError):
+            crossing()
+
+
+@pytest.mark.parametrize("part", [None, 5, b"a", ["a"], True])
+def test_names_that_are_no_text_are_refused(part: Any, named: VersionedStore, folder: Path) -> None:
+    for refused in (
+        lambda: RecordId("default", ("things",), part),
+        lambda: RecordId("default", (part,), "x"),
+        lambda: RecordId(part, ("things",), "x"),
+        lambda: Store.open(folder, tenant=part),
+        lambda: named.save(part, {}),
+    ):
+        with pytest.raises(InvalidIdError):
+            refused()
+
+
+def test_a_closed_store_says_so(named: VersionedStore) -> None:
+    named.save("alpha", {"x": 1})
+    store = named.store
+    named.close()
+    for call in (
+        lambda: named.save("alpha", {"x": 2}),
+        lambda: named.latest("alpha"),
+        lambda: store.lease("sync", who="ada"),
+        lambda: store.held(),
+        lambda: store.compact(),
+        lambda: store.rebuild_index(),
+        lambda: store.write_derived("default", ("health", "x.json"), b""),
+    ):
+        with pytest.raises(UnknownOutcomeError, match="the store was closed"):
+            call()
+
+
+def test_a_derived_file_among_records_has_one_name(named: VersionedStore) -> None:
+    for name in ("x", "notes.txt", "a--2026-01-01T00-00-00Z--01234567.json"):
+        with pytest.raises(InvalidIdError):
+            named.store.write_derived("default", ("providers", "x", name), b"")
 
 
 def test_network_file_systems_are_recognised(tmp_path: Path) -> None:

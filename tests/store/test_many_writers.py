@@ -13,6 +13,8 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, StaleSnapshotError
 from sheetsync.store import Store, VersionedStore, fsck, posix
 from sheetsync.store.backend import Holder
+from sheetsync.store.media import open_format
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
@@ -59,6 +61,48 @@ def test_processes_that_raise_one_counter_lose_no_update_and_all_get_on(folder: 
     assert counts == list(range(1, sum(done) + 1))
     assert min(done) > 0
     assert fsck(folder).findings == ()
+
+
+def first_save(folder: Path, who: int) -> str:
+    """Open a store that others make at this moment, and save; the store's id and the commit's number."""
+    with VersionedStore(RequestContext(user=f"user{who}"), url=folder) as named:
+        return f"{named.store.store_id} {named.save('alpha', {'by': who}).commit}"
+
+
+def test_processes_that_make_one_store_at_once_make_one(tmp_path: Path) -> None:
+    for number in range(8):
+        folder = tmp_path / f"store{number}"
+        children = []
+        for who in range(WRITERS):
+            reading, writing = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    os.write(writing, first_save(folder, who).encode())
+                finally:
+                    os._exit(0)
+            os.close(writing)
+            children.append((pid, reading))
+        told = []
+        for pid, reading in children:
+            told.append(os.read(reading, 200).decode().split(" "))
+            os.close(reading)
+            os.waitpid(pid, 0)
+        assert len({words[0] for words in told}) == 1
+        assert sorted(int(words[1]) for words in told) == [1, 2, 3, 4]
+        assert fsck(folder).findings == ()
+
+
+def test_a_store_that_appears_while_it_is_looked_for_is_opened() -> None:
+    objects = MemoryObjects()
+
+    class Slow(ObjectBackend):
+        def tenants(self) -> list[str]:
+            objects.put("FORMAT", b'{"format":"sheetsync-island","version":1,"store_id":"theirs"}')
+            objects.put("default/journal/0000000001.jsonl", b"not looked at")
+            return super().tenants()
+
+    assert open_format(Slow(objects, "x"), create=True) == "theirs"
 
 
 def test_a_writer_that_is_stopped_delays_others_for_a_bounded_time(
