@@ -12,7 +12,7 @@ from typing import Any
 S = ("step", 1)
 TO_THE_BATCH = ("until", 1, "batch")  # lease, read, commit: the batch is next
 OTHER_TO_THE_BATCH = ("until", 2, "batch")
-TO_THE_COMMIT = ("until", 1, "tx")
+TO_THE_COMMIT = ("until", 1, "take")  # read and compared: drafts and the intended batch are next
 
 # the promises, by the model's names
 PROMISES = {

@@ -89,7 +89,7 @@ class GatedStore:
         return self._store.lease(name, **options)
 
     def transaction(self, ctx: RequestContext, **options: Any) -> Any:
-        gate("tx")
+        gate("tx" if options.get("expect_head") is None else "take")  # what a comparison brought is taken in
         return self._store.transaction(ctx, **options)
 
 
