@@ -13,7 +13,7 @@ import pytest
 from sheetsync.domain.draft import SheetOrigin
 from sheetsync.registry import conflicts
 from sheetsync.registry.catalogue import Catalogue
-from sheetsync.services import drafts, sync_run
+from sheetsync.services import drafts
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.store import Store
 from sheetsync.sync import cells, decide, drafting, view
@@ -123,8 +123,7 @@ def third_value_silent(patch: Patch) -> None:
 
 def withdrawn_is_change(patch: Patch) -> None:
     """A discarded overlay counts as a local change."""
-    real = view.fate_of
-    patch.setattr(sync_run, "fate_of", lambda *args: real(*args).replace("rejected", "gone"))
+    patch.setattr(decide, "_start", lambda cell: cell.edit.base if cell.edit else cell.base)
 
 
 def agrees_with_anything(patch: Patch) -> None:
