@@ -9,6 +9,7 @@ Source: sheets_api.md section 2.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -187,6 +188,7 @@ def _create_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...
         _metadata(place.sheet_id, role),
         *format_rows(role, place.sheet_id, place.columns, 1, place.rows, firearms),
         {"updateCells": {"rows": body, "fields": "userEnteredValue", "start": start}},
+        *(request for at, one in enumerate(rows, 1) for request in _notes(place, at, one.notes)),
         *draw_tab(role, place.sheet_id, place.columns),
         *protect_tab(role, place.sheet_id, place.columns),
     ]
@@ -240,11 +242,7 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
             for name, value in values.items()
             if name in place.columns
         ]
-        for name, text in one.notes.items():
-            if name in place.columns:
-                start = {"sheetId": place.sheet_id, "rowIndex": one.index, "columnIndex": place.columns[name]}
-                rows = [{"values": [{"note": text} if text else {}]}]
-                notes.append({"updateCells": {"rows": rows, "fields": "note", "start": start}})
+        notes += _notes(place, one.index, one.notes)
     cells.sort(key=lambda cell: cell[:3])
     found: list[JSON] = []
     run: list[JSON] = []
@@ -257,6 +255,17 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
         run.append({"values": [cell]})
         before = (role, column, row)
     return found + notes
+
+
+def _notes(place: Place, row_index: int, notes: Mapping[str, str | None]) -> list[JSON]:
+    """Notes to write, or to clear where the text is None."""
+    found: list[JSON] = []
+    for name, text in notes.items():
+        if name in place.columns:
+            start = {"sheetId": place.sheet_id, "rowIndex": row_index, "columnIndex": place.columns[name]}
+            rows = [{"values": [{"note": text} if text else {}]}]
+            found.append({"updateCells": {"rows": rows, "fields": "note", "start": start}})
+    return found
 
 
 def _rules(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...]) -> list[JSON]:
@@ -315,4 +324,6 @@ def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: 
         start = {"sheetId": place.sheet_id, "rowIndex": index, "columnIndex": place.columns[group[0]]}
         data = [{"values": [row[name] for name in group]} for row in body]
         found.append({"updateCells": {"rows": data, "fields": "userEnteredValue", "start": start}})
+    for offset, one in enumerate(rows):
+        found += _notes(place, index + offset, one.notes)
     return found

@@ -16,7 +16,9 @@ from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeErr
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.batches import render
 from sheetsync.gsheets.blocks import BLOCK_ROWS, read_blocks
+from sheetsync.gsheets.read_back import ReadBack, merged, plan_read_back, quoted, rows_stood, without_drift
 from sheetsync.gsheets.reading import (
+    BACK_FIELDS,
     LIST_FIELDS,
     READ_FIELDS,
     TAB_FIELDS,
@@ -33,7 +35,6 @@ from sheetsync.sync.gateway import Batch, DeleteRow, Landed, ScratchTab, SheetRe
 from sheetsync.sync.tabs import Role
 
 JSON = Any
-READ_BACK_ROWS: Final = 3000  # above this the answer brings the scratch tab only
 OUR_TABS: Final = [{"developerMetadataLookup": {"metadataKey": TAB_KEY}}]
 
 
@@ -100,25 +101,18 @@ class GoogleSheetsGateway:
         done = render(batch, read, sheet_ids=ids, scratch_id=scratch_id, firearms=self._firearms)
         requests = stage(self._api, self._id, done.requests, batch.token, chunk_bytes=self._chunk_bytes)
         whole = any(isinstance(one, DeleteRow) for one in batch.operations)
-        titles = self._read_back_titles(batch, read)
-        ranges = [_quoted(done.scratch_title), *(_quoted(title) for title in titles)]
-        fields = f"updatedSpreadsheet({WHOLE_FIELDS if whole else READ_FIELDS})"
+        back = plan_read_back(batch, read)
+        ranges = [quoted(done.scratch_title), *back.ranges(read)]
+        cells = READ_FIELDS if batch.is_opening else WHOLE_FIELDS if whole else BACK_FIELDS
         try:
-            body = self._api.batch_update_bytes(self._id, requests, fields=fields, response_ranges=ranges, retry="safe")
+            body = self._api.batch_update_bytes(
+                self._id, requests, fields=f"updatedSpreadsheet({cells})", response_ranges=ranges, retry="safe"
+            )
         except RequestRefusedError as refused:
             if _is_version(refused, read):
                 return None
             raise
-        return self._landed(body, batch, read, ids, scratch_id, complete=bool(titles), whole=whole)
-
-    def _read_back_titles(self, batch: Batch, read: SheetRead) -> list[str]:
-        if batch.is_opening and not read.tabs:
-            return []
-        if sum(len(tab.rows) for tab in read.tabs.values()) + len(batch.operations) > READ_BACK_ROWS:
-            return []
-        from sheetsync.sync.tabs import LAYOUTS
-
-        return [tab.title for tab in read.tabs.values()] + [LAYOUTS[role].title for role in batch.create]
+        return self._landed(body, batch, read, ids, scratch_id, back=back, whole=whole)
 
     def _landed(
         self,
@@ -128,7 +122,7 @@ class GoogleSheetsGateway:
         ids: dict[Role, int],
         scratch_id: int,
         *,
-        complete: bool,
+        back: ReadBack,
         whole: bool,
     ) -> Landed:
         try:
@@ -144,9 +138,10 @@ class GoogleSheetsGateway:
         scratch = parse_scratch(mine)
         planned = sum(1 for one in batch.operations if not hasattr(one, "at"))
         found = None
-        if complete:
-            found = parse_read(answer, self._id)
-            found = replace(found, mark=batch.mark or read.mark)
+        if not back.none and rows_stood(back, batch, read, scratch.pre):
+            found = merged(back, read, answer)
+        if found is not None:
+            found = replace(found if batch.is_opening else without_drift(found), mark=batch.mark or read.mark)
         return Landed(_padded(scratch.pre, planned), found, _whole(mine, planned) if whole else {}, scratch, ids)
 
     def whole_rows(self, scratch: ScratchTab, count: int) -> dict[int, tuple[JSONValue, ...]]:
@@ -175,10 +170,6 @@ def _whole(sheet: JSON, count: int) -> dict[int, tuple[JSONValue, ...]]:
                 cells = [{name: cell[name] for name in kept if name in cell} for cell in row.get("values", ())]
                 found[at] = tuple(cells)
     return found
-
-
-def _quoted(title: str) -> str:
-    return "'" + title.replace("'", "''") + "'"
 
 
 def _is_version(refused: RequestRefusedError, read: SheetRead) -> bool:

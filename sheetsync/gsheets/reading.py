@@ -35,6 +35,7 @@ def _fields(cell: str) -> str:
 
 
 READ_FIELDS: Final = _fields(CELL)
+BACK_FIELDS: Final = _fields(VALUES)
 WHOLE_FIELDS: Final = _fields(WHOLE)
 LIST_FIELDS: Final = (
     "spreadsheetId,properties(title),developerMetadata(metadataKey,metadataValue),"

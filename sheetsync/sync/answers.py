@@ -87,7 +87,9 @@ def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> li
             if at is not None:
                 one = operations[at]
                 assert isinstance(one, AddRow)  # noqa: S101 - told apart above
-                operations[at] = _with_status(one, status)
+                own = {} if any(one.whole) else _notes(plan, result, reasons.get((result.role, result.key), NO_REASONS))
+                texts = {column: text for column, text in own.items() if text}
+                operations[at] = replace(one, status=status, notes=texts)
             continue
         notes = _notes(plan, result, reasons.get((result.role, result.key), NO_REASONS))
         stands = result.planned[LAYOUTS[result.role].position(SYNC_STATUS)]
@@ -109,10 +111,6 @@ def _is_foreign(known: Set[str], stands: Raw, *, sure: bool) -> bool:
     if is_fixed(stands) or stands in known:
         return False
     return sure or not (isinstance(stands, str) and stands.startswith(FREE))
-
-
-def _with_status(one: AddRow, status: str) -> AddRow:
-    return replace(one, status=status)
 
 
 def _touch(plan: Plan, result: RowResult, status: str | None, notes: dict[str, str | None]) -> TouchRow:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Set
 from sheetsync.domain.firearms import closest
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import Comparison, matches
-from sheetsync.sync.decide import Mode
+from sheetsync.sync.decide import Mode, Nothing
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead
 from sheetsync.sync.kpi_rows import compare_kpi_row, missing_kpi_row
 from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
-from sheetsync.sync.outcome import Found, Plan, RowResult
+from sheetsync.sync.outcome import Found, FoundConflict, Plan, RowResult
 from sheetsync.sync.policy_rows import NOT_PUBLISHED, compare_policy_row, row_problem
 from sheetsync.sync.repairs import heal_frozen, heal_unknown, settle_lost_rows, take_away_doubles
 from sheetsync.sync.tabs import KPIS, LAYOUTS, LOCK, OWNER_ROLES, POLICY, SYNC_STATUS, Cell, Role, RowKey
@@ -181,7 +181,6 @@ def _explain_unknown(c: Comparison, role: Role, key: RowKey) -> tuple[Bad, str]:
         return Bad(
             "missing_key", f"the row has no {names[missing]}", f"fill in {names[missing]}, or delete the row"
         ), names[missing]
-    rows = c.view.tables[role] if role == POLICY else {}
     connectors = c.view.connectors()
     if key[0] not in connectors:
         meant = _meant(key[0], connectors)
@@ -189,12 +188,12 @@ def _explain_unknown(c: Comparison, role: Role, key: RowKey) -> tuple[Bad, str]:
         return Bad(
             "unknown_connector", text, f"type {meant}" if meant else "put the id back, or delete the row"
         ), names[0]
-    meant = _meant(key[1], {scope for connector, scope in rows if connector == key[0]})
+    meant = _meant(key[1], c.view.scopes.get(key[0], set()) if role == POLICY else set())
     text = f"unknown scope '{key[1]}'" + (f" (did you mean {meant})" if meant else "")
     return Bad("unknown_scope", text, "put the key back, or delete the row"), names[1]
 
 
-def _meant(word: str, known: set[str]) -> str | None:
+def _meant(word: str, known: Set[str]) -> str | None:
     folded = {fold(one): one for one in known}
     return folded.get(fold(word)) or closest(clean_text(word), known)
 
@@ -221,8 +220,9 @@ def _missing_rows(c: Comparison, role: Role, tab: TabRead | None, where: dict[Ro
             to_add.append(key)
         else:
             c.state.set_row(role, key, None)
-    if c.mode.writes or lost:
-        add_rows(c, role, tab, [key for key in to_add if c.mode.writes or key in lost])
+    to_add = [key for key in to_add if c.mode.writes or key in lost]
+    if to_add:
+        add_rows(c, role, tab, to_add)
 
 
 def add_rows(c: Comparison, role: Role, tab: TabRead | None, keys: list[RowKey]) -> None:
@@ -263,8 +263,12 @@ def _lost_values(c: Comparison, role: Role, key: RowKey, cells: tuple[Raw, ...],
 def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
     result = RowResult(role, key, None)
     for column, edit in c.view.edited_rows.get((role, key), {}).items():
+        cell = role, key, column
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
-        c.state.pending[role, key, column] = edit.draft_id
+        c.state.pending[cell] = edit.draft_id
+        c.plan.pending.append(Found(cell, "", edit.value))
+        if not isinstance(edit.theirs, Nothing):
+            c.plan.conflicts.append(FoundConflict(cell, "", edit.base, edit.value, edit.theirs))
     for column in LAYOUTS[role].names:
         answer = c.state.answers.get((role, key, column))
         if answer is not None:

@@ -166,6 +166,7 @@ class AddRow:
     lost_id: str = ""
     whole: tuple[JSONValue, ...] = ()
     known: bool = True  # is it a row that the store shows?
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 Operation = TouchRow | DeleteRow | AddRow

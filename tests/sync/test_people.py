@@ -57,9 +57,23 @@ def test_a_deleted_row_with_a_pending_edit_comes_back_with_it(desk: Any) -> None
     desk.edit(POST, "firearm_id", "firearm.read")
     desk.sync()
     desk.tab().delete_rows(4)
-    desk.sync()
+    report = desk.sync()
     assert desk.cell(POST, "firearm_id") == "firearm.read"
     assert desk.status(*POST).startswith("pending in ")
+    assert [one["value"] for one in report.to_json()["pending"]] == ["firearm.read"]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_deleted_row_in_conflict_comes_back_with_its_three_values(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    desk.set("slack", "post", "firearm.money")
+    desk.sync()
+    said = desk.status(*POST)
+    desk.tab().delete_rows(4)
+    assert desk.sync().exit_code == 3
+    assert said.startswith("conflict: firearm_id: base ")
+    assert desk.status(*POST) == said
+    assert desk.sync().calls["write"] == 0
 
 
 def test_a_renamed_tab_still_works(desk: Any) -> None:
