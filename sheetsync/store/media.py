@@ -86,6 +86,8 @@ def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], 
     """
     text = str(url)
     scheme, mark, rest = text.partition("://")
+    if not text or text == "file://":
+        raise UsageError("an empty text is no store's address", hint="'.' is this folder")
     if isinstance(url, Path) or not mark:
         return _open_folder(Path(text), create, tell)
     if scheme == "file":

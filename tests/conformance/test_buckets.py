@@ -345,6 +345,33 @@ def test_packs_gather_old_entries_and_prove_that_nothing_changed(monkeypatch: py
     assert len([key for key in asked if "/journal/" in key]) == 4  # 9, 10, 11, and the one that is not there
 
 
+USUAL_PLACES = {
+    "s3": {
+        "AWS_ENDPOINT_URL": "endpoint",
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+        "AWS_REGION": "region",
+    },
+    "azure": {
+        "AZURE_STORAGE_ENDPOINT": "endpoint",
+        "AZURE_STORAGE_ACCOUNT_NAME": "account_name",
+        "AZURE_STORAGE_ACCOUNT_KEY": "account_key",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", USUAL_PLACES)
+def test_credentials_and_addresses_are_found_in_their_usual_variables(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config: dict[str, str] = request.getfixturevalue(f"{kind}_config")
+    for variable, key in USUAL_PLACES[kind].items():
+        monkeypatch.setenv(variable, config[key])
+    with Store.open(f"{SCHEMES[kind]}://store/usual{next(_SERIAL)}") as store:
+        save_one(store, 1)
+        assert store.head() == 1
+
+
 def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("obstore", "obstore.store", "obstore.exceptions"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -138,7 +138,7 @@ def test_a_lost_format_file_is_damage_where_journals_are(named: VersionedStore, 
         Store.open(folder)
 
 
-@pytest.mark.parametrize("address", ["ftp://host/store", "http://x", "://", "S3://bucket/x"])
+@pytest.mark.parametrize("address", ["", "file://", "ftp://host/store", "http://x", "://", "S3://bucket/x"])
 def test_an_unknown_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="no store's address"):
         Store.open(address)
