@@ -9,7 +9,7 @@ edits.  Each round starts from nothing, as a cron job does: opening the spreadsh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module, metadata
 from itertools import groupby
 from pathlib import Path
@@ -327,6 +327,17 @@ Maker = Callable[[str, Path, str], Program]
 PROGRAMS: tuple[type[Sheetsync] | type[Careful], ...] = (
     Sheetsync, ClearUpdate, HandDiff, GspreadDataframe, GspreadPandas, Pygsheets,
 )  # fmt: skip
+
+
+MODULES = ("pandas", "gspread_dataframe", "gspread_pandas", "pygsheets.client", "httplib2")
+
+
+def load_modules(programs: Sequence[Maker]) -> None:
+    """Import what programs import when they first need it: it is no part of a round."""
+    if any(getattr(program, "__name__", "") in FRAMES for program in programs):
+        for name in MODULES:
+            with suppress(ImportError):
+                import_module(name)
 
 
 def version_of(program: type[Sheetsync] | type[Careful]) -> str | None:

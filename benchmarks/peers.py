@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.measure import Result
-from benchmarks.peer_programs import PROGRAMS, Maker, Program, Sheetsync, version_of
+from benchmarks.peer_programs import PROGRAMS, Maker, Program, Sheetsync, load_modules, version_of
 from benchmarks.peer_scene import (
     AFTER,
     CASES,
@@ -192,6 +192,7 @@ def compare(
     cut_off_s: float | None = None,
 ) -> Iterator[Measured | Unfinished]:  # fmt: skip
     """All programs, sizes and cases, one after the other."""
+    load_modules(makers)
     for count in counts:
         rows = table(count)
         for number, maker in enumerate(makers):
