@@ -65,7 +65,7 @@ def _late(patch: Patch, change: Any) -> None:
 
 def _as_planned(patch: Patch) -> None:
     """Take each pre-image for what was planned."""
-    patch.setattr(settle, "pre_image_cells", lambda batch, one, row: one.planned)
+    patch.setattr(settle, "pre_image_cells", lambda batch, one, *where: one.planned)
 
 
 def adopt_unchecked(patch: Patch) -> None:
