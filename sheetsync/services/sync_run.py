@@ -33,7 +33,7 @@ from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, make_drafts
+from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
@@ -273,6 +273,8 @@ class SyncRun:
         check_plan(plan, read, self.state, self.forces)
         pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)
         changes = make_drafts(catalogue, plan.events, plan.marks, pulled)
+        if self.mode.takes:
+            close_spent(view.drafts, view.live, changes)
         for event in plan.events:
             if event.edit is not None and event.connector_id in changes.ids:
                 plan.state.pending[event.cell] = changes.ids[event.connector_id]
@@ -293,7 +295,7 @@ class SyncRun:
         """Drafts, baseline and the intended batch, durable together before the sheet is told."""
         state = plan.state
         state.known = True
-        quiet = not plan.takes and replace(state, tabs=self.state.tabs) == self.state
+        quiet = not plan.takes and not changes.changed and replace(state, tabs=self.state.tabs) == self.state
         if quiet and intended is None:
             return
         state.mending = plan.mending or state.mending
@@ -382,6 +384,6 @@ class SyncRun:
         self.plan = plan
         tell_plan(self.report, plan, changes, self.ws.catalogue())
         if self.dry_run:
-            self.report.changed = bool(batch or plan.takes)
+            self.report.changed = bool(batch or plan.takes or changes.changed)
             if batch is not None:
                 count_batch(self.report, batch)

@@ -6,7 +6,7 @@ else (never published) from its newest open draft. It carries all pending edits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,10 +16,12 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import cell_loosening
 from sheetsync.errors import DefectError, InvalidContentError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.registry.live import LiveConnector
 from sheetsync.sync.decide import Nothing, PendingEdit
 from sheetsync.sync.outcome import ConflictMark, EditEvent
 from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, RowKey, role_of, title_of
 
+SPENT = "its edits were decided for what is published, and nothing was left"
 UNSET_CELLS: dict[str, CellValue] = {"firearm_id": "", "strategy_lock": False}  # what an undecided scope shows
 
 
@@ -65,6 +67,26 @@ def make_drafts(
         draft = stored.draft.model_copy(update={"conflicts": _marked(stored.draft.conflicts, own_marks)})
         changes.changed.append((draft, stored))
     return changes
+
+
+def close_spent(drafts: Mapping[str, StoredDraft], live: Mapping[str, LiveConnector], changes: DraftChanges) -> None:
+    """Close open sheet drafts in which nothing is left: their last edit was decided for what is published.
+
+    `drafts`: connector → its open sheet draft. Until a run sees it, such a draft may still be published.
+    """
+    concerned = {stored.draft.id for _, stored in changes.changed}
+    for connector, stored in sorted(drafts.items()):
+        if connector in live and stored.draft.id not in concerned and _is_spent(stored.draft):
+            closed = {"status": "superseded", "closed_reason": SPENT}
+            changes.changed.append((stored.draft.model_copy(update=closed), stored))
+
+
+def _is_spent(draft: WorkbenchDraft) -> bool:
+    """No pending edit, no open conflict, and nothing that an operator changed."""
+    if not isinstance(draft.origin, SheetOrigin) or draft.origin.edits or draft.open_conflicts():
+        return False
+    under = draft.base.policy or PolicySnapshot()
+    return draft.spec_snapshot == draft.base.spec and policy_cells(draft.policy_snapshot) == policy_cells(under)
 
 
 def _make_draft(
