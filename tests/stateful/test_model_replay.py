@@ -45,7 +45,7 @@ def test_random_histories(model: Any, replay: Any, tmp_path: Path, seed: int) ->
 
 @pytest.mark.torture
 @pytest.mark.timeout(0)
-def test_many_random_histories(model: Any, replay: Any, tmp_path: Path) -> None:
-    for seed in range(1000, 1200):
-        for at, (history, setup) in enumerate(histories(model, seed, 50)):
-            check(replay, history, tmp_path / f"{seed}-{at}", setup)
+@pytest.mark.parametrize("seed", range(1000, 1200))
+def test_ten_thousand_random_histories(model: Any, replay: Any, tmp_path: Path, seed: int) -> None:
+    for at, (history, setup) in enumerate(histories(model, seed, 50)):
+        check(replay, history, tmp_path / str(at), setup)
