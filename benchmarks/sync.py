@@ -41,6 +41,7 @@ class Case:
         arm: what the server's script is to do during it.
         holds: whether the answer is the one that was meant, given the number of rows.
         new: whether it starts from a spreadsheet that nobody pushed to.
+        after: whether it starts where the case before it ended.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Case:
     holds: Callable[[JSON, int], bool]
     arm: Callable[[LocalSheets, int], None] = lambda _server, _rows: None
     new: bool = False
+    after: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,14 @@ class Measured:
     received: int
     seconds: float
     bare_seconds: float
-    megabytes: float
-    bare_megabytes: float
+    cpu_seconds: float
+    bare_cpu_seconds: float
+    megabytes: int
+    bare_megabytes: int
 
     @property
     def ratio(self) -> float:
-        """Our time as a multiple of the bare program's."""
+        """Our time as a multiple of the bare program's; both wait for the same server."""
         return self.seconds / self.bare_seconds
 
 
@@ -93,13 +97,6 @@ def publish_all(scene: Scene, _rows: int) -> None:
     ws = scene.workspace()
     publish_others(ws, sorted(ws.catalogue().published_all()))
     ws.store.close()
-
-
-def publish_and_push_all(scene: Scene, rows: int) -> None:
-    """The same, and pushed: the pre-images of all rows stand in the scratch tab now."""
-    publish_all(scene, rows)
-    with scene.server() as server:
-        scene.command(server, "push")
 
 
 def publish_one(scene: Scene, _rows: int) -> None:
@@ -129,13 +126,16 @@ CASES = (
     Case("one cell edited: pull with feedback", "pull", edit_one, lambda a, _: edits(a) == 1),
     Case("1 % of rows edited: sync", "sync", edit_some, lambda a, n: edits(a) == n // 100),
     Case("all cells published: push", "push", publish_all, lambda a, n: written(a) == 2 * n),
-    Case("no-op sync after that push", "sync", publish_and_push_all, lambda a, _: not a["changed"]),
+    Case("no-op sync after that push", "sync", nothing, lambda a, _: not a["changed"], after=True),
     Case("one row published, a race healed: sync", "sync", publish_one, lambda a, _: bool(a["healed"]), cover),
 )
 
 
-def measure(case: Case, fresh: Scene, folder: Path, rows: int, *, runs: int) -> Measured:
-    """A case on copies of a scene, ours and the bare program by turns; the best of each."""
+def measure(case: Case, fresh: Scene, folder: Path, rows: int, *, runs: int, keep: bool = False) -> Measured:
+    """A case on copies of a scene, ours and the bare program by turns; the best of each.
+
+    With `keep`, the scene as it is after the run stays in the folder, as `after`.
+    """
     ours: list[Ran] = []
     bares: list[Ran] = []
     watch = Watch()
@@ -149,6 +149,8 @@ def measure(case: Case, fresh: Scene, folder: Path, rows: int, *, runs: int) -> 
             watch = Watch()
             server.pipeline.observers.append(watch)
             ours.append(used.command(server, case.command))
+        if keep and not (folder / "after").exists():
+            used.copy(folder / "after")
         if not case.holds(ours[-1].answer, rows):
             raise SystemExit(f"{case.name} at {rows} rows: not what was meant: {str(ours[-1].answer)[:2000]}")
         shutil.copy(acted.folder / DATA, used.folder / DATA)
@@ -156,12 +158,11 @@ def measure(case: Case, fresh: Scene, folder: Path, rows: int, *, runs: int) -> 
             bares.append(used.replay(server, watch))
         shutil.rmtree(used.folder)
     shutil.rmtree(acted.folder)
-    best, bare = (min(found, key=lambda one: one.seconds) for found in (ours, bares))
-    peak, bare_peak = (max(one.megabytes for one in found) for found in (ours, bares))
-    return Measured(
-        rows, case.name, watch.read, watch.write, watch.sent, watch.received,
-        round(best.seconds, 3), round(bare.seconds, 3), round(peak), round(bare_peak),
-    )  # fmt: skip
+    times = [round(min(one.seconds for one in found), 3) for found in (ours, bares)]
+    cpus = [round(min(one.cpu_seconds for one in found), 3) for found in (ours, bares)]
+    peaks = [round(max(one.megabytes for one in found)) for found in (ours, bares)]
+    counts = watch.read, watch.write, watch.sent, watch.received
+    return Measured(rows, case.name, *counts, *times, *cpus, *peaks)
 
 
 def compare(
@@ -174,9 +175,12 @@ def compare(
         pushed = unpushed.copy(folder / f"quiet-{rows}")
         with pushed.server() as server:
             pushed.command(server, "push")
-        for case in CASES:
-            if only in case.name:
-                yield measure(case, unpushed if case.new else pushed, folder, rows, runs=runs)
+        for case, following in zip(CASES, (*CASES[1:], CASES[0]), strict=True):
+            start = Scene(folder / "after") if case.after else unpushed if case.new else pushed
+            if only in case.name and start.folder.exists():
+                yield measure(case, start, folder, rows, runs=runs, keep=following.after)
+            if case.after:
+                shutil.rmtree(start.folder, ignore_errors=True)
         shutil.rmtree(pushed.folder)
         if kept is None:
             shutil.rmtree(unpushed.folder)
@@ -218,27 +222,30 @@ def result_of(one: Measured) -> Result:
 def markdown(results: Sequence[Measured]) -> str:
     """One table: a case's sizes one under the other, so that its growth is seen."""
     lines = [
-        "| case | rows | reads | writes | sent | received | seconds | per 1,000 rows | bare | × bare | MB (bare) |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| case | rows | reads | writes | sent | received | seconds | bare | × |"
+        " CPU | bare | per 1,000 rows | MB | bare |",
+        "|---" + 13 * "|--:" + "|",
     ]
     for case in dict.fromkeys(one.case for one in results):
         for one in (one for one in results if one.case == case):
-            each = f"{one.seconds / one.rows * 1000:.3f}"
+            each = f"{one.cpu_seconds / one.rows * 1000:.3f}"
             size = f"{one.sent / 1000:,.0f} kB | {one.received / 1000:,.0f} kB"
             lines.append(
-                f"| {case} | {one.rows:,} | {one.read} | {one.write} | {size} | {one.seconds:.2f} | {each} |"
-                f" {one.bare_seconds:.2f} | {one.ratio:.2f} | {one.megabytes:.0f} ({one.bare_megabytes:.0f}) |"
+                f"| {case} | {one.rows:,} | {one.read} | {one.write} | {size} |"
+                f" {one.seconds:.2f} | {one.bare_seconds:.2f} | {one.ratio:.2f} |"
+                f" {one.cpu_seconds:.2f} | {one.bare_cpu_seconds:.2f} | {each} |"
+                f" {one.megabytes} | {one.bare_megabytes} |"
             )
     return "\n".join(lines)
 
 
 def plot(results: Sequence[Measured], path: Path) -> None:
-    """Seconds per 1,000 rows, the multiple of the bare program, and memory, over the number of rows."""
+    """CPU seconds per 1,000 rows, the multiple of the bare program, and memory, over the number of rows."""
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
     panels: tuple[tuple[str, Callable[[Measured], float]], ...] = (
-        ("seconds per 1,000 rows", lambda one: one.seconds / one.rows * 1000),
+        ("CPU seconds per 1,000 rows", lambda one: one.cpu_seconds / one.rows * 1000),
         ("times the bare program", lambda one: one.ratio),
         ("peak memory, MB", lambda one: one.megabytes),
     )

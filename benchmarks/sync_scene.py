@@ -44,8 +44,9 @@ import json, resource, subprocess, sys, time
 began = time.perf_counter()
 done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
 took = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-print(json.dumps([done.returncode, took, peak, done.stdout, done.stderr]))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+found = [took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
+print(json.dumps([done.returncode, found, done.stdout, done.stderr]))
 """
 BARE = """
 import http.client, sys, orjson
@@ -83,9 +84,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class Ran:
-    """One cold process: its time, its largest resident set, and its answer."""
+    """One cold process: its time, what of it was spent computing, its largest resident set, and its answer."""
 
     seconds: float
+    cpu_seconds: float
     megabytes: float
     answer: dict[str, Any]
 
@@ -96,10 +98,10 @@ def run_cold(command: list[str], **environment: str) -> Ran:
     launched = subprocess.run(
         [sys.executable, "-c", LAUNCH, *command], capture_output=True, cwd=ROOT, env=bare | environment, check=True
     )
-    code, seconds, megabytes, out, err = json.loads(launched.stdout)
+    code, found, out, err = json.loads(launched.stdout)
     if code not in (0, 3):
         raise SystemExit(f"{command}: exit {code}\n{out[-2000:]}{err[-2000:]}")
-    return Ran(seconds, megabytes, json.loads(out) if out.strip() else {})
+    return Ran(*found, json.loads(out) if out.strip() else {})
 
 
 class Scene:
