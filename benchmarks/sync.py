@@ -221,11 +221,8 @@ def result_of(one: Measured) -> Result:
 
 def markdown(results: Sequence[Measured]) -> str:
     """One table: a case's sizes one under the other, so that its growth is seen."""
-    lines = [
-        "| case | rows | reads | writes | sent | received | seconds | bare | × |"
-        " CPU | bare | per 1,000 rows | MB | bare |",
-        "|---" + 13 * "|--:" + "|",
-    ]
+    names = "case rows reads writes sent received seconds bare × CPU bare CPU/1,000_rows MB bare".split()
+    lines = [f"| {' | '.join(names).replace('_', ' ')} |", "|---" + 13 * "|--:" + "|"]
     for case in dict.fromkeys(one.case for one in results):
         for one in (one for one in results if one.case == case):
             each = f"{one.cpu_seconds / one.rows * 1000:.3f}"
