@@ -28,6 +28,7 @@ from sheetsync.localsheets import LocalSheets
 
 SIZES = (1_000, 10_000, 100_000)
 BLOCKS_ABOVE = 20_000  # rows; larger tabs are read in blocks
+HEADER = "| case | rows | reads | writes | sent | received | seconds | bare | × | CPU | bare | CPU/1,000 | MB | bare |"
 JSON = dict[str, Any]
 
 
@@ -221,8 +222,7 @@ def result_of(one: Measured) -> Result:
 
 def markdown(results: Sequence[Measured]) -> str:
     """One table: a case's sizes one under the other, so that its growth is seen."""
-    names = "case rows reads writes sent received seconds bare × CPU bare CPU/1,000_rows MB bare".split()
-    lines = [f"| {' | '.join(names).replace('_', ' ')} |", "|---" + 13 * "|--:" + "|"]
+    lines = [HEADER, "|---" + 13 * "|--:" + "|"]
     for case in dict.fromkeys(one.case for one in results):
         for one in (one for one in results if one.case == case):
             each = f"{one.cpu_seconds / one.rows * 1000:.3f}"
