@@ -24,7 +24,7 @@ class Owners(SheetWorld):
         if value == row.val:
             return
         if not row.rid:
-            self.tag()
+            self.tag(row.index)
             row = next(one for one in self.grid() if one.index == row.index)
         self.covered = [c for c in self.covered if c[:2] != (row.key, row.val)]
         if sum(one.key == row.key for one in self.grid()) > 1 and row.key:
@@ -77,7 +77,7 @@ class Owners(SheetWorld):
 
     def do_undo(self, i: int) -> None:
         row = self.row(i)
-        if row:
+        if row and row.rid:
             self.do_edit(i, self.undo_to.get(row.rid, self.shown_before.get(row.rid, "")))
 
     def do_sort(self, kind: int) -> None:
@@ -138,14 +138,14 @@ class Owners(SheetWorld):
         )
         self.doubled.add(row.key or "")
         self.typed.add((row.key, row.val))
-        self.tag()
+        self.tag(at)
         self.changed()
 
     def do_own(self, i: int) -> None:
         row = self.row(i)
         if row is None:
             return
-        self.tag()
+        self.tag(row.index)
         self.batch(self.put_cell(row.index, OWN, f"own {self.now}.{i}"))
         if sum(one.key == row.key for one in self.grid()) > 1 and row.key:
             self.doubled.add(row.key)
@@ -194,6 +194,7 @@ class Owners(SheetWorld):
                 self.batch({"updateCells": {"rows": one, "fields": "userEnteredValue", "start": start}})
         pasted = self.grid()
         self.owned = {row.rid: (row.key or "", row.own) for row in pasted if row.rid}
+        self.toks = {rid: at for rid, at in self.toks.items() if rid in self.owned}
         for row in pasted:
             if row.rid in here and here[row.rid].val != row.val:
                 self.put(replace(here[row.rid], key=row.key), row.val)
@@ -201,7 +202,6 @@ class Owners(SheetWorld):
             self.decided.append((row.key, self.now))
         self.doubled |= {key for key, n in Counter(row.key for row in pasted).items() if n > 1 and key}
         self.covered.clear()
-        self.tag()
         self.changed()
 
     def grow(self, rows: int) -> None:

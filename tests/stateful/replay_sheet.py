@@ -140,14 +140,17 @@ class SheetWorld:
         start = {"sheetId": self.tab_id(), "rowIndex": row, "columnIndex": column}
         return {"updateCells": {"rows": [{"values": [cell]}], "fields": "userEnteredValue", "start": start}}
 
-    def tag(self) -> None:
-        """Give every row that holds something a name of its own, so that the checker can follow it."""
+    def tag(self, index: int) -> None:
+        """Give a row that holds something a name of its own, so that the checker can follow it.
+
+        Only rows that people touch: a row that a batch put back is told by its content until it was checked.
+        """
         tab = self.tab_id()
         if tab is None:
             return
         requests = []
         for row in self.grid():
-            if not row.rid and (row.key or row.val):
+            if row.index == index and not row.rid and (row.key or row.val):
                 self.rids += 1
                 requests.append(self.put_cell(row.index, RID, f"r{self.rids}"))
                 self.shown_before[f"r{self.rids}"] = row.val
@@ -197,7 +200,6 @@ class SheetWorld:
                 self.shown_before[rid] = self.undo_to[rid] = now.val
         for rid, row in after.items():
             self.owned[rid] = (row.key or "", row.own)
-        self.tag()
         self.changed()
         if lost is not None:
             raise lost
