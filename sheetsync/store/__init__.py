@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheetsync.store.content import Content, SourceBytes
 from sheetsync.store.copying import CopyReport, copy_store
-from sheetsync.store.fsck import Finding, FsckReport
+from sheetsync.store.findings import Finding, FsckReport
 from sheetsync.store.lease import Lease
 from sheetsync.store.names import RecordId
 from sheetsync.store.repair import fsck

@@ -140,10 +140,10 @@ class TenantBackend(Protocol):
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None if there is none (or a symbolic link stands in the way)."""
 
-    def walk(self) -> Iterator[tuple[str, str]]:
-        """(path, kind) of all files below the tenant but those of the work folder; kind is file, link or other.
+    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
+        """(path, kind) of all files below the tenant, or a folder of it, but those of the work folder.
 
-        Also of what stands where something else should, which may be a folder.
+        Kind is file, link or other. Also of what stands where something else should, which may be a folder.
         """
 
     def read_work(self, name: str) -> bytes | None:

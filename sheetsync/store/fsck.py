@@ -5,17 +5,19 @@ It reads only. `repair.py` adds what is missing and replaces what is damaged, fr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import orjson
 
-from sheetsync.domain.model import JSONValue
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import FIRST_PREV, Change, Entry, decode_line, is_whole
+from sheetsync.store.findings import Finding
 from sheetsync.store.media import parse_format
 from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
 from sheetsync.store.rebuild import rebuild_file, was_written_whole
@@ -27,71 +29,10 @@ DERIVED_NAME: Final = "index.json"
 REBUILT: Final = (
     "recoverable from the snapshots' files and proved by the journal's hashes: run 'sheetsync fsck --repair'"
 )
+UNSETTLED: Final = frozenset({"missing", "torn_line", "broken_line", "journal_gap", "journal_order", "lost_commit"})
+LOOKS: Final = 4  # where writers cannot be kept out for a moment
+LOOK_AGAIN_S: Final = 0.2
 FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that fsck found.
-
-    Attributes:
-        code: what it is, stable: torn_line, broken_line, journal_gap, journal_order, missing, truncated, changed,
-            swapped, link, misnamed, foreign, lost_commit, wrong_hash, format.
-        tenant: the tenant's folder, "" for the whole store.
-        path: the file, below the tenant.
-        message: what is wrong.
-        damage: does it break a promise? A torn last line does not: it was never acknowledged.
-        hint: what can be done.
-        repaired: `--repair` put it right.
-    """
-
-    code: str
-    tenant: str
-    path: str
-    message: str
-    damage: bool = True
-    recoverable: bool = False
-    hint: str = ""
-    repaired: bool = False
-
-    def to_json(self) -> dict[str, JSONValue]:
-        """As `fsck --json` prints it."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class FsckReport:
-    """What fsck found, and how much it looked at."""
-
-    url: str
-    store_id: str
-    tenants: tuple[str, ...]
-    commits: int
-    snapshots: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def damaged(self) -> bool:
-        """Is there damage that was not repaired?"""
-        return any(finding.damage and not finding.repaired for finding in self.findings)
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 9 for damage."""
-        return StoreDamagedError.exit_code if self.damaged else 0
-
-    def to_json(self) -> dict[str, JSONValue]:
-        """As `fsck --json` prints it."""
-        return {
-            "ok": not self.damaged,
-            "url": self.url,
-            "store_id": self.store_id,
-            "tenants": list(self.tenants),
-            "commits": self.commits,
-            "snapshots": self.snapshots,
-            "findings": [finding.to_json() for finding in self.findings],
-            "repaired": sum(finding.repaired for finding in self.findings),
-        }
 
 
 @dataclass(slots=True)
@@ -103,6 +44,8 @@ class TenantScan:
     findings: list[Finding] = field(default_factory=list)
     wanted: dict[str, tuple[str, int]] = field(default_factory=dict)  # path → (hash, entry's number)
     lines: dict[int, tuple[str, int]] = field(default_factory=dict)  # entry's number → (journal file, line in it)
+    names: list[str] = field(default_factory=list)  # files outside the journal
+    checkpoint: int = 0
     broken: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)  # journal files as they were written, where that is proved
 
@@ -130,14 +73,53 @@ def scan(backend: Backend) -> tuple[str, list[TenantScan]]:
         store.find("format", "FORMAT", what, hint="restore the file from a copy of the store")
     for name, kind in backend.strangers():
         store.find(*_stranger(name, kind), hint="move it elsewhere")
-    return store_id, [store, *(scan_tenant(name, backend.open_tenant(name)) for name in backend.folders())]
+    looks = 1 if backend.traits.lasting_leases else LOOKS
+    parts = ((name, backend.open_tenant(name)) for name in backend.folders())
+    return store_id, [store, *(scan_tenant(name, part, looks=looks) for name, part in parts)]
 
 
-def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
-    """All findings of one tenant; where journal lines can be rebuilt, what that would put right is recoverable."""
+def scan_tenant(tenant: str, part: TenantBackend, *, looks: int = 1) -> TenantScan:
+    """All findings of one tenant, beside writers who are at work: what they were about to finish is no finding.
+
+    Where no lock keeps them out for a moment, what is missing is looked for several times.
+    """
     found = _scan(tenant, part, {})
+    codes = {finding.code for finding in found.findings}
+    if codes & UNSETTLED:
+        with _no_writers(part):
+            if codes & (UNSETTLED - {"missing"}):
+                found = _scan(tenant, part, {})
+            for look in range(looks):
+                if look and any(finding.code == "missing" for finding in found.findings):
+                    time.sleep(LOOK_AGAIN_S)
+                found.findings = [finding for finding in found.findings if not _is_placed_now(found, finding)]
+    return _with_rebuilt(found)
+
+
+def scan_alone(tenant: str, part: TenantBackend) -> TenantScan:
+    """The same under `exclusive`, where nobody else writes."""
+    return _with_rebuilt(_scan(tenant, part, {}))
+
+
+@contextmanager
+def _no_writers(part: TenantBackend) -> Iterator[None]:
+    """The writers' lock, if there is one: a writer makes it first."""
+    with ExitStack() as stack:
+        if part.read_work("lock") is not None:
+            with suppress(OSError, SheetSyncError):  # a disk that is read only, or a writer who was stopped
+                stack.enter_context(part.exclusive())
+        yield
+
+
+def _is_placed_now(found: TenantScan, finding: Finding) -> bool:
+    """Was it missing only because its writer had not come to it?"""
+    return finding.code == "missing" and hash_bytes(found.read(finding.path)) == found.wanted[finding.path][0]
+
+
+def _with_rebuilt(found: TenantScan) -> TenantScan:
+    """Where journal lines can be rebuilt, what that would put right is recoverable."""
     if found.broken and (rebuilt := _rebuild(found)):
-        left = set(_scan(tenant, part, rebuilt).findings)
+        left = set(_scan(found.tenant, found.part, rebuilt).findings)
         found.findings = [
             finding if finding in left else replace(finding, recoverable=True, hint=REBUILT)
             for finding in found.findings
@@ -148,8 +130,7 @@ def scan_tenant(tenant: str, part: TenantBackend) -> TenantScan:
 
 def _rebuild(found: TenantScan) -> dict[str, bytes]:
     """The journal files with broken lines, with those lines put right that hashes prove."""
-    files = {path for path, kind in found.part.walk() if kind == "file"}
-    paths = sorted(path for path in files if path.startswith(f"{JOURNAL}/"))
+    files, paths = set(found.names), sorted(path for path, kind in found.part.walk(JOURNAL) if kind == "file")
     broken = {finding.path for finding in found.findings if finding.code == "broken_line"}
     torn = {finding.path for finding in found.findings if finding.code == "torn_line"}
     rebuilt: dict[str, bytes] = {}
@@ -170,13 +151,17 @@ def _rebuild(found: TenantScan) -> dict[str, bytes]:
 
 
 def _scan(tenant: str, part: TenantBackend, rebuilt: dict[str, bytes]) -> TenantScan:
+    """Files first, then the journal, which had their names before: a name it lacks was never committed."""
     found = TenantScan(tenant, part, rebuilt=rebuilt)
-    files = sorted(part.walk())
-    _scan_journal(found, [path for path, kind in files if kind == "file" and path.startswith(f"{JOURNAL}/")])
+    found.checkpoint = _read_checkpoint(part)
+    files = sorted(item for item in part.walk() if not item[0].startswith(f"{JOURNAL}/"))
+    journal = sorted(part.walk(JOURNAL))
+    found.names = [path for path, kind in files if kind == "file"]
+    _scan_journal(found, [path for path, kind in journal if kind == "file"])
     if not found.lines and any(is_snapshot_path(path) for path, _ in files):
         found.broken = True
         found.find("journal_gap", JOURNAL, "the journal is gone, but snapshots are there", hint=_LOST)
-    for path, kind in files:
+    for path, kind in [*journal, *files]:
         if kind != "file":
             hint = f"move it elsewhere, then {FROM_JOURNAL}" if path in found.wanted else "move it elsewhere"
             found.find(*_stranger(path, kind), hint=hint)
@@ -290,10 +275,9 @@ def _believe(found: TenantScan, path: str, entry: Entry, state: JournalState) ->
 
 def _names_beyond(found: TenantScan, number: int) -> bool:
     """Is there proof that entry `number` was acknowledged: a name that the journal lacks, or a checkpoint beyond it?"""
-    if _checkpoint_of(found) >= number:
+    if found.checkpoint >= number:
         return True
-    names = (path for path, kind in found.part.walk() if kind == "file" and not path.startswith(f"{JOURNAL}/"))
-    return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in names)
+    return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in found.names)
 
 
 def _scan_file(found: TenantScan, path: str) -> None:
@@ -339,16 +323,16 @@ def _explain_changed(found: TenantScan, path: str, data: bytes) -> tuple[str, st
     return "changed", f"was changed: {flipped} byte{'s' * (flipped != 1)} differ from what was saved"
 
 
-def _checkpoint_of(found: TenantScan) -> int:
+def _read_checkpoint(part: TenantBackend) -> int:
     try:
-        return int(orjson.loads(found.part.read_work(CHECKPOINT) or b'{"upto":0}')["upto"])
+        return int(orjson.loads(part.read_work(CHECKPOINT) or b'{"upto":0}')["upto"])
     except (ValueError, KeyError, TypeError):
         return 0
 
 
 def _scan_checkpoint(found: TenantScan) -> None:
     """The checkpoint knows how far the journal went at least."""
-    upto, last = _checkpoint_of(found), max(found.lines, default=0)
+    upto, last = found.checkpoint, max(found.lines, default=0)
     if upto > last:
         found.broken = True
         found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=_LOST)

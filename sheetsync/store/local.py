@@ -326,9 +326,11 @@ class LocalTenant:
         except (FileNotFoundError, NotADirectoryError, StoreDamagedError):
             return None
 
-    def walk(self) -> Iterator[tuple[str, str]]:
+    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
         """All files below the tenant but those of the work folder, and whatever is neither file nor folder."""
-        todo = [""]
+        todo = [below]
+        if below and self._files.kind(f"{self._folder}/{below}") != "folder":
+            return
         while todo:
             folder = todo.pop()
             for name in sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/"))):

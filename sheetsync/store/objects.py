@@ -251,10 +251,10 @@ class ObjectTenant:
         """An object's bytes."""
         return self._objects.get(f"{self._folder}/{path}")
 
-    def walk(self) -> Iterator[tuple[str, str]]:
+    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
         """All objects but those of the work folder."""
         prefix = f"{self._folder}/"
-        for key in self._objects.list(prefix):
+        for key in self._objects.list(prefix + (f"{below}/" if below else "")):
             path = key[len(prefix) :]
             if not path.startswith(f"{WORK}/"):
                 yield path, "file"

@@ -12,7 +12,8 @@ from pathlib import Path
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.backend import TenantBackend
 from sheetsync.store.entry import Change
-from sheetsync.store.fsck import Finding, FsckReport, TenantScan, read_entry, repairable, scan, scan_tenant
+from sheetsync.store.findings import Finding, FsckReport
+from sheetsync.store.fsck import TenantScan, read_entry, repairable, scan, scan_alone, scan_tenant
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
 
 
@@ -54,7 +55,7 @@ def _with_journal_repaired(found: TenantScan) -> TenantScan:
 def repair_journal(tenant: str, part: TenantBackend) -> None:
     """Put the journal's lines right that hashes prove."""
     with part.exclusive():  # looked at again under the lock: writers may have added lines meanwhile
-        for path, data in scan_tenant(tenant, part).rebuilt.items():
+        for path, data in scan_alone(tenant, part).rebuilt.items():
             part.replace_journal(path.rpartition("/")[2], data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, StaleSnapshotError
-from sheetsync.store import Store, VersionedStore, fsck, posix
+from sheetsync.store import Store, VersionedStore, copy_store, fsck, posix
 from sheetsync.store.backend import Holder
+from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_format
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
@@ -151,3 +153,61 @@ def test_removing_the_work_folder_under_running_writers_loses_nothing(folder: Pa
     assert one.save("alpha", {"n": 6}).version == 6
     assert [s.version for s in other.history("alpha")] == [1, 2, 3, 4, 5, 6]
     assert fsck(folder).findings == ()
+
+
+def test_fsck_and_copies_beside_busy_writers_find_nothing(folder: Path, tmp_path: Path) -> None:
+    Store.open(folder).close()
+    until = time.monotonic() + 4.0
+    pids = []
+    for who in range(2):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                named = VersionedStore(RequestContext(user=f"user{who}"), url=folder)
+                number = 0
+                while time.monotonic() < until:
+                    number += 1
+                    named.save(f"r{number % 7}", {"n": number, "pad": "x" * 3000})
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    looks = 0
+    while time.monotonic() < until - 0.5:
+        looks += 1
+        assert fsck(folder, repair=looks % 3 == 0).findings == ()
+        copied = copy_store(folder, tmp_path / f"copy{looks}")
+        assert copied.commits == copied.snapshots
+    for pid in pids:
+        os.waitpid(pid, 0)
+    assert looks > 1
+    assert fsck(folder).findings == ()
+
+
+def test_fsck_of_a_bucket_beside_a_writer_finds_nothing() -> None:
+    objects = MemoryObjects()
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    done = threading.Event()
+
+    def write() -> None:
+        named = VersionedStore(CTX, store=store)
+        for number in range(400):
+            named.save(f"r{number % 7}", {"n": number})
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        _, scans = scan(ObjectBackend(objects, "x", cheap=True))
+        assert [finding for found in scans for finding in found.findings] == []
+    writer.join()
+
+
+def test_fsck_waits_for_nobody_who_was_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = VersionedStore(CTX, url=folder)
+    path = folder / "default" / named.save("alpha", {"n": 1}).path
+    path.unlink()
+    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    stopped = PosixFileSystem(folder)
+    with stopped.lock("default/.store/lock"):
+        assert [finding.code for finding in fsck(folder).findings] == ["missing"]
+    stopped.close()
