@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
@@ -62,6 +62,11 @@ def pick_known_tabs(read: SheetRead, marks: dict[Role, TabMark]) -> SheetRead:
     return replace(read, tabs=tabs, doubled=tuple(doubled))
 
 
+def without_tabs(read: SheetRead, roles: Set[Role]) -> SheetRead:
+    """The read without some of our tabs."""
+    return replace(read, tabs={role: tab for role, tab in read.tabs.items() if role not in roles}) if roles else read
+
+
 def doubled_problems(read: SheetRead) -> list[Problem]:
     """A copy of a tab of ours in the same spreadsheet: what people write there is not read."""
     return [
@@ -81,7 +86,10 @@ def doubled_problems(read: SheetRead) -> list[Problem]:
 def mend_drift(
     read: SheetRead, view: View, plan: Plan, headers: Mapping[Role, Mapping[str, int]], firearms: tuple[str, ...]
 ) -> None:
-    """Plan what push mends besides cells, and report it: validations, protections, headers, tabs that are missing."""
+    """Plan what push mends besides cells, and report it: validations, protections, headers, tabs that are missing.
+
+    `read`: without tabs that only now become ours; all of them is set anyway, and nobody took anything away.
+    """
     state = plan.state
     plan.mended += _mended_tabs(read, state, headers)
     whole = {*headers, *unprotected(read)}  # all of it is set again there
