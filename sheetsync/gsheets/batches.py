@@ -27,13 +27,17 @@ INT31: Final = 0x7FFFFFFF
 
 @dataclass
 class Place:
-    """Where a tab of ours is, or will be: its sheetId, its columns, its rows and columns in the grid."""
+    """Where a tab of ours is, or will be: its sheetId, its columns, its rows and columns in the grid.
+
+    `own`: people's columns by header; written only to put back what a write of ours covered there.
+    """
 
     sheet_id: int
     columns: dict[str, int]
     rows: int
     width: int
     created: bool = False
+    own: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,7 +103,8 @@ def _places(batch: Batch, read: SheetRead, sheet_ids: dict[Role, int]) -> dict[R
             places[role] = Place(sheet_ids[role], columns, rows, len(columns), created=True)
         elif tab is not None:
             columns = batch.headers.get(role) or own_columns(tab)
-            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count)
+            own = {text: at for at, text in enumerate(tab.headers) if text and text not in columns}
+            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count, own=own)
     return places
 
 
@@ -132,7 +137,8 @@ def _metadata(sheet_id: int, role: Role) -> JSON:
 def _copied_width(one: TouchRow | DeleteRow, place: Place) -> int:
     if isinstance(one, DeleteRow):
         return place.width
-    return max(place.columns.values()) + 1 - min(place.columns.values())
+    end = max(place.columns.values()) + 2  # one more: where our last column stands if somebody inserts one before it
+    return min(end, place.width) - min(place.columns.values())
 
 
 def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: dict[Role, Place]) -> list[JSON]:
@@ -238,9 +244,9 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
         if one.status is not None and SYNC_STATUS in place.columns:
             values[SYNC_STATUS] = one.status
         cells += [
-            (one.role, place.columns[name], one.index, cell_data(value))
+            (one.role, at, one.index, cell_data(value))
             for name, value in values.items()
-            if name in place.columns
+            if (at := place.columns.get(name, place.own.get(name))) is not None
         ]
         notes += _notes(place, one.index, one.notes)
     cells.sort(key=lambda cell: cell[:3])

@@ -34,7 +34,7 @@ from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts
-from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs
+from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
     AddRow,
@@ -54,6 +54,7 @@ from sheetsync.sync.safety import (
     check_plan,
     check_size,
     check_unmarked,
+    lacks_headers,
     version_stop,
 )
 from sheetsync.sync.settle import Settled, settle
@@ -131,6 +132,8 @@ class SyncRun:
             again = self._compare_and_write(lease, read, last=attempt == ATTEMPTS - 1)
             if again is None:
                 return
+            if lacks_headers(again) or is_foreign(self.state, again):
+                break  # somebody renamed a header meanwhile, or restored a version: the next run stops and says so
             read = again
         if self.state.debts or self.state.lost_rows:
             tell_race(self.report, self.state)
@@ -286,7 +289,8 @@ class SyncRun:
         plan.problems += doubled_problems(read)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         if self.mode.writes:
-            mend_drift(read, view, plan, self.headers, self.ws.firearms.ids())
+            known = without_tabs(read, {role for role, _ in self.unmarked})
+            mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
         plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes)
         check_size(plan, read)
         return plan, changes

@@ -72,4 +72,5 @@ def journal_details(plan: Plan) -> dict[str, object]:
 def settled_details(done: Settled) -> dict[str, object]:
     """What the journal keeps of a batch that landed: rows it removed, and edits of ours that it covered."""
     found: dict[str, object] = {"removed_rows": done.removed_rows} if done.removed_rows else {}
+    found |= {"covered": done.covered} if done.covered else {}
     return found | ({"overwritten": [one.to_json() for one in done.overwritten]} if done.overwritten else {})

@@ -18,7 +18,14 @@ from sheetsync.sync.kpi_rows import compare_kpi_row, missing_kpi_row
 from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
 from sheetsync.sync.outcome import Found, FoundConflict, Plan, RowResult
 from sheetsync.sync.policy_rows import NOT_PUBLISHED, compare_policy_row, row_problem
-from sheetsync.sync.repairs import heal_frozen, heal_unknown, settle_lost_rows, take_away_doubles
+from sheetsync.sync.repairs import (
+    heal_astray,
+    heal_frozen,
+    heal_unknown,
+    owes_its_key,
+    settle_lost_rows,
+    take_away_doubles,
+)
 from sheetsync.sync.tabs import KPIS, LAYOUTS, LOCK, OWNER_ROLES, POLICY, SYNC_STATUS, Cell, Role, RowKey
 from sheetsync.sync.view import Row, View
 
@@ -125,6 +132,9 @@ def is_merged(tab: TabRead, row: RowRead) -> bool:
 def _compare_row(c: Comparison, tab: TabRead, row: RowRead, where: dict[RowKey, list[RowRead]]) -> None:
     layout = LAYOUTS[tab.role]
     key, bad = _key_of(row, layout.key_width)
+    if owes_its_key(c, tab.role, key):  # its key comes back first; the next comparison sees the row again
+        heal_unknown(c, tab, row, key)
+        return
     if len(where.get(key, ())) > 1 and any(key):
         heal_frozen(c, tab, row, where[key])
         row_problem(c, tab, row, key, TWICE, layout.names[0])
@@ -137,8 +147,10 @@ def _compare_row(c: Comparison, tab: TabRead, row: RowRead, where: dict[RowKey, 
         row_problem(c, tab, row, key, bad, layout.names[0])
         return
     if tab.role == POLICY and key in c.view.tables[POLICY]:
+        heal_astray(c, tab, row, key)
         compare_policy_row(c, tab, row, key)
     elif tab.role == KPIS and (key[0] in c.view.connectors() or c.state.row(KPIS, key) is None) and all(key):
+        heal_astray(c, tab, row, key)
         compare_kpi_row(c, tab, row, key)
     else:
         _unknown_row(c, tab, row, key)

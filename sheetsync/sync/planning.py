@@ -15,6 +15,7 @@ from sheetsync.sync.drift import unprotected
 from sheetsync.sync.epoch import next_token
 from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Mark, Operation, SheetRead, TouchRow
 from sheetsync.sync.outcome import Plan
+from sheetsync.sync.shifted import header_touches
 from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role
 
 Touched = TypeVar("Touched", TouchRow, DeleteRow)
@@ -53,7 +54,12 @@ def plan_batch(
     wanted = bool(plan.operations or create or adopt or repair or rules or mark or read.staging)
     if not (read.scratch or supposed) or not (wanted or (state.accept and writes)):
         return None  # a pull of a spreadsheet never set up has nobody to tell
-    touches = _in_order(one for one in plan.operations if isinstance(one, TouchRow))
+    touches = _in_order(
+        (
+            *header_touches(read, plan.operations, but={*structure.headers, *adopt}),
+            *(one for one in plan.operations if isinstance(one, TouchRow)),
+        )
+    )
     deletes = _in_order(one for one in plan.operations if isinstance(one, DeleteRow))
     adds = tuple(one for one in plan.operations if isinstance(one, AddRow))
     operations: tuple[Operation, ...] = (*touches, *deletes, *adds)

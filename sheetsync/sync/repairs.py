@@ -6,10 +6,11 @@ How damage is found is in `settle`; cells of known rows are healed in `cells`.
 from __future__ import annotations
 
 from sheetsync.sync.baseline import Debt, PutBack
-from sheetsync.sync.cells import Comparison, cell_name, plain, raw_same
+from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_same
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, TabRead, TouchRow
+from sheetsync.sync.normalize import shown
 from sheetsync.sync.outcome import Found
-from sheetsync.sync.tabs import LAYOUTS, Role, RowKey
+from sheetsync.sync.tabs import LAYOUTS, SYNC_STATUS, Role, RowKey
 
 Where = dict[RowKey, list[RowRead]]
 
@@ -24,6 +25,10 @@ def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: i
         where = {}
         for row in rows:
             where.setdefault(row.cells[:width], []).append(row)  # type: ignore[arg-type]
+    for row in rows if c.state.debts else ():
+        key = _key_before(c, tab, row, width)
+        if key is not None:
+            where.setdefault(key, []).append(row)
     if not c.state.put_back:
         return rows, where
     gone: set[int] = set()
@@ -49,6 +54,55 @@ def _same_own(row: RowRead, back: PutBack) -> bool:
     )
 
 
+def _key_before(c: Comparison, tab: TabRead, row: RowRead, width: int) -> RowKey | None:
+    """The key of a row before a write of ours fell on it, as columns had moved; None if none did."""
+    names, key = LAYOUTS[tab.role].names, row.cells[:width]
+    owed = {debt.cell[2]: debt for debt in debts_of(c.state, tab.role, _text_key(key)) if debt.cell[2] in names[:width]}
+    parts = [owed[name].covered if name in owed and raw_same(owed[name].left, raw) else raw
+             for name, raw in zip(names, key, strict=False)]  # fmt: skip
+    before = _text_key(tuple(parts))
+    return before if before != _text_key(key) else None
+
+
+def _text_key(key: tuple[Raw, ...]) -> RowKey:
+    return tuple(part if isinstance(part, str) else shown(part) for part in key)
+
+
+def owes_its_key(c: Comparison, role: Role, key: RowKey) -> bool:
+    """Did a write of ours fall on the key of this row?"""
+    names = LAYOUTS[role].names[: LAYOUTS[role].key_width]
+    return any(debt.cell[2] in names for debt in debts_of(c.state, role, key))
+
+
+def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
+    """Put back what stood in keys, answers and people's own columns where our write fell, as columns had moved."""
+    layout, sets = LAYOUTS[tab.role], {}
+    for debt in debts_of(c.state, tab.role, key):
+        name = debt.cell[2]
+        if name in layout.owned_names:
+            continue
+        stands = _standing(tab, row, name)
+        covered = plain(debt.covered)
+        if stands is not None and raw_same(stands, debt.left):
+            sets[name] = covered
+        else:
+            c.state.debts = drop_debts(c.state.debts, [debt])
+        if debt.covered != "" and name != SYNC_STATUS:
+            c.plan.healed.append(Found(debt.cell, cell_name(tab, row, name), covered, "our write had covered it"))
+    if sets:
+        c.plan.operations.append(
+            TouchRow(tab.role, row.index, _text_key(row.cells[: layout.key_width]), row.cells, sets)
+        )
+
+
+def _standing(tab: TabRead, row: RowRead, name: str) -> Raw | None:
+    """What stands under a header in this row; None if there is no such column any more."""
+    if name in LAYOUTS[tab.role].names:
+        return row.cells[LAYOUTS[tab.role].position(name)]
+    at = next((at for at, text in enumerate(tab.headers) if text == name), None)
+    return None if at is None else dict(row.own).get(at, "")
+
+
 def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:
     """A doubled key is frozen, but what we damaged in it is put back."""
     _heal(c, tab, row, twins[0].cells, twins)
@@ -62,6 +116,7 @@ def heal_unknown(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None
 
 def _heal(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], twins: list[RowRead]) -> None:
     layout = LAYOUTS[tab.role]
+    heal_astray(c, tab, row, _text_key(key[: layout.key_width]))
     owed = [debt for debt in c.state.debts if debt.cell[0] == tab.role and debt.cell[1] == key[: layout.key_width]]
     sets = {}
     for column in layout.owned:

@@ -103,6 +103,12 @@ def check_unmarked(read: SheetRead, answer: Answer | None) -> list[tuple[Role, i
     return found
 
 
+def lacks_headers(read: SheetRead) -> bool:
+    """Is a header of an owners' tab gone or renamed?"""
+    tabs = (tab for role, tab in read.tabs.items() if role in OWNER_ROLES)
+    return any(name not in tab.columns for tab in tabs for name in LAYOUTS[tab.role].names)
+
+
 def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Role, dict[str, int]]:
     """Columns to be written again where a header is gone or renamed: role → column → index.
 

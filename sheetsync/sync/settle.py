@@ -18,6 +18,7 @@ from sheetsync.sync.epoch import OPEN, seal_of
 from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, TouchRow
 from sheetsync.sync.normalize import shown
 from sheetsync.sync.outcome import PUT_BACK, Found
+from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
 Pre = tuple[tuple[Raw, ...], ...]
@@ -30,6 +31,7 @@ class Settled:
 
     state: SyncState
     removed_rows: list[JSONValue] = field(default_factory=list)
+    covered: list[JSONValue] = field(default_factory=list)  # what stood where columns had moved
     overwritten: list[Found] = field(default_factory=list)  # what others had put into cells of ours meanwhile
     damaged: int = 0
 
@@ -51,18 +53,28 @@ def settle(
     new = state.copy()
     new.token, new.seal, new.top = batch.token, seal_of(pre), max(state.top, batch.token.epoch)
     done = Settled(new)
+    moved = moved_headers(batch, pre)
     for at, one in enumerate(batch.planned):
         row = pre[at] if at < len(pre) else ()
-        if isinstance(one, TouchRow):
-            _settle_touch(done, state, batch, one, pre_image_cells(batch, one, row))
+        if is_header(one):
+            continue
+        shifted = one.role in moved and columns_then(one.role, moved[one.role])
+        got = cells_under(one.role, shifted, 0, row) if shifted else pre_image_cells(batch, one, row)
+        if isinstance(one, DeleteRow):
+            _settle_delete(done, batch, one, got, whole.get(at, ()), tables, at)
+        elif one.role in moved:
+            _owe(done, debts_of_touch(batch, one, row, moved[one.role]))
         else:
-            _settle_delete(done, batch, one, pre_image_cells(batch, one, row), whole.get(at, ()), tables, at)
+            _settle_touch(done, state, batch, one, got)
     for role in batch.all_of:
         for key, values in tables.get(role, {}).items():
             new.set_row(role, key, values)
     for role, key, text in batch.said:
         new.say(role, key, text)
     for add in batch.adds:
+        if add.role in moved:
+            _owe(done, debts_of_add(batch, add, moved[add.role]))
+            continue
         _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
     new.rules = batch.rules or new.rules
@@ -74,9 +86,23 @@ def settle(
 def pre_image_cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
     """A pre-image in the layout's order. Touched rows were copied from our first column on, deleted ones whole."""
     columns = batch.columns.get(one.role, {})
-    start = min(columns.values(), default=0) if isinstance(one, TouchRow) else 0
-    places = [columns[name] - start if name in columns else -1 for name in LAYOUTS[one.role].names]
+    return cells_under(one.role, columns, min(columns.values(), default=0) if isinstance(one, TouchRow) else 0, row)
+
+
+def cells_under(role: Role, columns: Mapping[str, int], start: int, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
+    """The cells of a row, copied from column `start` on, in the layout's order."""
+    places = [columns[name] - start if name in columns else -1 for name in LAYOUTS[role].names]
     return tuple(row[at] if 0 <= at < len(row) else "" for at in places)
+
+
+def _owe(done: Settled, debts: list[Debt]) -> None:
+    """Columns had moved: what was written fell on other cells; the base moves nowhere, so that it is written again."""
+    done.covered += [
+        {"tab": LAYOUTS[one.cell[0]].title, "row_key": list(one.cell[1]), "column": one.cell[2],
+         "covered": raw_to_json(one.covered)} for one in debts if one.covered != ""
+    ]  # fmt: skip
+    done.state.debts = (*done.state.debts, *(one for one in debts if not raw_same(one.left, one.covered)))
+    done.damaged += len(debts)
 
 
 def _key(role: Role, cells: tuple[Raw, ...]) -> RowKey:
@@ -107,8 +133,11 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
     if one.role not in OWNER_ROLES:
         return
     for column, value in one.sets.items():
-        at = layout.position(column)
         cell = (one.role, one.key, column)
+        if column not in layout.owned_names:  # put back, where columns had moved: no base speaks of it
+            new.debts = tuple(debt for debt in new.debts if not (same_row and debt.cell == cell))
+            continue
+        at = layout.position(column)
         left: Raw = "" if value is None else value
         base = old.value(cell)
         started = one.started.get(column)

@@ -127,7 +127,8 @@ class Office:
                 self.owners.do_remark(tab, row)
         self.owners.do_own_tab()
         self.ledger.noted_read()
-        self.ledger.know_read()
+        self.ledger.know_read(self.promises.taken)
+        self.ledger.theirs = self.ledger.look()
 
     # -- anybody's act
 
@@ -264,7 +265,7 @@ class Office:
         finally:
             self.running = False
         if outcome.name in ("done", "dry") and self.set_up:
-            self.ledger.know_read()
+            self.ledger.know_read(self.promises.taken)
         if outcome.name == "dry" and not happenings and self.book.as_text() != before:
             raise Violation("dry run", "it wrote")
         if outcome.name == "stop" and not happenings and self.set_up and self.book.as_text() != before:

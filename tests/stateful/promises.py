@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -66,6 +66,8 @@ class Ledger:
     doubled: set[tuple[str, RowKey]] = field(default_factory=set)
     forgiven: set[Cell] = field(default_factory=set)
     last_read: Look = field(default_factory=dict)
+    read_headers: dict[str, dict[str, int]] = field(default_factory=dict)
+    theirs: dict[tuple[str, str], Line] = field(default_factory=dict)  # each row as people left it: keys and own cells
     batches: int = 0
 
     def look(self) -> Look:
@@ -83,8 +85,13 @@ class Ledger:
 
     def _note_people(self, before: Look, after: Look) -> None:
         now = self.now()
+        for place, line in after.items():
+            was = before.get(place)
+            if place in self.theirs or was is None or replace(was, index=line.index) != line:
+                self.theirs[place] = merged(self.theirs.get(place), was, line)
         for place, line in before.items():
             if place not in after:
+                self.theirs.pop(place, None)
                 self._touch(line)
                 for column in EDITABLE[place[0]]:
                     self.typed.pop((*place, column), None)
@@ -140,13 +147,17 @@ class Ledger:
     def noted_read(self) -> None:
         """The engine read the sheet: values typed back to what it saw are no edits."""
         self.last_read = self.look()
+        self.read_headers = {tab: self.book.headers(tab) for tab in TABS}
 
-    def know_read(self) -> None:
-        """What was read was compared: a run came to its end."""
+    def know_read(self, taken: Callable[[Cell, Value], bool]) -> None:
+        """A run came to its end: what it read was compared. What it did not take in leaves no trace in the baseline."""
         for place, line in self.last_read.items():
             for column in EDITABLE[place[0]]:
-                if column in line.cells:
-                    self.known[*place, column] = line.cells[column]
+                spot = (*place, column)
+                if column in line.cells and (
+                    spot not in self.typed or taken(Cell(place[0], line.key, column), line.cells[column])
+                ):
+                    self.known[spot] = line.cells[column]
 
     def delivered(self, before: Look) -> None:
         """A batch landed, and nothing else happened meanwhile: whatever changed in owners' cells was our doing."""
@@ -156,9 +167,8 @@ class Ledger:
             if there is None:
                 self._gone(place, line)
                 continue
-            if there.key != line.key:
-                raise Violation("people's columns", f"{place} stood on {line.key}, and stands on {there.key}")
-            self._own_cells(place, line, there)
+            if self.read_headers.get(place[0]) == self.book.headers(place[0]):  # else it is healed, and checked at rest
+                self.check_row(place, there)
             for column in EDITABLE[place[0]]:
                 value, old = there.cells.get(column, ""), line.cells.get(column, "")
                 if not same(value, old):
@@ -180,20 +190,41 @@ class Ledger:
         if one is not None:
             self.covered.append(one)
 
-    def _own_cells(self, place: tuple[str, str], before: Line, after: Line) -> None:
-        for name, value in before.own.items():
-            if not same(after.own.get(name, ""), value):
-                raise Violation(
-                    "people's columns", f"{name!r} of {before.key}: {value!r} became {after.own.get(name)!r}"
-                )
-        for name, note in before.notes.items():
-            if not note.startswith("sheetsync: ") and after.notes.get(name) != note:
-                raise Violation(
-                    "people's notes", f"{name!r} of {before.key}: {note!r} became {after.notes.get(name)!r}"
-                )
-        for name, colour in before.colours.items():
-            if after.colours.get(name) != colour:
-                raise Violation("people's formats", f"{place} {name!r}: {colour} became {after.colours.get(name)}")
+    def check_row(self, place: tuple[str, str], line: Line) -> None:
+        """A row is where people left it, with their own cells, notes and colours."""
+        left = self.theirs.get(place)
+        if left is None:
+            return
+        if left.key != line.key:
+            raise Violation("people's columns", f"{place} stood on {left.key}, and stands on {line.key}")
+        for name, value in left.own.items():
+            if not same(line.own.get(name, ""), value):
+                raise Violation("people's columns", f"{name!r} of {left.key}: {value!r} became {line.own.get(name)!r}")
+        for name, note in left.notes.items():
+            if not note.startswith("sheetsync: ") and line.notes.get(name) != note:
+                raise Violation("people's notes", f"{name!r} of {left.key}: {note!r} became {line.notes.get(name)!r}")
+        for name, colour in left.colours.items():
+            if line.colours.get(name) != colour:
+                raise Violation("people's formats", f"{place} {name!r}: {colour} became {line.colours.get(name)}")
+
+
+def merged(left: Line | None, before: Line | None, after: Line) -> Line:
+    """A row as people left it, after one more act of theirs: what the act did not change is as they left it before."""
+    if left is None or before is None:
+        return after
+    return replace(
+        after,
+        own=_changed(left.own, before.own, after.own),
+        notes=_changed(left.notes, before.notes, after.notes),
+        colours=_changed(left.colours, before.colours, after.colours),
+        key=left.key if before.key == after.key else after.key,
+    )
+
+
+def _changed(left: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    names = dict.fromkeys((*left, *after))
+    kept = {name: left.get(name) if before.get(name) == after.get(name) else after.get(name) for name in names}
+    return {name: value for name, value in kept.items() if value is not None}
 
 
 def same(one: Value | None, other: Value | None) -> bool:
@@ -252,6 +283,13 @@ class Promises:
                 continue
             if not (self._in_draft(one, drafts) or self._was_published(one) or self._in_journal(one)):
                 raise Violation("lost", f"{one.value!r}, typed into {one.cell} at {one.at:%X}, is nowhere")
+
+    def taken(self, cell: Cell, value: Value) -> bool:
+        """Is this value in a draft, or what is published?"""
+        if alike(self.published_cells().get(cell), value):
+            return True
+        drafts = self.ws.catalogue().drafts(None)
+        return any(cell in edits and alike(edits[cell], value) for edits in (edits_of(one.draft) for one in drafts))
 
     def _in_draft(self, one: Typed, drafts: list[WorkbenchDraft]) -> bool:
         return any(
@@ -477,12 +515,13 @@ class Promises:
         """Rows that a batch deleted came back with their own cells, or their content is in the journal."""
         journal = json.dumps([dict(commit.details) for commit in self.ws.store.log()])
         here = self.ledger.look()
+        for place, line in here.items():
+            self.ledger.check_row(place, line)
         for place, line in self.ledger.removed.items():
             own = {name: value for name, value in line.own.items() if value != ""}
             if place in here:
-                if here[place].key != line.key:
-                    raise Violation("people's columns", f"{own} of {line.key} came back on {here[place].key}")
-            elif not all(json.dumps(value) in journal for value in own.values()):
+                continue
+            if not all(json.dumps(value) in journal for value in own.values()):
                 raise Violation("people's columns", f"{own} of {line.key} in {place[0]} is gone")
 
 

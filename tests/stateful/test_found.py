@@ -1,0 +1,40 @@
+"""Histories that once broke a promise, found by `test_office.py` and `test_interruptions.py`; they do not any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sheetsync.localsheets import LocalSheets
+from tests.stateful.book import KPIS, POLICY
+from tests.stateful.office import Office
+from tests.stateful.people import Act
+from tests.stateful.test_interruptions import BUSY
+
+MEANWHILE = "before", 1  # between our read and our write
+FOUND: dict[str, list[Act]] = {
+    # our write fell into the inserted column and beside it, into keys even; what it covered was nowhere
+    "a column inserted before a write": [
+        ("operator", "set", "alpha", "s1", True),
+        ("cron", "sync", [(*MEANWHILE, ("owner", "add_column", POLICY, 0))], 0.0),
+    ],
+    "a column inserted before a row is added": [
+        *BUSY, ("cron", "sync", [(*MEANWHILE, ("owner", "add_column", KPIS, 1))], 0.0),
+    ],
+    # the read that was to heal a race lacked a column; its cells were taken for cleared, a pending edit for withdrawn
+    "a header renamed before a write": [
+        *BUSY, ("cron", "sync", [("after", 0, ("owner", "rename_header", POLICY, 2))], 0.0),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_once_broken_holds(tmp_path: Path, name: str) -> None:
+    with LocalSheets(pages=False) as server:
+        office = Office(server, tmp_path)
+        try:
+            office.play(FOUND[name])
+            office.settle()
+        finally:
+            office.close()
