@@ -86,6 +86,7 @@ def test_an_unmarked_tab_of_our_name(empty: Any) -> None:
     report = empty.sync(forces=empty.force(adopt=True))
     assert [(one.base, one.value) for one in report.drafts[0].edits] == [("firearm.read", "firearm.money")]
     assert empty.status(*POST).startswith("pending in ")
+    assert report.healed == []
     assert empty.row("slack", "read")
     assert empty.sync().calls["write"] == 0
 
