@@ -56,13 +56,13 @@ def test_a_race_on_the_written_row_takes_no_other_read(hundred: Any) -> None:
 @pytest.mark.parametrize("what", ["row above", "column between", "sorted", "row deleted"])
 def test_rows_or_columns_that_moved_are_read_again(hundred: Any, what: str) -> None:
     """What is remembered of the rows would be wrong: nothing is healed by it."""
+    tab = hundred.tab().id
     acts: dict[str, Any] = {
         "row above": lambda owner: owner.insert_rows(TITLE, 3, 1),
         "column between": lambda owner: insert_column(owner, tab, 2),
         "sorted": lambda owner: owner.sort(TITLE, "B", "desc"),
         "row deleted": lambda owner: owner.delete_rows(TITLE, 3, 1),
     }
-    tab = hundred.tab().id
     before = {row[1]: row[2:4] for row in hundred.values()[1:]}
     hundred.set("big", "scope050", "firearm.money")
     during_the_write(hundred, acts[what])
