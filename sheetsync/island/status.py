@@ -27,10 +27,14 @@ _WORST_FIRST: Final[tuple[NodeStatus, ...]] = ("blocked", "pending", "graded", "
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What there is to judge a connector's tools by: drafts that propose them or made them live, newest first."""
+    """What there is to judge a connector's tools by: drafts that propose them or made them live, newest first.
+
+    `verified` are the ids of those whose content is what was verified: worked out once, not for each tool.
+    """
 
     drafts: tuple[tuple[WorkbenchDraft, datetime], ...] = ()
     retired: bool = False
+    verified: frozenset[str] = frozenset()
 
     def newest_at(self) -> datetime | None:
         """The newest time among the drafts' snapshots."""
@@ -44,7 +48,12 @@ def gather_evidence(catalogue: Catalogue, namespace: str) -> Evidence:
     if published is not None and not published.retired:
         stored.append(catalogue.draft(published.component.draft_id))
     drafts = tuple((one.draft, one.snapshot.saved_at) for one in stored)
-    return Evidence(drafts, retired=published is not None and published.retired and not stored)
+    verified = frozenset(draft.id for draft, _ in drafts if _is_verified(draft))
+    return Evidence(drafts, published is not None and published.retired and not stored, verified)
+
+
+def _is_verified(draft: WorkbenchDraft) -> bool:
+    return draft.validation is not None and draft.validation.content_hash == draft.content_hash()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ def tool_state(scope: str, tool: JSONValue, evidence: Evidence) -> NodeState:
     if not having:
         return NodeState("blocked", reason=RETIRED if evidence.retired else NO_DRAFT)
     for draft in having:
-        if draft.validation is not None and draft.validation.content_hash == draft.content_hash():
+        if draft.id in evidence.verified:
             if _has_findings(scope, draft):
                 return NodeState("graded", WITH_FINDINGS, ref=draft.id)
             return NodeState("stable", CLEAN, ref=draft.id)
