@@ -12,7 +12,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 import orjson
@@ -20,7 +19,7 @@ import orjson
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import BODY_AT, HEAD, decode_line, is_whole
 
-MOST_HASHED: Final = 1 << 30  # bytes; a few seconds
+MOST_HASHED: Final = 4 << 30  # bytes; seconds, on a slow machine a quarter of a minute
 SNAPSHOT: Final = re.compile(rb'"path":"([^"\\]+)","version":\d+,"hash":"([0-9a-f]{64})","before":\d+,')
 END: Final = b"}]}"
 Read = Callable[[str], bytes | None]
@@ -144,22 +143,27 @@ def _members(data: bytes) -> list[bytes]:
 
 
 def _one_byte_put_right(line: bytes, proof: Proof, right: list[range]) -> Iterator[bytes]:
-    """The line with one byte changed to what the proof asks for; flipped bits are tried before other bytes."""
+    """The line with one byte changed to what the proof asks for.
+
+    Flipped bits are tried before other bytes, and the longest stretches between sound contents first: the one whose
+    snapshot was not found sound holds the damage, and its own content too.
+    """
     starts = [proof.start, *(stretch.stop for stretch in right)]
-    doubtful = list(map(range, starts, [*(stretch.start for stretch in right), len(line)]))
+    doubtful = sorted(map(range, starts, [*(stretch.start for stretch in right), len(line)]), key=len, reverse=True)
     for changes in ([1 << bit for bit in range(8)], [flip for flip in range(256) if flip.bit_count() > 1]):
-        before, done, hashed = hashlib.sha256(), proof.start, 0
-        for position in chain.from_iterable(doubtful):
-            before.update(line[done:position])
-            done = position
-            rest = memoryview(line)[position + 1 :]
-            hashed += len(changes) * (len(rest) + 64)
-            if hashed > MOST_HASHED:
-                return
-            for change in changes:
-                trial = before.copy()
-                byte = bytes([line[position] ^ change])
-                trial.update(byte)
-                trial.update(rest)
-                if trial.hexdigest() == proof.hash_hex:
-                    yield line[:position] + byte + line[position + 1 :]
+        hashed = 0
+        for stretch in doubtful:
+            before = hashlib.sha256(line[proof.start : stretch.start])
+            for position in stretch:
+                rest = memoryview(line)[position + 1 :]
+                hashed += len(changes) * (len(rest) + 64)
+                if hashed > MOST_HASHED:
+                    return
+                for change in changes:
+                    trial = before.copy()
+                    byte = bytes([line[position] ^ change])
+                    trial.update(byte)
+                    trial.update(rest)
+                    if trial.hexdigest() == proof.hash_hex:
+                        yield line[:position] + byte + line[position + 1 :]
+                before.update(line[position : position + 1])

@@ -175,3 +175,16 @@ def test_a_damaged_entry_of_a_bucket_is_rebuilt_too() -> None:
     repair_journal("default", backend.open_tenant("default"))
     assert objects.get(key) == right
     assert objects.get("default/.store/aside/damaged-0000000003.jsonl") == flipped(right, 200, 16)
+
+
+def test_a_flip_in_a_long_line_is_found_where_a_snapshot_is_not_sound(folder: Path) -> None:
+    with Store.open(folder) as store:
+        for value in range(2):
+            with store.transaction(CTX) as tx:
+                for number in range(300):
+                    record = RecordId("default", ("things", f"r{number}"), f"r{number}")
+                    tx.save(record, {"value": value, "pad": "x" * 700})
+    data = (folder / JOURNAL).read_bytes()
+    head = data.index(b'"path":"things/r150/')
+    for position in (head + 2, head + 15, data.index(b'"hash":"', head) + 20, data.index(b"xxx", head) + 5, 200):
+        assert rebuild_file(flipped(data, position, 1), 1, None, read_from(folder)) == data
