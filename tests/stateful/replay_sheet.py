@@ -145,26 +145,21 @@ class SheetWorld:
 
         Only rows that people touch: a row that a batch put back is told by its content until it was checked.
         """
+        row = next((one for one in self.grid() if one.index == index), None)
+        if row is not None and not row.rid and (row.key or row.val):
+            self.rids += 1
+            self.batch(self.put_cell(index, RID, f"r{self.rids}"))
+            self.shown_before[f"r{self.rids}"] = row.val
+
+    def widen(self) -> None:
+        """Columns for what people keep beside ours."""
         tab = self.tab_id()
-        if tab is None:
-            return
-        requests = []
-        for row in self.grid():
-            if row.index == index and not row.rid and (row.key or row.val):
-                self.rids += 1
-                requests.append(self.put_cell(row.index, RID, f"r{self.rids}"))
-                self.shown_before[f"r{self.rids}"] = row.val
-        if requests:
-            answer = self.api.get(self.sid, fields="sheets(properties(sheetId,gridProperties))")
-            width = next(
-                s["properties"]["gridProperties"]["columnCount"]
-                for s in answer["sheets"]
-                if s["properties"]["sheetId"] == tab
-            )
-            if width < RID + 1:
+        answer = self.api.get(self.sid, fields="sheets(properties(sheetId,gridProperties))")
+        for one in answer["sheets"]:
+            width = one["properties"]["gridProperties"]["columnCount"]
+            if one["properties"]["sheetId"] == tab and width < RID + 1:
                 grow = {"sheetId": tab, "dimension": "COLUMNS", "length": RID + 1 - width}
-                requests.insert(0, {"appendDimension": grow})
-            self.batch(*requests)
+                self.batch({"appendDimension": grow})
 
     @contextmanager
     def failing(self) -> Iterator[None]:
@@ -200,6 +195,7 @@ class SheetWorld:
                 self.shown_before[rid] = self.undo_to[rid] = now.val
         for rid, row in after.items():
             self.owned[rid] = (row.key or "", row.own)
+        self.widen()
         self.changed()
         if lost is not None:
             raise lost
