@@ -210,7 +210,8 @@ def foreign_forgotten(patch: Patch) -> None:
 def open_and_write(patch: Patch) -> None:
     """The first batch after the tab was deleted writes at once, and needs no epoch to be there.
 
-    The engine plans no batch for a read without a scratch tab: that safeguard goes with the opening.
+    The engine plans no batch for a read without a scratch tab: that safeguard goes with the opening. While our tabs are
+    not there yet another one stays: they get the same ids each time, and Google refuses to make them twice.
     """
     plan = planning.plan_batch
 
