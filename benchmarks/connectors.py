@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from sheetsync import settings
 from sheetsync.bootstrap import init_workspace, open_workspace
+from sheetsync.domain.connector import ConnectorSpec
+from sheetsync.domain.draft import WorkbenchDraft, WorkbenchOrigin
+from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.services import drafts, importing, publishing
 from sheetsync.services.workspace import Workspace
 
 SCOPES = 50
+NO_SPECS: Mapping[str, ConnectorSpec] = {}
 FIREARMS = ("firearm.external_write", "firearm.personal_data", None)
 
 
@@ -56,6 +61,27 @@ def import_and_publish(ws: Workspace, providers: Path) -> int:
     publishing.verify_drafts(ws, ids)
     publishing.publish_drafts(ws, ids)
     return len(ids)
+
+
+def publish_policies(
+    ws: Workspace, policies: Mapping[str, PolicySnapshot], specs: Mapping[str, ConnectorSpec] = NO_SPECS
+) -> None:
+    """New drafts with these policies (and specs), saved in one transaction, verified, and published in another one."""
+    catalogue, made = ws.catalogue(), []
+    for connector, policy in policies.items():
+        base = catalogue.base_of(connector)
+        made.append(
+            WorkbenchDraft(
+                id=new_draft_id(), connector_id=connector, stage="policy", policy_snapshot=policy, base=base,
+                spec_snapshot=specs.get(connector) or base.spec, origin=WorkbenchOrigin.model_validate({"why": "new"}),
+                created_by=ws.ctx.user, created_at=ws.clock.now(),
+            )
+        )  # fmt: skip
+    with ws.store.transaction(ws.ctx, why="benchmark: drafts") as tx:
+        for draft in made:
+            catalogue.save_draft(tx, draft, expected=None)
+    publishing.verify_drafts(ws, [draft.id for draft in made])
+    publishing.publish_drafts(ws, [draft.id for draft in made])
 
 
 def policy_of(scopes: tuple[str, ...]) -> PolicySnapshot:

@@ -20,14 +20,14 @@ import orjson
 import requests
 from google.auth.credentials import AnonymousCredentials
 
+from benchmarks.connectors import publish_policies
 from benchmarks.peer_scene import BEFORE, FIREARMS, HEADER, TAB, Edit, Key, Rows
-from sheetsync.domain.connector import EngineRoute
+from sheetsync.domain.connector import ConnectorSpec, EngineRoute
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.firearms import Firearm, FirearmBinding, FirearmCatalogue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.gateway import GoogleSheetsGateway
-from sheetsync.services import drafts, publishing
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Rules, Workspace
 from sheetsync.store import Store
@@ -75,30 +75,20 @@ class Sheetsync:
         self._reports: list[bytes] = []
 
     def set_up(self, rows: Rows) -> None:
+        specs = {}
         for connector, keys in groupby(rows, key=lambda key: key[0]):
             scopes = [{"name": scope} for _, scope in keys]
-            drafts.new_draft(
-                self._ws, connector, {"id": connector, "version": "1.0.0", "name": connector, "scopes": scopes}
-            )
-        self._publish(rows, [line.id for line in drafts.list_drafts(self._ws, status="open").lines])
+            spec = {"id": connector, "version": "1.0.0", "name": connector, "scopes": scopes}
+            specs[connector] = ConnectorSpec.from_json(spec)
+        publish_policies(self._ws, _policies(rows), specs)
         self.round()
 
     def change(self, rows: Rows) -> None:
         live = self._ws.catalogue().published_all()
-        moved = []
-        for connector, policy in _policies(rows).items():
-            if live[connector].policy().firearms != policy.firearms:
-                moved.append(drafts.new_draft(self._ws, connector).draft.id)
-        self._publish(rows, moved)
-
-    def _publish(self, rows: Rows, ids: list[str]) -> None:
         policies = _policies(rows)
-        for draft_id in ids:
-            connector = drafts.show_draft(self._ws, draft_id).draft.connector_id
-            drafts.edit_draft(self._ws, draft_id, policy=policies[connector].to_json())
-        if ids:
-            publishing.verify_drafts(self._ws, ids)
-            publishing.publish_drafts(self._ws, ids)
+        moved = {name: new for name, new in policies.items() if live[name].policy().firearms != new.firearms}
+        if moved:
+            publish_policies(self._ws, moved)
 
     def round(self) -> None:
         self._reports.append(orjson.dumps(sync(self._ws, self._gateway).to_json()))

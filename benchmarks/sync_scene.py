@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.connectors import import_and_publish, make_providers, open_new
+from benchmarks.connectors import import_and_publish, make_providers, open_new, publish_policies
 from benchmarks.measure import ROOT, sheetsync
 from benchmarks.peer_scene import column_of, grid, make_spreadsheet, spreadsheet_of, text_at
 from sheetsync import settings
@@ -29,7 +29,6 @@ from sheetsync.localsheets.person import Person
 from sheetsync.localsheets.traffic import kind_of
 from sheetsync.localsheets.transport import Request, Response
 from sheetsync.localsheets.workspace import Workspace as Grids
-from sheetsync.services import drafts, publishing
 from sheetsync.services.workspace import Workspace
 
 DATA = "sheets.db"
@@ -175,15 +174,12 @@ def type_firearms(grids: Grids, rows: list[int], firearm: str = "") -> None:
 
 def publish_others(ws: Workspace, connectors: list[str], *, only: int | None = None) -> None:
     """An operator publishes another firearm and the other lock for all scopes, or for `only` that many of each."""
-    ids = []
+    policies, live = {}, ws.catalogue().published_all()
     for connector in connectors:
-        draft = drafts.new_draft(ws, connector).draft
-        bindings = draft.policy_snapshot.to_json()["firearms"]
+        bindings = live[connector].policy().to_json()["firearms"]
         for scope in list(bindings)[:only]:
             old = bindings[scope]
             new = OTHER[old["firearm_id"] or "NONE"]
             bindings[scope] = {"firearm_id": new, "strategy_lock": not old["strategy_lock"]}
-        drafts.edit_draft(ws, draft.id, policy=PolicySnapshot.from_json({"firearms": bindings, "kpis": {}}).to_json())
-        ids.append(draft.id)
-    publishing.verify_drafts(ws, ids)
-    publishing.publish_drafts(ws, ids)
+        policies[connector] = PolicySnapshot.from_json({"firearms": bindings, "kpis": {}})
+    publish_policies(ws, policies)
