@@ -284,7 +284,7 @@ class SyncRun:
             elif event.edit is None:
                 plan.state.pending.pop(event.cell, None)
         for cell in plan.state.pending:
-            if cell[1][0] in changes.ids:
+            if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
                 plan.state.pending[cell] = changes.ids[cell[1][0]]
         plan.problems += doubled_problems(read)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)

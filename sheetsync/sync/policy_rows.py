@@ -10,7 +10,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import Decision, Nothing
+from sheetsync.sync.decide import Decision, Nothing, same
 from sheetsync.sync.gateway import RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
@@ -51,6 +51,8 @@ def _stands_as_shown(c: Comparison, row: RowRead, key: RowKey) -> bool:
     """
     base = c.state.row(POLICY, key)
     if base is None or c.state.debts or c.gone or c.mode.answer is not None:
+        return False
+    if c.fates and any((POLICY, key, column.name) in c.fates for column, _ in OWNED):
         return False
     return all(type(row.cells[at]) is type(base[at]) and row.cells[at] == base[at] for _, at in OWNED)
 
@@ -129,12 +131,22 @@ def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     if decision.marked and edit is not None:
         plan.marks.append(ConflictMark(edit.draft_id, one.cell, edit, edit.theirs))
     if edit is None:
-        if decision.event != "unpulled" and one.bad is None:
+        if decision.event != "unpulled" and one.bad is None and not _still_shows_withdrawn(c, one):
             c.state.pending.pop(one.cell, None)
         return
     if decision.event != "edit":
         c.state.pending[one.cell] = edit.draft_id
     _say_edit(c, result, one)
+
+
+def _still_shows_withdrawn(c: Comparison, one: CellOutcome) -> bool:
+    """Does the cell show an overlay that was rejected, since nothing was written yet?
+
+    It is remembered as such until the published value stands there, or an edit: an edit made meanwhile is compared with
+    published, in whatever run it is found.
+    """
+    rejected = c.fates.get(one.cell, "").startswith("rejected")
+    return rejected and one.decision.event == "" and not same(one.base, one.published)
 
 
 def _say_edit(c: Comparison, result: RowResult, one: CellOutcome) -> None:

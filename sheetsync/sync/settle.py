@@ -146,6 +146,8 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
             new.debts = tuple(debt for debt in new.debts if not (debt.cell == cell and raw_same(debt.left, got[at])))
             if column in one.started:
                 new.set_value(cell, value)
+                if new.answers.get(cell, "").startswith("rejected"):
+                    new.pending.pop(cell, None)  # the overlay that was rejected is not shown any more
             continue
         covered = _chain(new, (one.role, _key(one.role, got), column), got[at])
         if not raw_same(covered, left):

@@ -26,6 +26,15 @@ FOUND: dict[str, list[Act]] = {
     "a header renamed before a write": [
         *BUSY, ("cron", "sync", [("after", 0, ("owner", "rename_header", POLICY, 2))], 0.0),
     ],
+    # what had been rejected, but stood there still, was taken for what the next edit started from: a false conflict
+    "an edit over a rejected one, before it was written over": [
+        ("owner", "type", POLICY, 0, 0), ("cron", "sync", (), 0.0), ("operator", "discard", "alpha"),
+        ("cron", "pull", (), 0.0), ("owner", "type", POLICY, 0, 0), ("cron", "pull", (), 0.0),
+    ],
+    "an edit over a rejected one, while it was written over": [
+        ("owner", "type", KPIS, 0, 2), ("cron", "sync", (), 0.0), ("operator", "discard", "alpha"),
+        ("cron", "sync", [(*MEANWHILE, ("owner", "type", KPIS, 0, 2))], 0.0),
+    ],
 }  # fmt: skip
 
 
