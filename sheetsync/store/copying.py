@@ -15,7 +15,7 @@ from sheetsync.errors import DefectError, DestinationError, StoreDamagedError
 from sheetsync.store.backend import Backend, TenantBackend
 from sheetsync.store.entry import decode_line
 from sheetsync.store.fsck import scan
-from sheetsync.store.media import media_errors, open_backend
+from sheetsync.store.media import folder_of, media_errors, open_backend
 from sheetsync.store.recovery import checkpoint
 from sheetsync.store.state import JournalState
 
@@ -52,6 +52,7 @@ def copy_store(source: str | Path, destination: str | Path) -> CopyReport:
     old = open_backend(source, create=False, tell=lambda _: None)
     try:
         with media_errors("copy the store"):
+            _check_apart(source, destination)
             _check_sound(old)
         new = open_backend(destination, tell=lambda _: None)
         try:
@@ -60,6 +61,15 @@ def copy_store(source: str | Path, destination: str | Path) -> CopyReport:
             new.close()
     finally:
         old.close()
+
+
+def _check_apart(source: str | Path, destination: str | Path) -> None:
+    """A copy within the store would be a stranger in it."""
+    old, new = folder_of(source), folder_of(destination)
+    if old is None or new is None or "\0" in str(new):
+        return
+    if new.expanduser().resolve().is_relative_to(old.expanduser().resolve()):
+        raise DestinationError(f"'{destination}' lies in the store itself", hint="choose a folder elsewhere")
 
 
 def copy_between(old: Backend, new: Backend) -> CopyReport:

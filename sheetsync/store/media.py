@@ -85,13 +85,11 @@ def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], 
         MissingExtraError: a bucket, and the extra `buckets` is not installed.
     """
     text = str(url)
-    scheme, mark, rest = text.partition("://")
+    scheme, _, rest = text.partition("://")
     if not text or text == "file://":
         raise UsageError("an empty text is no store's address", hint="'.' is this folder")
-    if isinstance(url, Path) or not mark:
-        return _open_folder(Path(text), create, tell)
-    if scheme == "file":
-        return _open_folder(Path(rest), create, tell)
+    if (folder := folder_of(url)) is not None:
+        return _open_folder(folder, create, tell)
     if scheme == "memory":
         objects = _MEMORY.setdefault(rest, MemoryObjects()) if rest else MemoryObjects()
         return ObjectBackend(objects, text, cheap=True)
@@ -100,6 +98,14 @@ def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], 
 
         return open_bucket(text)
     raise UsageError(f"'{text[:80]}' is no store's address", hint="use a folder, or s3://, gs://, az://, memory://")
+
+
+def folder_of(url: str | Path) -> Path | None:
+    """The folder of a store on local disk, None for other addresses."""
+    scheme, mark, rest = str(url).partition("://")
+    if isinstance(url, Path) or not mark:
+        return Path(url)
+    return Path(rest) if scheme == "file" else None
 
 
 def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backend:

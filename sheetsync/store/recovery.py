@@ -13,9 +13,10 @@ import orjson
 
 from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
-from sheetsync.store.entry import Entry, decode_line
+from sheetsync.store.entry import Entry, decode_line, is_whole
 from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.rebuild import was_written_whole
+from sheetsync.store.segments import segment_name
 from sheetsync.store.state import JournalState
 
 CHECKPOINT: Final = "checkpoint.json"
@@ -96,7 +97,15 @@ def is_snapshot_path(path: str) -> bool:
 def _check_no_journal(backend: TenantBackend) -> None:
     for path, _ in backend.walk():
         if is_snapshot_path(path):
+            if _stands_alone(backend, 1):
+                return
             raise StoreDamagedError("the journal is gone, but snapshots are in the folders", findings=(path,))
+
+
+def _stands_alone(backend: TenantBackend, number: int) -> bool:
+    """Has a bucket this entry by now? Another host may have added it since we read the journal to its end."""
+    line = (backend.read(f"{JOURNAL}/{segment_name(number)}") or b"").split(b"\n", 1)[0]
+    return is_whole(line) and decode_line(line).number == number
 
 
 def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
@@ -110,9 +119,9 @@ def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
         upto = int(orjson.loads(data)["upto"]) if data else 0
     except (ValueError, KeyError, TypeError):
         return 0  # a damaged checkpoint only costs time
-    if upto > state.number:
+    if upto > state.number and not _stands_alone(backend, upto):
         raise StoreDamagedError(f"journal: it ends at entry {state.number}, but entry {upto} was there")
-    return max(0, upto)
+    return max(0, min(upto, state.number))
 
 
 def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[int]) -> None:

@@ -30,6 +30,7 @@ from sheetsync.store import RecordId, SourceBytes, Store, copy_store, fsck
 from sheetsync.store import compaction as packs
 from sheetsync.store.buckets import open_bucket, translate
 from sheetsync.store.copying import copy_between
+from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from tests.conformance.servers import FaultyServer
@@ -228,6 +229,52 @@ def test_an_entry_that_cannot_be_read_back_after_a_lost_answer_is_an_unknown_out
         save_one(store, 2)
 
 
+class BusyObjects(MemoryObjects):
+    """Before one request another host is at work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = ""
+        self.work: Callable[[], None] = lambda: None
+
+    def look(self, what: str) -> None:
+        if what == self.awaited:
+            self.awaited = ""
+            self.work()
+
+    def get(self, key: str) -> bytes | None:
+        self.look(f"get {key}")
+        return super().get(key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        self.look(f"list {prefix}")
+        return super().list(prefix)
+
+
+@pytest.mark.parametrize("moment", ["list default/", "get default/.store/checkpoint.json"])
+@pytest.mark.parametrize("saved_before", [0, 3])
+def test_another_hosts_commits_while_a_store_is_opened_are_no_damage(moment: str, saved_before: int) -> None:
+    objects = BusyObjects()
+    other = Store.on(ObjectBackend(objects, "x", cheap=True))
+    for value in range(saved_before):
+        save_one(other, value)
+
+    def work() -> None:
+        for value in range(3):
+            save_one(other, 100 + value)
+        other.compact()
+
+    objects.awaited, objects.work = moment, work
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    assert store.head() in (saved_before, saved_before + 3)
+    store.compact()
+    objects.awaited, objects.work = moment, lambda: save_one(other, 200)
+    store.compact()
+    save_one(store, 300)
+    _, scans = scan(ObjectBackend(objects, "x", cheap=True))
+    assert [finding for found in scans for finding in found.findings] == []
+
+
 @pytest.mark.parametrize(("error", "refused"), [(AuthError("not you"), True), (NetworkError("no answer"), False)])
 def test_a_name_that_a_bucket_refuses_after_the_commit_is_no_failed_save(error: Exception, refused: bool) -> None:
     said: list[str] = []
@@ -308,6 +355,10 @@ def test_a_copy_goes_to_a_fresh_place_only_and_from_a_sound_store_only(filled: P
     copy_store(filled, tmp_path / "copy")
     with pytest.raises(DestinationError):
         copy_store(filled, tmp_path / "copy")
+    for inside in (filled, filled / "copy", filled / "default/x"):
+        with pytest.raises(DestinationError):
+            copy_store(filled, inside)
+    assert fsck(filled).findings == ()
     next((filled / "default/things/alpha").iterdir()).write_bytes(b"{}")
     with pytest.raises(StoreDamagedError):
         copy_store(filled, tmp_path / "other")
