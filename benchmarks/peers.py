@@ -251,7 +251,7 @@ def _line(one: Measured | Unfinished) -> str:
 
 
 def plot(results: Sequence[Measured], path: Path) -> None:
-    """Calls, bytes, seconds and edits lost, a column for each size and a group of bars for each case."""
+    """Calls, bytes and edits lost, a column for each size and a group of bars for each case."""
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
@@ -261,7 +261,6 @@ def plot(results: Sequence[Measured], path: Path) -> None:
     panels = (  # a program that loses nothing has no bar in the last one
         ("calls of a round", lambda one: one.read + one.write + one.drive),
         ("MB of a round", lambda one: one.size / 1e6),
-        ("seconds of a round", lambda one: one.seconds),
         ("owner's edits lost, of 12", lambda one: one.lost),
     )
     size = (5.5 * len(counts), 3 * len(panels))
