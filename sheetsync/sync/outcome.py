@@ -103,7 +103,8 @@ class RowResult:
     """What one row is to become, before drafts have ids: the status is told by `answers`.
 
     `index` is the row in the grid, None for a row to be added at `at`. `sets`: column → value where the cell differs.
-    `standing`: columns that get a bad value back which our write had covered; their base does not move.
+    `standing`: columns that get a value back which our write had covered, and which is in no draft (it is bad, or this
+    run takes none); their base does not move.
     """
 
     role: Role

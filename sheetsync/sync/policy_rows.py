@@ -92,7 +92,8 @@ def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes:
         _take(c, result, one)
         if one.bad is None or one.healed or one.decision.event == "overwritten":
             _write(c, result, one)
-        if one.bad is not None and one.cell[2] in result.sets and one.decision.event != "overwritten":
+        untaken = one.bad is not None or one.decision.event == "unpulled"
+        if untaken and one.cell[2] in result.sets and one.decision.event != "overwritten":
             result.standing.add(one.cell[2])
     _say_rest(c, tab.role, key, result)
     c.plan.rows.append(result)

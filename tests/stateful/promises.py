@@ -48,6 +48,7 @@ class Typed:
 
 
 Look = dict[tuple[str, str], Line]  # (tab, tag) → the row
+Spot = tuple[str, str, str]  # (tab, tag, column)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Ledger:
     typed: dict[tuple[str, str, str], Typed] = field(default_factory=dict)  # (tab, tag, column)
     known: dict[tuple[str, str, str], Value] = field(default_factory=dict)  # what a cell held when last read or written
     covered: list[Typed] = field(default_factory=list)
+    healing: dict[Spot, list[Typed]] = field(default_factory=dict)  # what was covered where, and may come back
     stood: set[tuple[Cell, Value]] = field(default_factory=set)
     touched: list[tuple[str, RowKey, datetime]] = field(default_factory=list)
     removed: dict[tuple[str, str], Line] = field(default_factory=dict)  # rows with own cells that a batch deleted
@@ -173,9 +175,12 @@ class Ledger:
                 value, old = there.cells.get(column, ""), line.cells.get(column, "")
                 if not same(value, old):
                     self._cover((*place, column))
+                    self._restore((*place, column), value)
                     self.known[*place, column] = value
         for place in after.keys() - before.keys():
             self.removed.pop(place, None)
+            for column in EDITABLE[place[0]]:
+                self.known[*place, column] = after[place].cells.get(column, "")
             if place[0] == KPIS and after[place].key in self.deleted:
                 self.covered.append(self.deleted.pop(after[place].key))
         self.batches += after != before
@@ -185,10 +190,18 @@ class Ledger:
         for column in EDITABLE[place[0]]:
             self._cover((*place, column))
 
-    def _cover(self, spot: tuple[str, str, str]) -> None:
+    def _cover(self, spot: Spot) -> None:
         one = self.typed.pop(spot, None)
         if one is not None:
             self.covered.append(one)
+            self.healing.setdefault(spot, []).append(one)
+
+    def _restore(self, spot: Spot, value: Value) -> None:
+        """A value that was covered stands in its cell again: as if it had just been typed there."""
+        for one in [one for one in self.healing.get(spot, []) if same(one.value, value)]:
+            self.healing[spot].remove(one)
+            self.covered.remove(one)
+            self.typed[spot] = one
 
     def check_row(self, place: tuple[str, str], line: Line) -> None:
         """A row is where people left it, with their own cells, notes and colours."""
@@ -312,7 +325,7 @@ class Promises:
                 continue
             for name in ("healed", "overwritten", "removed_rows"):
                 for entry in commit.details.get(name, []):
-                    if self._names(entry, one):
+                    if not str(entry.get("message", "")).startswith("restored") and self._names(entry, one):
                         return True
         return False
 

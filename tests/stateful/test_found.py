@@ -35,6 +35,13 @@ FOUND: dict[str, list[Act]] = {
         ("owner", "type", KPIS, 0, 2), ("cron", "sync", (), 0.0), ("operator", "discard", "alpha"),
         ("cron", "sync", [(*MEANWHILE, ("owner", "type", KPIS, 0, 2))], 0.0),
     ],
+    # put back by a push, which takes nothing in, the edit was taken for agreed, and the next sync wrote over it
+    "an edit covered by a push and healed by it": [
+        ("operator", "set", "alpha", "s1"), ("cron", "push", [(*MEANWHILE, ("owner", "type", POLICY, 0, 0))], 0.0),
+    ],
+    "an edit covered and healed before it had settled": [
+        ("operator", "set", "alpha", "s1"), ("cron", "sync", [(*MEANWHILE, ("owner", "type", POLICY, 0, 0))], 3.0),
+    ],
 }  # fmt: skip
 
 
