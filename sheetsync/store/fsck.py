@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import SheetSyncError, StoreDamagedError
+from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import FIRST_PREV, Change, Entry, decode_line, is_whole
@@ -62,10 +62,13 @@ def scan(backend: Backend) -> tuple[str, list[TenantScan]]:
     """(store id, the tenants' scans). The store's own findings stand in a scan of tenant "".
 
     Raises:
+        NotFoundError: there is no store.
         NewerFormatError: a newer version wrote the store: nothing more is known about it.
     """
     store, store_id = TenantScan("", backend.open_tenant("")), ""
     data = backend.read_format()
+    if data is None and not backend.folders():
+        raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
     try:
         store_id = parse_format(data or b"")
     except StoreDamagedError as exc:

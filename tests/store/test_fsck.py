@@ -213,8 +213,10 @@ def test_a_newer_store_and_no_store_are_said_to_be_so(built: Path, tmp_path: Pat
     (built / "FORMAT").write_text(json.dumps({**value, "version": 9}))
     with pytest.raises(NewerFormatError):
         fsck(built)
-    with pytest.raises(NotFoundError):
-        fsck(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    for nothing in (tmp_path / "nothing", tmp_path / "empty", "memory://no-store-here"):
+        with pytest.raises(NotFoundError):
+            fsck(nothing)
 
 
 def test_fsck_looks_before_recovery_runs(built: Path) -> None:
