@@ -126,6 +126,12 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
         for one in outcomes:
             edit = PendingEdit(one.base if not isinstance(one.base, Nothing) else None, one.remote, "", None)
             one.decision = Decision(one.remote, one.remote, edit, "edit")
+    else:  # not taken now, for one of its cells is bad or settling, or this run takes nothing: the row stays as it is
+        for one in outcomes:
+            if one.bad is None and one.decision.event == "":
+                one.decision = Decision(one.remote, one.base, None)
+            elif one.bad is None:
+                hold_back(one)
     finish_row(c, tab, row, key, outcomes)
 
 

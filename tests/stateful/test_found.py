@@ -42,6 +42,15 @@ FOUND: dict[str, list[Act]] = {
     "an edit covered and healed before it had settled": [
         ("operator", "set", "alpha", "s1"), ("cron", "sync", [(*MEANWHILE, ("owner", "type", POLICY, 0, 0))], 3.0),
     ],
+    # the rest of the row was emptied, and from then on every sync ended with an error
+    "nonsense in a KPI that was dropped": [
+        ("operator", "kpi", "alpha", "k1", True), ("owner", "nonsense", KPIS, 0, 0, 3), ("cron", "sync", (), 0.0),
+        ("owner", "type", KPIS, 0, 2), ("cron", "push", (), 0.0), ("cron", "sync", (), 3.0),
+    ],
+    "a KPI that was dropped, edited, and pushed": [
+        ("operator", "kpi", "alpha", "k1", True), ("owner", "type", KPIS, 0, 2), ("cron", "push", (), 0.0),
+        ("owner", "type", KPIS, 0, 3), ("cron", "sync", (), 3.0), ("cron", "pull", (), 0.0),
+    ],
 }  # fmt: skip
 
 
