@@ -17,14 +17,13 @@ from sheetsync.errors import LockHeldError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.local_journal import LocalJournal
-from sheetsync.store.names import encode_part, parse_snapshot_name
+from sheetsync.store.names import encode_part
+from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 TEMP: Final = "temp"
-WORK_FOLDERS: Final = (TEMP, "leases", "aside", "derived", "packs")
-WORK_FILES: Final = ("lock", "doubt", "checkpoint.json", "index.json")
 NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -391,19 +390,6 @@ class LocalTenant:
 def is_read_only(exc: OSError) -> bool:
     """Does the error say that nothing can be written here?"""
     return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-def is_worth_a_look(path: str, kind: str) -> bool:
-    """Is it a file, or does it stand where something else should? What is sound in the work folder is no reader's."""
-    if path == WORK:
-        return kind != "folder"
-    if path.startswith(f"{WORK}/"):
-        name = path[len(WORK) + 1 :]
-        misplaced = name in WORK_FOLDERS if kind == "file" else name in WORK_FILES or name.startswith("leases/")
-        return kind in ("link", "other") or misplaced
-    return (
-        kind != "folder" or path.startswith(f"{JOURNAL}/") or parse_snapshot_name(path.rpartition("/")[2]) is not None
-    )
 
 
 def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:

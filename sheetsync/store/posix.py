@@ -20,8 +20,9 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import LockHeldError, StoreDamagedError
+from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
+from sheetsync.store.descriptors import NO_FILE, stands_there, write_all
 from sheetsync.store.flock import FlockHeld, LockFile, parse_holder
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,24 +33,6 @@ LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
 FOLDERS_KEPT: Final = 64
 HOLDER_LOOKS: Final = 10
-NO_FILE: Final = {
-    errno.ELOOP: "a symbolic link; it is not followed",
-    errno.EISDIR: "a folder, not a file",
-    errno.ENXIO: "no file",
-}
-
-
-def stands_there(path: str, what: str) -> StoreDamagedError:
-    """The error of a place where something stands that the store did not put there."""
-    return StoreDamagedError(f"'{path}' in the store is {what}", hint="move it elsewhere, then run 'sheetsync fsck'")
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = data
-    while written := os.write(fd, view):
-        if written == len(view):
-            break
-        view = view[written:]
 
 
 class PosixFileSystem:
@@ -199,7 +182,7 @@ class PosixFileSystem:
         """A new file."""
         fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            _write_all(fd, data)
+            write_all(fd, data)
         finally:
             os.close(fd)
 
@@ -214,7 +197,7 @@ class PosixFileSystem:
             except OSError:  # it cannot, or the folder is gone: the longer way tells
                 return False
             try:
-                _write_all(fd, data)
+                write_all(fd, data)
                 os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
             except FileExistsError:
                 raise

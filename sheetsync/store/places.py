@@ -1,0 +1,24 @@
+"""What belongs where below a tenant's folder, so that `fsck` sees what stands in the place of something else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sheetsync.store.backend import JOURNAL, WORK
+from sheetsync.store.names import parse_snapshot_name
+
+WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
+WORK_FILES: Final = ("lock", "doubt", "checkpoint.json", "index.json")
+
+
+def is_worth_a_look(path: str, kind: str) -> bool:
+    """Is it a file, or does it stand where something else should? What is sound in the work folder is no reader's."""
+    if path == WORK:
+        return kind != "folder"
+    if path.startswith(f"{WORK}/"):
+        name = path[len(WORK) + 1 :]
+        misplaced = name in WORK_FOLDERS if kind == "file" else name in WORK_FILES or name.startswith("leases/")
+        return kind in ("link", "other") or misplaced
+    return (
+        kind != "folder" or path.startswith(f"{JOURNAL}/") or parse_snapshot_name(path.rpartition("/")[2]) is not None
+    )
