@@ -252,7 +252,7 @@ def plot(results: Sequence[Measured], path: Path) -> None:
             mine = [one for one in results if one.case == case]
             chart.plot([one.rows for one in mine], [value(one) for one in mine], marker="o", label=case)
         chart.set_xscale("log")
-        chart.set_ylim(bottom=0)
+        chart.set_yscale("log") if "CPU" in title else chart.set_ylim(bottom=0)
         chart.set_xlabel("policy rows")
         chart.set_title(title, fontsize=11)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=9)
