@@ -76,17 +76,25 @@ def owes_its_key(c: Comparison, role: Role, key: RowKey) -> bool:
 
 def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
     """Put back what stood in keys, answers and people's own columns where our write fell, as columns had moved."""
+    owed = list(debts_of(c.state, tab.role, key))
+    if not owed:
+        return
     layout, sets = LAYOUTS[tab.role], {}
-    for debt in debts_of(c.state, tab.role, key):
+    width = layout.key_width
+    twins = [one for one in tab.rows if _text_key(one.cells[:width]) == key]
+    for debt in owed:
         name = debt.cell[2]
         if name in layout.owned_names:
             continue
-        stands = _standing(tab, row, name)
+        alike = [one for one in owed if one.cell == debt.cell and raw_same(one.left, debt.left)]
+        standing = [one for one in twins if raw_same(_standing(tab, one, name), debt.left)]
         covered = plain(debt.covered)
-        if stands is not None and raw_same(stands, debt.left):
-            sets[name] = covered
-        else:
+        if not standing:
             c.state.debts = drop_debts(c.state.debts, [debt])
+        elif row in standing and alike[standing.index(row) % len(alike)] is debt:
+            sets[name] = covered  # rows of one key take what was theirs in their order
+        else:
+            continue
         if debt.covered != "" and name != SYNC_STATUS:
             c.plan.healed.append(Found(debt.cell, cell_name(tab, row, name), covered, "our write had covered it"))
     if sets:
@@ -95,12 +103,12 @@ def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
         )
 
 
-def _standing(tab: TabRead, row: RowRead, name: str) -> Raw | None:
-    """What stands under a header in this row; None if there is no such column any more."""
+def _standing(tab: TabRead, row: RowRead, name: str) -> Raw:
+    """What stands under a header in this row; nothing, if there is no such column any more."""
     if name in LAYOUTS[tab.role].names:
         return row.cells[LAYOUTS[tab.role].position(name)]
     at = next((at for at, text in enumerate(tab.headers) if text == name), None)
-    return None if at is None else dict(row.own).get(at, "")
+    return "" if at is None else dict(row.own).get(at, "")
 
 
 def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:

@@ -22,6 +22,10 @@ FOUND: dict[str, list[Act]] = {
     "a column inserted before a row is added": [
         *BUSY, ("cron", "sync", [(*MEANWHILE, ("owner", "add_column", KPIS, 1))], 0.0),
     ],
+    "a column inserted before a write into two rows of one key": [
+        ("owner", "copy_row", POLICY, 2),
+        ("cron", "sync", [(*MEANWHILE, ("owner", "add_column", POLICY, 4))], 0.0),
+    ],
     # the read that was to heal a race lacked a column; its cells were taken for cleared, a pending edit for withdrawn
     "a header renamed before a write": [
         *BUSY, ("cron", "sync", [("after", 0, ("owner", "rename_header", POLICY, 2))], 0.0),
