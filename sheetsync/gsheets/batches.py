@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
-from sheetsync.gsheets.reading import MARK_KEY, TAB_KEY
+from sheetsync.gsheets.reading import ERROR_NAMES, MARK_KEY, TAB_KEY
 from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 
@@ -310,6 +310,14 @@ def _structure(batch: Batch, places: dict[Role, Place], firearms: tuple[str, ...
     return found
 
 
+def _writable(cell: JSON) -> JSON:
+    """A cell of a row that is put back; an error that people typed is written as its text: Google takes no other."""
+    error = cell.get("userEnteredValue", {}).get("errorValue")
+    if error is None:
+        return cell
+    return {**cell, "userEnteredValue": {"stringValue": ERROR_NAMES.get(error.get("type", ""), "#ERROR!")}}
+
+
 def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: tuple[str, ...]) -> list[JSON]:
     where = {"sheetId": place.sheet_id, "dimension": "ROWS", "startIndex": index, "endIndex": index + len(rows)}
     inherit = index > 1 or index >= place.rows
@@ -318,7 +326,8 @@ def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: 
         if any(one.whole):
             start = {"sheetId": place.sheet_id, "rowIndex": index + offset, "columnIndex": 0}
             fields = "userEnteredValue,userEnteredFormat,note"
-            found.append({"updateCells": {"rows": [{"values": list(one.whole)}], "fields": fields, "start": start}})
+            values = [_writable(cell) for cell in one.whole]
+            found.append({"updateCells": {"rows": [{"values": values}], "fields": fields, "start": start}})
     found += format_rows(role, place.sheet_id, place.columns, index, index + len(rows), firearms)
     names = [name for name in LAYOUTS[role].names if name in place.columns]
     together = [place.columns[name] for name in names] == list(

@@ -226,7 +226,7 @@ class Owners:
         if line is None or at is None or not any(line.key):
             return
         self.numbers += 1
-        colour = {"backgroundColor": {"red": (self.numbers % 5 + 1) / 5}}
+        colour = {"backgroundColor": {"red": (self.numbers % 4 + 1) / 5}}
         self.book.put_lines(tab, line.index, at, [[Cell(f"remark {self.numbers}", colour, f"note {self.numbers}")]])
 
     def do_note(self, tab: str, row: int, column: int) -> None:
