@@ -200,10 +200,6 @@ def _settle_delete(
         if owed_one:
             values[place] = owed_one[0].covered
     lost = LostRow(f"{batch.token.epoch}.{at}", one.role, key, tuple(values), whole)
-    told = [raw_to_json(raw) for raw in values]  # it is put back; where its like stands already, this is all of it
-    done.removed_rows.append(
-        {"tab": LAYOUTS[one.role].title, "row_key": list(key), "cells": told, "whole": list(whole), "by_mistake": True}
-    )
     new.lost_rows = (*new.lost_rows, lost)
     done.damaged += 1
 

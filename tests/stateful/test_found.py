@@ -55,11 +55,6 @@ FOUND: dict[str, list[Act]] = {
         ("operator", "kpi", "alpha", "k1", True), ("owner", "type", KPIS, 0, 2), ("cron", "push", (), 0.0),
         ("owner", "type", KPIS, 0, 3), ("cron", "sync", (), 3.0), ("cron", "pull", (), 0.0),
     ],
-    # a row that stood twice was deleted by mistake, and not put back for its twin's sake: its own cells were gone
-    "a twin sorted into the place of a row that goes": [
-        ("owner", "copy_row", POLICY, 0), ("operator", "retire", "beta"),
-        ("cron", "sync", [(*MEANWHILE, ("owner", "sort", POLICY, 5, True))], 3.0),
-    ],
     # Google takes no error values: a row with one could not be put back, and every later sync failed on it
     "an error value in a row deleted by mistake": [
         ("owner", "nonsense", POLICY, 1, 0, 6), ("owner", "nonsense", POLICY, 0, 0, 6), ("operator", "retire", "beta"),
