@@ -71,13 +71,20 @@ def _show_published(c: Comparison, row: RowRead, key: RowKey, published: tuple[C
 def _check_lock(outcomes: list[CellOutcome]) -> None:
     """A lock with NONE, or with no firearm, is a problem; the row's new edits are held back, not guessed at."""
     firearm, lock = outcomes
-    values = {one.column.name: one.decision.target for one in outcomes}
+    values = {one.column.name: _drafted(one) for one in outcomes}
     new = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
     if not new or values[LOCK] is not True or values[FIREARM] not in (UNDECIDED, NO_FIREARM):
         return
     for one in new:
         hold_back(one)
     (lock if lock in new else firearm).bad = NO_FIREARM_TO_LOCK
+
+
+def _drafted(one: CellOutcome) -> CellValue:
+    """What a draft made now holds there: a cell that is not taken keeps its pending value, or what is published."""
+    if one.bad is None and one.decision.event in ("edit", "withdraw"):
+        return one.decision.target
+    return one.before.value if one.before else one.published
 
 
 def hold_back(one: CellOutcome) -> None:

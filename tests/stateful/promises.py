@@ -461,7 +461,7 @@ class Promises:
                 raise Violation("sheet", f"{line.key} is a good KPI, and was not taken: {line.status}")
             return
         bad = {name for name in EDITABLE[tab] if not self.is_good(tab, name, line.cells[name], line, want)}
-        held = _held_back(tab, line)
+        held = _held_back(tab, line.cells | {name: want[name] for name in bad & {"strategy_lock"}})
         if held and tab == KPIS and line.key not in {cell.key for cell in self.published_cells()} and not is_problem:
             return  # published dropped the KPI under a pending edit of one cell: nothing else is left to show
         if bool(bad or held) != is_problem:
@@ -546,9 +546,13 @@ class Promises:
                 raise Violation("people's columns", f"{own} of {line.key} in {place[0]} is gone")
 
 
-def _held_back(tab: str, line: Line) -> bool:
-    """A row that cannot be taken as a whole: a lock with nothing to lock, a KPI without its two needed cells."""
-    cells = line.cells
+def _held_back(tab: str, cells: dict[str, Value]) -> bool:
+    """A row that cannot be taken as a whole: a lock with nothing to lock, a KPI without its two needed cells.
+
+    Args:
+        tab: the row's.
+        cells: what a draft would hold: where a lock cannot be read, the one that the store has.
+    """
     if tab == POLICY:
         return cells["strategy_lock"] is True and cells["firearm_id"] in ("", "NONE")
     return cells["impact_type"] == "" or cells["formula"] == ""

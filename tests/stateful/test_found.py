@@ -55,6 +55,10 @@ FOUND: dict[str, list[Act]] = {
         ("operator", "kpi", "alpha", "k1", True), ("owner", "type", KPIS, 0, 2), ("cron", "push", (), 0.0),
         ("owner", "type", KPIS, 0, 3), ("cron", "sync", (), 3.0), ("cron", "pull", (), 0.0),
     ],
+    # the draft would have had a lock without a firearm: it could not be made, and every later sync failed
+    "no firearm, beside nonsense in the lock": [
+        ("operator", "set", "alpha", "s1", True), ("owner", "none", 0), ("owner", "nonsense", POLICY, 0, 1, 7),
+    ],
     # Google takes no error values: a row with one could not be put back, and every later sync failed on it
     "an error value in a row deleted by mistake": [
         ("owner", "nonsense", POLICY, 1, 0, 6), ("owner", "nonsense", POLICY, 0, 0, 6), ("operator", "retire", "beta"),
