@@ -66,7 +66,8 @@ def tell_race(report: SyncReport, state: SyncState) -> None:
 def journal_details(plan: Plan) -> dict[str, object]:
     """What the journal keeps of a run beyond its snapshots."""
     found: dict[str, list[Found]] = {"healed": plan.healed, "overwritten": plan.overwritten, "mended": plan.mended}
-    return {name: [one.to_json() for one in values] for name, values in found.items() if values}
+    told: dict[str, object] = {name: [one.to_json() for one in values] for name, values in found.items() if values}
+    return told | ({"removed_rows": plan.removed_rows} if plan.removed_rows else {})
 
 
 def settled_details(done: Settled) -> dict[str, object]:

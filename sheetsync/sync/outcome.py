@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from sheetsync.domain.draft import CellValue
+from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Nothing, PendingEdit
@@ -133,6 +134,7 @@ class Plan:
     unpulled: list[Found] = field(default_factory=list)
     healed: list[Found] = field(default_factory=list)
     overwritten: list[Found] = field(default_factory=list)
+    removed_rows: list[dict[str, JSONValue]] = field(default_factory=list)  # deleted by mistake, and not put back
     operations: list[Operation] = field(default_factory=list)
     changed_cells: dict[Role, int] = field(default_factory=dict)
     lost_keys: dict[Role, list[RowKey]] = field(default_factory=dict)

@@ -5,9 +5,13 @@ How damage is found is in `settle`; cells of known rows are healed in `cells`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from sheetsync.domain.model import JSONValue
 from sheetsync.sync.baseline import Debt, PutBack
+from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_same
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, TabRead, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, RowRead, TabRead, TouchRow
 from sheetsync.sync.normalize import shown
 from sheetsync.sync.outcome import Found
 from sheetsync.sync.tabs import LAYOUTS, SYNC_STATUS, Role, RowKey
@@ -153,14 +157,42 @@ def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
             missing.add(lost.key)
             continue
         data = LAYOUTS[role].width
-        if any(row.cells[:data] == lost.cells[:data] for row in here):
-            c.state.lost_rows = tuple(one for one in c.state.lost_rows if one.id != lost.id)
-            continue
         tab = c.read.tabs[role]
+        alike = [row for row in here if row.cells[:data] == lost.cells[:data]]
+        if alike:
+            c.state.lost_rows = tuple(one for one in c.state.lost_rows if one.id != lost.id)
+            own = own_cells(lost.whole, tab.columns)
+            if not any(len(row.own) == len(own) and all(map(raw_same, dict(row.own).values(), own)) for row in alike):
+                c.plan.removed_rows.append(removed_row(role, lost.key, lost.cells, lost.whole))  # its twin stands
+            continue
         at = max((row.index for row in tab.rows), default=0) + 1
         values = tuple(plain(raw) for raw in lost.cells[:data])
         c.plan.operations.append(AddRow(role, lost.key, values, at, lost_id=lost.id, whole=lost.whole))
     return missing
+
+
+def own_cells(whole: tuple[JSONValue, ...], columns: Mapping[str, int]) -> tuple[Raw, ...]:
+    """What people had in their own columns of a lost row: a row put back is told by it."""
+    ours = set(columns.values())
+    entered = [
+        cell.get("userEnteredValue") for at, cell in enumerate(whole) if at not in ours and isinstance(cell, dict)
+    ]
+    return tuple(_entered(value) for value in entered if isinstance(value, dict) and value)
+
+
+def _entered(value: Mapping[str, JSONValue]) -> Raw:
+    for kind, one in value.items():
+        if kind == "formulaValue":
+            return Formula(str(one))
+        if isinstance(one, str | bool | int | float):
+            return one
+    return ""
+
+
+def removed_row(role: Role, key: RowKey, cells: tuple[Raw, ...], whole: tuple[JSONValue, ...]) -> dict[str, JSONValue]:
+    """A row that is gone, as the journal keeps it."""
+    row = [raw_to_json(raw) for raw in cells]
+    return {"tab": LAYOUTS[role].title, "row_key": list(key), "cells": row, "whole": list(whole)}
 
 
 def drop_debts(debts: tuple[Debt, ...], gone: list[Debt]) -> tuple[Debt, ...]:

@@ -15,9 +15,10 @@ from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
-from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, TouchRow
 from sheetsync.sync.normalize import shown
 from sheetsync.sync.outcome import PUT_BACK, Found
+from sheetsync.sync.repairs import own_cells, removed_row
 from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
@@ -177,10 +178,7 @@ def _settle_delete(
 ) -> None:
     new, width = done.state, LAYOUTS[one.role].key_width
     if all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True)):
-        row = [raw_to_json(raw) for raw in got]
-        done.removed_rows.append(
-            {"tab": LAYOUTS[one.role].title, "row_key": list(one.key), "cells": row, "whole": list(whole)}
-        )
+        done.removed_rows.append(removed_row(one.role, one.key, got, whole))
         owed = [debt for debt in new.debts if debt.cell[:2] == (one.role, one.key)]
         done.removed_rows += [
             {"row_key": list(one.key), "column": d.cell[2], "covered": raw_to_json(d.covered)} for d in owed
@@ -218,22 +216,4 @@ def _settle_add(
         return
     cells = tuple("" if value is None else value for value in (*add.values, add.status))
     whole = next((row.whole for row in old.lost_rows if row.id == add.lost_id), ())
-    new.put_back = (*new.put_back, PutBack(add.role, add.key, cells, _own_cells(whole, columns), add.lost_id))
-
-
-def _own_cells(whole: tuple[JSONValue, ...], columns: Mapping[str, int]) -> tuple[Raw, ...]:
-    """What people had in their own columns of a lost row: a row put back is told by it."""
-    ours = set(columns.values())
-    entered = [
-        cell.get("userEnteredValue") for at, cell in enumerate(whole) if at not in ours and isinstance(cell, dict)
-    ]
-    return tuple(_entered(value) for value in entered if isinstance(value, dict) and value)
-
-
-def _entered(value: Mapping[str, JSONValue]) -> Raw:
-    for kind, one in value.items():
-        if kind == "formulaValue":
-            return Formula(str(one))
-        if isinstance(one, str | bool | int | float):
-            return one
-    return ""
+    new.put_back = (*new.put_back, PutBack(add.role, add.key, cells, own_cells(whole, columns), add.lost_id))

@@ -59,6 +59,11 @@ FOUND: dict[str, list[Act]] = {
     "no firearm, beside nonsense in the lock": [
         ("operator", "set", "alpha", "s1", True), ("owner", "none", 0), ("owner", "nonsense", POLICY, 0, 1, 7),
     ],
+    # its like stood there, so it was not put back, and what people had beside it was nowhere
+    "one of two rows of a key deleted by mistake": [
+        ("owner", "copy_row", POLICY, 0), ("operator", "retire", "beta"),
+        ("cron", "sync", [(*MEANWHILE, ("owner", "sort", POLICY, 5, True))], 3.0),
+    ],
     # Google takes no error values: a row with one could not be put back, and every later sync failed on it
     "an error value in a row deleted by mistake": [
         ("owner", "nonsense", POLICY, 1, 0, 6), ("owner", "nonsense", POLICY, 0, 0, 6), ("operator", "retire", "beta"),
