@@ -28,7 +28,7 @@ def test_a_row_put_back_with_its_owners_columns_is_told_by_them(
     replay: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert play(replay, PUT_BACK_TWICE, tmp_path / "now") is None
-    monkeypatch.setattr(settle, "_own_cells", lambda whole, columns: ())  # as it was before
+    monkeypatch.setattr(settle, "own_cells", lambda whole, columns: ())  # as it was before
     broken = play(replay, PUT_BACK_TWICE, tmp_path / "then")
     assert broken is not None
     assert broken.args[0] == "I9"
