@@ -113,7 +113,8 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
         raise UsageError(f"{ascii(str(path))[:80]} is no path", hint="use a folder's path, or a bucket's address")
     root = path.expanduser()
     with media_errors(f"open the store '{path}'"):
-        is_folder, is_there = root.is_dir(), root.exists() or root.is_symlink()
+        is_there = root.exists() or root.is_symlink()  # asked first: another process may make the folder meanwhile
+        is_folder = root.is_dir()
     if is_there and not is_folder:
         raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
     if not create and not is_folder:
