@@ -18,6 +18,7 @@ from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
 from sheetsync.sync.drift import unprotected, validations_astray
 from sheetsync.sync.gateway import SheetGateway, SheetRead
+from sheetsync.sync.safety import FOREIGN
 from sheetsync.sync.tabs import LAYOUTS
 
 State = Literal["ok", "warn", "fail"]
@@ -147,7 +148,7 @@ def _check_mark(ws: Workspace, listed: SheetRead) -> Iterator[Line]:
     if mark is not None and (mark.store, mark.tenant, mark.spreadsheet) != ours:
         yield Line("fail", "owner", "the spreadsheet belongs to another store or tenant, or is a copy",
                    "sheetsync push --adopt takes it over, --restore-from-store overwrites it",
-                   7, "foreign_spreadsheet")  # fmt: skip
+                   7, FOREIGN)  # fmt: skip
     else:
         yield Line("ok", "owner", "the spreadsheet belongs to this store and tenant")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 
 
@@ -46,3 +47,12 @@ def parse_holder(data: bytes) -> Holder | None:
         return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), float(value["since"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:
+    """The error of a lock that another has; `now` in seconds since 1970."""
+    hint = "wait for it; 'sheetsync lock show' and 'lock break' help"
+    if holder is None:
+        return LockHeldError(f"another run holds the lock '{name}', since just now", hint=hint)
+    who = f"{holder.who} on {holder.host}, pid {holder.pid}, for {max(0.0, now - holder.since):.0f} s"
+    return LockHeldError(f"another run holds the lock '{name}': {who}", hint=hint)

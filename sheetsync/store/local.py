@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from sheetsync.errors import LockHeldError, StoreDamagedError
+from sheetsync.errors import StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
 from sheetsync.store.places import is_worth_a_look
@@ -390,12 +391,3 @@ class LocalTenant:
 def is_read_only(exc: OSError) -> bool:
     """Does the error say that nothing can be written here?"""
     return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:
-    """The error of a lock that another has; `now` in seconds since 1970."""
-    hint = "wait for it; 'sheetsync lock show' and 'lock break' help"
-    if holder is None:
-        return LockHeldError(f"another run holds the lock '{name}', since just now", hint=hint)
-    who = f"{holder.who} on {holder.host}, pid {holder.pid}, for {max(0.0, now - holder.since):.0f} s"
-    return LockHeldError(f"another run holds the lock '{name}': {who}", hint=hint)

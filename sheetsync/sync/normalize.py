@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,6 +138,11 @@ def shown(raw: Raw | None) -> str:
     """A value as messages name it, shortened."""
     text = raw.text if isinstance(raw, Formula | ErrorValue) else format_value(raw)
     return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
+
+
+def text_key(cells: Iterable[Raw]) -> tuple[str, ...]:
+    """A row's key as text, whatever stands in its cells."""
+    return tuple(raw if isinstance(raw, str) else shown(raw) for raw in cells)
 
 
 def format_value(value: CellValue) -> str:

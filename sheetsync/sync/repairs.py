@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.sync.baseline import Debt, PutBack
+from sheetsync.sync.baseline import Debt
 from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_same
 from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, RowRead, TabRead, TouchRow
-from sheetsync.sync.normalize import shown
+from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Found
 from sheetsync.sync.tabs import LAYOUTS, SYNC_STATUS, Role, RowKey
 
@@ -39,7 +39,7 @@ def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: i
     data = LAYOUTS[tab.role].width
     for back in [one for one in c.state.put_back if one.role == tab.role]:
         here = where.get(back.key, [])
-        own = [row for row in here if row.cells[:data] == back.cells[:data] and _same_own(row, back)]
+        own = [row for row in here if row.cells[:data] == back.cells[:data] and _same_own(row, back.own)]
         pending = not back.lost_id and any(one.role == tab.role and one.key == back.key for one in c.state.lost_rows)
         if own and len(here) + pending == 2:
             row = own[-1]
@@ -51,25 +51,19 @@ def take_away_doubles(c: Comparison, tab: TabRead, rows: list[RowRead], width: i
     return ([row for row in rows if row.index not in gone] if gone else rows), where
 
 
-def _same_own(row: RowRead, back: PutBack) -> bool:
-    """Do people's columns of this row hold what those of the row put back hold?"""
-    return len(row.own) == len(back.own) and all(
-        raw_same(one, other) for (_, one), other in zip(row.own, back.own, strict=True)
-    )
+def _same_own(row: RowRead, own: tuple[Raw, ...]) -> bool:
+    """Do people's columns of this row hold just this?"""
+    return len(row.own) == len(own) and all(raw_same(one, other) for (_, one), other in zip(row.own, own, strict=True))
 
 
 def _key_before(c: Comparison, tab: TabRead, row: RowRead, width: int) -> RowKey | None:
     """The key of a row before a write of ours fell on it, as columns had moved; None if none did."""
     names, key = LAYOUTS[tab.role].names, row.cells[:width]
-    owed = {debt.cell[2]: debt for debt in debts_of(c.state, tab.role, _text_key(key)) if debt.cell[2] in names[:width]}
+    owed = {debt.cell[2]: debt for debt in debts_of(c.state, tab.role, text_key(key)) if debt.cell[2] in names[:width]}
     parts = [owed[name].covered if name in owed and raw_same(owed[name].left, raw) else raw
              for name, raw in zip(names, key, strict=False)]  # fmt: skip
-    before = _text_key(tuple(parts))
-    return before if before != _text_key(key) else None
-
-
-def _text_key(key: tuple[Raw, ...]) -> RowKey:
-    return tuple(part if isinstance(part, str) else shown(part) for part in key)
+    before = text_key(tuple(parts))
+    return before if before != text_key(key) else None
 
 
 def owes_its_key(c: Comparison, role: Role, key: RowKey) -> bool:
@@ -85,7 +79,7 @@ def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
         return
     layout, sets = LAYOUTS[tab.role], {}
     width = layout.key_width
-    twins = [one for one in tab.rows if _text_key(one.cells[:width]) == key]
+    twins = [one for one in tab.rows if text_key(one.cells[:width]) == key]
     for debt in owed:
         name = debt.cell[2]
         if name in layout.owned_names:
@@ -103,7 +97,7 @@ def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
             c.plan.healed.append(Found(debt.cell, cell_name(tab, row, name), covered, "our write had covered it"))
     if sets:
         c.plan.operations.append(
-            TouchRow(tab.role, row.index, _text_key(row.cells[: layout.key_width]), row.cells, sets)
+            TouchRow(tab.role, row.index, text_key(row.cells[: layout.key_width]), row.cells, sets)
         )
 
 
@@ -128,7 +122,7 @@ def heal_unknown(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None
 
 def _heal(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], twins: list[RowRead]) -> None:
     layout = LAYOUTS[tab.role]
-    heal_astray(c, tab, row, _text_key(key[: layout.key_width]))
+    heal_astray(c, tab, row, text_key(key[: layout.key_width]))
     owed = [debt for debt in c.state.debts if debt.cell[0] == tab.role and debt.cell[1] == key[: layout.key_width]]
     sets = {}
     for column in layout.owned:
@@ -162,7 +156,7 @@ def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
         if alike:
             c.state.lost_rows = tuple(one for one in c.state.lost_rows if one.id != lost.id)
             own = own_cells(lost.whole, tab.columns)
-            if not any(len(row.own) == len(own) and all(map(raw_same, dict(row.own).values(), own)) for row in alike):
+            if not any(_same_own(row, own) for row in alike):
                 c.plan.removed_rows.append(removed_row(role, lost.key, lost.cells, lost.whole))  # its twin stands
             continue
         at = max((row.index for row in tab.rows), default=0) + 1

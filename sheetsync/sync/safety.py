@@ -15,6 +15,7 @@ from sheetsync.sync.gateway import AddRow, Mark, SheetRead
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
 
+FOREIGN: Final = "foreign_spreadsheet"
 LOST_SHARE: Final = 0.2
 LOST_LEAST: Final = 10
 EDIT_SHARE: Final = 0.5
@@ -57,9 +58,9 @@ def check_mark(read: SheetRead, expected: Mark, answer: Answer | None) -> None:
     if read.mark.spreadsheet != expected.spreadsheet and read.mark.store == expected.store:
         what, code = "this spreadsheet is a copy of another one that sheetsync keeps", "copied_spreadsheet"
     elif read.mark.store != expected.store:
-        what, code = "this spreadsheet belongs to another store", "foreign_spreadsheet"
+        what, code = "this spreadsheet belongs to another store", FOREIGN
     else:
-        what, code = f"this spreadsheet belongs to the tenant '{read.mark.tenant}'", "foreign_spreadsheet"
+        what, code = f"this spreadsheet belongs to the tenant '{read.mark.tenant}'", FOREIGN
     raise _version_stop(what, code)
 
 

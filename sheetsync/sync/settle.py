@@ -16,7 +16,7 @@ from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, TouchRow
-from sheetsync.sync.normalize import shown
+from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import PUT_BACK, Found
 from sheetsync.sync.repairs import own_cells, removed_row
 from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
@@ -107,7 +107,7 @@ def _owe(done: Settled, debts: list[Debt]) -> None:
 
 
 def _key(role: Role, cells: tuple[Raw, ...]) -> RowKey:
-    return tuple(raw if isinstance(raw, str) else shown(raw) for raw in cells[: LAYOUTS[role].key_width])
+    return text_key(cells[: LAYOUTS[role].key_width])
 
 
 def _settle_ours(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, ...], *, same_row: bool) -> None:

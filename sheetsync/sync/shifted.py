@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sheetsync.sync.baseline import Debt, Intended
 from sheetsync.sync.gateway import AddRow, Operation, Raw, SheetRead, TouchRow
-from sheetsync.sync.normalize import shown
+from sheetsync.sync.normalize import text_key
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey
 
 HEADER_INDEX = 0
@@ -101,4 +101,4 @@ def key_then(role: Role, headers: Headers, cells: Mapping[int, Raw]) -> RowKey:
     """The key that stood in a row, once the batch had written into it."""
     places = columns_then(role, headers)
     raws = [cells.get(places.get(name, -1), "") for name in LAYOUTS[role].names[: LAYOUTS[role].key_width]]
-    return tuple(raw if isinstance(raw, str) else shown(raw) for raw in raws)
+    return text_key(raws)
