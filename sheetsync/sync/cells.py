@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from sheetsync.domain.cells import UNDECIDED
 from sheetsync.domain.draft import CellValue
 from sheetsync.sync.baseline import Debt, SyncState
-from sheetsync.sync.decide import CellState, Decision, Mode, Nothing, PendingEdit, decide_cell, mark_third_value, same
+from sheetsync.sync.decide import (
+    CellState,
+    Decision,
+    Mode,
+    Nothing,
+    PendingEdit,
+    decide_cell,
+    left_alone,
+    mark_third_value,
+    same,
+)
 from sheetsync.sync.gateway import ErrorValue, Formula, Raw, RowRead, SheetRead, TabRead
 from sheetsync.sync.normalize import Bad, read_cell, shown
 from sheetsync.sync.outcome import Found, Plan
@@ -123,7 +133,7 @@ def compare_cell(
     decision = decide_cell(state, c.mode)
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)
     if settling:
-        decision = Decision(value, state.base, edit, "unpulled")
+        decision = left_alone(state)
     return CellOutcome(column, cell, name, actual, value, published, decision, base, None, healed, settling, edit)
 
 

@@ -107,7 +107,7 @@ def decide_cell(cell: CellState, mode: Mode) -> Decision:
         return mark_third_value(cell, Decision(cell.local, cell.remote, cell.edit, "agreed"))
     if not mode.takes:
         # push never overwrites an edit that is not in a draft
-        return Decision(cell.remote, cell.base, cell.edit, "unpulled")
+        return left_alone(cell)
     if cell.edit and same(cell.remote, cell.published):
         # set back to published: the pending edit is withdrawn
         return Decision(cell.remote, cell.remote, None, "withdraw")
@@ -134,6 +134,11 @@ def _as_local(cell: CellState, mode: Mode) -> Decision:
     if mode.writes or same(cell.local, cell.remote):
         return Decision(cell.local, cell.base, cell.edit)
     return Decision(cell.remote, cell.base, cell.edit)
+
+
+def left_alone(cell: CellState) -> Decision:
+    """The cell's new value is neither taken nor written over; what was pending under it stays pending."""
+    return mark_third_value(cell, Decision(cell.remote, cell.base, cell.edit, "unpulled"))
 
 
 def mark_third_value(cell: CellState, decision: Decision) -> Decision:

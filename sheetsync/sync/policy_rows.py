@@ -10,7 +10,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import Decision, Nothing, same
+from sheetsync.sync.decide import CellState, Nothing, left_alone, same
 from sheetsync.sync.gateway import RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
@@ -89,7 +89,7 @@ def _drafted(one: CellOutcome) -> CellValue:
 
 def hold_back(one: CellOutcome) -> None:
     """Leave an edit in its cell: it is not taken, and nothing is written over it."""
-    one.decision = Decision(one.remote, one.base, one.before, "unpulled")
+    one.decision = left_alone(CellState(one.base, one.remote, one.published, one.before))
 
 
 def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> RowResult:

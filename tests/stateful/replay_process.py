@@ -29,6 +29,7 @@ class Process(threading.Thread):
         self.parked, self.go = threading.Event(), threading.Event()
         self.fault, self.killed, self.at, self.outcome = "ok", False, "start", ""
         self.broken: BaseException | None = None
+        self.read_at = 0
 
     def run(self) -> None:
         try:
@@ -70,6 +71,13 @@ class Process(threading.Thread):
             raise Violation("hang", f"a step takes too long: {self.at}")
 
 
+def has_read(world: Any) -> None:
+    """What the sheet says now is what this process goes on from."""
+    here = threading.current_thread()
+    if isinstance(here, Process):
+        here.read_at = world.now
+
+
 def gate(kind: str) -> str:
     here = threading.current_thread()
     return here.gate(kind) if isinstance(here, Process) else "ok"
@@ -89,7 +97,11 @@ class GatedStore:
         return self._store.lease(name, **options)
 
     def transaction(self, ctx: RequestContext, **options: Any) -> Any:
-        gate("tx" if options.get("expect_head") is None else "take")  # what a comparison brought is taken in
+        taking = options.get("expect_head") is not None  # what a comparison brought is taken in
+        here = threading.current_thread()
+        if taking and isinstance(here, Process):
+            self._world.read_for[self._world.now] = here.read_at
+        gate("take" if taking else "tx")
         return self._store.transaction(ctx, **options)
 
 
@@ -104,6 +116,7 @@ class GatedApi:
 
     def get_by_filter_bytes(self, *args: Any, **options: Any) -> bytes:
         gate("read")
+        has_read(self._world)
         with self._world.failing():
             return self._api.get_by_filter_bytes(*args, **options)
 
@@ -116,6 +129,7 @@ class GatedApi:
         if fault == "late":
             world.flight.append(sent)
             raise UnknownOutcomeError("no answer")
+        has_read(world)
         answer: bytes = world.deliver(sent)
         if fault == "twice" and not world.flight:
             world.flight.append(sent)

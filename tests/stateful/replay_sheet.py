@@ -76,6 +76,7 @@ class SheetWorld:
     forces: Forces = field(default_factory=lambda: ANYWAY)
     retired: set[str] = field(default_factory=set)
     decided: list[tuple[str | None, int]] = field(default_factory=list)  # (key, when) a person changed his mind
+    read_for: dict[int, int] = field(default_factory=dict)  # when a run made its comparison → when it had read
     once: set[tuple[str, str]] = field(default_factory=set)  # values that were published, or an operator's
     cause: bool = False
     batches: int = 0

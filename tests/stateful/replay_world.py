@@ -105,7 +105,8 @@ class World(Operators):
                 continue
             after = catalogue.draft(draft.superseded_by).draft.origin
             kept = {edit.row_key for edit in after.edits} if isinstance(after, SheetOrigin) else set()
-            at = (draft.created_at - FakeClock().now()).total_seconds()
+            made = int((draft.created_at - FakeClock().now()).total_seconds())
+            at = self.read_for.get(made, made)  # what was decided since the read that it was made from
             for edit in draft.origin.edits:
                 key = key_of(*edit.row_key)
                 if edit.row_key not in kept and not any(k == key and t >= at for k, t in self.decided):
