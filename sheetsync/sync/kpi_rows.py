@@ -16,6 +16,7 @@ from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
 from sheetsync.sync.policy_rows import finish_row, hold_back, row_problem
+from sheetsync.sync.repairs import heal_owned
 from sheetsync.sync.tabs import KPIS, LAYOUTS, PRESENCE, RowKey
 from sheetsync.sync.view import Row, describe_kpi
 
@@ -35,6 +36,7 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             return
         bad = check_new_key(c, key)
         if bad is not None:
+            heal_owned(c, tab, row, key, [row])
             row_problem(c, tab, row, key, *bad)
             return
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]

@@ -121,8 +121,13 @@ def heal_unknown(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None
 
 
 def _heal(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], twins: list[RowRead]) -> None:
+    heal_astray(c, tab, row, text_key(key[: LAYOUTS[tab.role].key_width]))
+    heal_owned(c, tab, row, key, twins)
+
+
+def heal_owned(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], twins: list[RowRead]) -> None:
+    """Put back the owners' values in a row whose cells are not compared. `twins`: the rows of its key, itself too."""
     layout = LAYOUTS[tab.role]
-    heal_astray(c, tab, row, text_key(key[: layout.key_width]))
     owed = [debt for debt in c.state.debts if debt.cell[0] == tab.role and debt.cell[1] == key[: layout.key_width]]
     sets = {}
     for column in layout.owned:

@@ -67,6 +67,8 @@ class Operators(Owners):
         found = self.ws.catalogue().newest_open(CONNECTORS[conn], sheet=True)
         if found is not None and isinstance(found.draft.origin, SheetOrigin) and found.draft.origin.edits:
             drafts.discard_draft(self.ws, found.draft.id, "no")
+            if not load_state(self.ws, self.sid)[0].known:
+                return  # nothing tells what was shown from what was typed: what differs is read as an owner's edit
             for edit in found.draft.origin.edits:
                 self.witness.discarded[key_of(*edit.row_key)] = (shown(edit.value), self.now)
 
