@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import orjson
-
 from sheetsync.errors import RequestRefusedError
 from sheetsync.gsheets.api import SheetsApi
+from sheetsync.gsheets.pieces import parse_answer
 from sheetsync.gsheets.reading import READ_FIELDS, TAB_KEY, parse_read, parse_tab
 from sheetsync.sync.gateway import RowRead, SheetRead, TabRead, TabSize
 from sheetsync.sync.tabs import ROLES, SCRATCH, STAGING, Role
@@ -55,7 +54,7 @@ def _rows(sheet_id: int, start: int, count: int) -> JSON:
 
 
 def _read(api: SheetsApi, spreadsheet_id: str, filters: list[JSON]) -> JSON:
-    return orjson.loads(api.get_by_filter_bytes(spreadsheet_id, filters=filters, fields=READ_FIELDS))
+    return parse_answer(api.get_by_filter_bytes(spreadsheet_id, filters=filters, fields=READ_FIELDS))
 
 
 def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead, block_rows: int) -> TabRead | None:

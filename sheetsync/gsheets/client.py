@@ -199,7 +199,10 @@ class SheetsHTTPClient(HTTPClient):
             allow_redirects=False,  # Google's API gives none; a followed one would turn a POST into a GET
             **call.arguments,
         ) as response:
-            return response.status_code, response.headers, b"".join(self._blocks(response))
+            body = io.BytesIO()  # its value is no copy: of a large answer there is never a second one
+            for block in self._blocks(response):
+                body.write(block)
+            return response.status_code, response.headers, body.getvalue()
 
     def _blocks(self, response: requests.Response) -> Iterator[bytes]:
         """The body, with an end to its time: a read timeout alone never ends a trickle."""

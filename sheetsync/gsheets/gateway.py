@@ -16,6 +16,7 @@ from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeErr
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.batches import render
 from sheetsync.gsheets.blocks import BLOCK_ROWS, read_blocks
+from sheetsync.gsheets.pieces import parse_answer
 from sheetsync.gsheets.read_back import ReadBack, merged, plan_read_back, quoted, rows_stood, without_drift
 from sheetsync.gsheets.reading import (
     BACK_FIELDS,
@@ -80,7 +81,7 @@ class GoogleSheetsGateway:
             if found is not None:
                 return found
         body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
-        return parse_read(orjson.loads(body), self._id, columns=columns or {})
+        return parse_read(parse_answer(body), self._id, columns=columns or {})
 
     def list_tabs(self) -> SheetRead:
         """All tabs by name: one read, no cells."""
@@ -126,16 +127,16 @@ class GoogleSheetsGateway:
         whole: bool,
     ) -> Landed:
         try:
-            answer = orjson.loads(body)["updatedSpreadsheet"]
+            answer = parse_answer(body)["updatedSpreadsheet"]
+            sheets = answer.get("sheets", ())
+            mine = next((sheet for sheet in sheets if int(sheet["properties"].get("sheetId", 0)) == scratch_id), None)
+            scratch = None if mine is None else parse_scratch(mine)
         except (orjson.JSONDecodeError, KeyError):
             raise UnknownOutcomeError(
                 "the answer to the write cannot be read", hint="run the same command again"
             ) from None
-        sheets = answer.get("sheets", ())
-        mine = next((sheet for sheet in sheets if int(sheet["properties"].get("sheetId", 0)) == scratch_id), None)
-        if mine is None:
+        if scratch is None:
             raise UnknownOutcomeError("the answer lacks the scratch tab", hint="run the same command again")
-        scratch = parse_scratch(mine)
         planned = sum(1 for one in batch.operations if not hasattr(one, "at"))
         found = None
         if not back.none and rows_stood(back, batch, read, scratch.pre):

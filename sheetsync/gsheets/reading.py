@@ -6,8 +6,9 @@ Source: sheets_api.md sections 3 and 5.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sheetsync.gsheets.layout import RuleCheck, rule_checks
@@ -138,9 +139,9 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     """One tab of ours: columns by header (or as `known`), rows that hold anything of ours."""
     properties, layout = sheet["properties"], LAYOUTS[role]
     grid = properties.get("gridProperties", {})
-    rows = list(_grid_rows(sheet))
-    header_at = next((at for at, cells in rows if at == 0), None)
-    headers = tuple(_text(parse_cell(cell)) for cell in rows[0][1]) if header_at is not None else ()
+    rows = _grid_rows(sheet)
+    first = next(rows, (1, []))
+    headers = tuple(_text(parse_cell(cell)) for cell in first[1]) if first[0] == 0 else ()
     columns: dict[str, int] = {}
     for at, text in enumerate(headers):
         if text in layout.names and text not in columns:
@@ -148,14 +149,15 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     columns = known or columns
     places = tuple(columns.get(name, -1) for name in layout.names)
     checks = rule_checks(role, columns)
-    body = [
-        row
-        for at, cells in rows
-        if at > 0 and cells and (row := _parse_row(at, cells, places, layout.names, checks)) is not None
-    ]
+    body, last = [], 1
+    for at, cells in itertools.chain((first,), rows):  # a large answer is decoded as it is gone through
+        if cells:
+            last = max(last, at + 1)
+            row = _parse_row(at, cells, places, layout.names, checks) if at > 0 else None
+            if row is not None:
+                body.append(row)
     merges = tuple(_box(one) for one in sheet.get("merges", ()))
     tables = tuple(_box(one.get("range", {})) for one in sheet.get("tables", ()))
-    last = max((at for at, cells in rows if cells), default=0) + 1
     return TabRead(
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
@@ -175,7 +177,7 @@ def _protections(sheet: JSON) -> tuple[tuple[int, str], ...]:
     return tuple((int(one.get("protectedRangeId", 0)), str(one.get("description", ""))) for one in found)
 
 
-def _grid_rows(sheet: JSON) -> Iterable[tuple[int, list[JSON]]]:
+def _grid_rows(sheet: JSON) -> Iterator[tuple[int, list[JSON]]]:
     for block in sheet.get("data", ()):
         start = int(block.get("startRow", 0))
         for offset, row in enumerate(block.get("rowData", ())):
@@ -219,8 +221,11 @@ def _parse_row(
 def parse_scratch(sheet: JSON) -> ScratchTab:
     """A scratch tab: its header cell tells epoch and nonce; below stand the pre-images."""
     sheet_id = int(sheet["properties"].get("sheetId", 0))
-    rows = {at: tuple(parse_cell(cell) for cell in cells) for at, cells in _grid_rows(sheet)}
-    pre = tuple(rows.get(at, ()) for at in range(1, max(rows, default=0) + 1))
+    rows: list[tuple[Raw, ...]] = []
+    for at, cells in _grid_rows(sheet):
+        rows += [()] * (at + 1 - len(rows))
+        rows[at] = tuple([parse_cell(cell) for cell in cells])
+    pre = tuple(rows[1:])
     try:
         header = json.loads(str(rows[0][0]))
         return ScratchTab(sheet_id, int(header["epoch"]), str(header["nonce"]), pre)
