@@ -56,10 +56,7 @@ def tables_at(ws: Workspace, commit: int, view: View) -> Tables:
 
 
 def _changed_since(ws: Workspace, commit: int) -> bool:
-    for entry in ws.store.log(since=commit):
-        if any(one.record.folder[0] in SHOWN_FOLDERS for one in entry.snapshots):
-            return True
-    return False
+    return any(ws.store.last_commit(ws.ctx.tenant, (folder,)) > commit for folder in SHOWN_FOLDERS)
 
 
 class FirstSeen:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from typing import Final
 import orjson
 
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import DefectError, StoreDamagedError
 from sheetsync.store.content import Encoded, LazyContent, hash_bytes
 from sheetsync.store.names import EPOCH, SnapshotName, parse_snapshot_name
 
@@ -28,6 +29,9 @@ WIDE_MARK: Final = (
     b'"wide":true'  # in the line at all: parse it with arbitrary precision; a false alarm only costs time
 )
 FIRST_PREV: Final = ""
+LARGE_LINE: Final = 1 << 20  # a smaller line is decoded with its contents, whoever asks
+PATH_MEMBER: Final = b'{"path":"'
+CHANGE: Final = re.compile(rb'\{"path":"[^"]*","version":\d+,"hash":"[0-9a-f]{64}","before":\d+,"content":')
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Change:
     def data(self) -> bytes:
         """The bytes of the snapshot's file."""
         if "content" in self.body:
+            if self.body["content"] is None:
+                raise DefectError("an entry was decoded without its contents, and is asked for one")
             return canonical_json(self.body["content"])
         if "text" in self.body:
             return str(self.body["text"]).encode("utf-8")
@@ -171,14 +177,31 @@ def _inside(path: str) -> str:
     return path
 
 
-def decode_line(line: bytes) -> Entry:
-    """The entry of a whole line.
+def _without_contents(line: bytes) -> bytes:
+    """A large line with null for the contents of its JSON snapshots; the last one's stays, and details.
+
+    Where a change begins is told without decoding: its members stand in no string, for there their quotes would be
+    escaped, and in no content, for contents have their keys sorted. A line of which that is not sure is left as it is.
+    """
+    if len(line) < LARGE_LINE:
+        return line
+    heads = list(CHANGE.finditer(line))
+    if not heads or len(heads) != line.count(PATH_MEMBER):
+        return line
+    parts = [line[: heads[0].start()], *(one[0] + b"null}," for one in heads[:-1]), line[heads[-1].start() :]]
+    return b"".join(parts)
+
+
+def decode_line(line: bytes, *, contents: bool = True) -> Entry:
+    """The entry of a whole line. Without `contents`, those of a large line may be left out: for who asks for none.
 
     Raises:
         StoreDamagedError: the line is none of ours, though its checksum holds.
     """
     try:
-        value = json.loads(line) if WIDE_MARK in line else orjson.loads(line)
+        wide = WIDE_MARK in line
+        read = line if contents or wide else _without_contents(line)
+        value = json.loads(read) if wide else orjson.loads(read)
         changes = tuple(
             Change(_inside(item["path"]), item["version"], item["hash"], item["before"], item)
             for item in value["snapshots"]

@@ -52,7 +52,7 @@ class StoreReader:
         lines = self._part.new_lines()
         try:
             for line in lines:
-                self._state.believe(decode_line(line))
+                self._state.believe(decode_line(line, contents=False))
                 self._lag += 1
                 self._lag_bytes += len(line)
         except BaseException:  # the position is behind these lines now, but the state is not
@@ -100,6 +100,14 @@ class StoreReader:
             keys = sorted_keys(heads, tenant, folder)
             return [(decode_record(tenant, key), heads[key].filename(key)) for key in keys]
 
+    def last_commit(self, tenant: str, folder: tuple[str, ...] = ()) -> int:
+        """The number of the newest commit that holds a snapshot of `records(tenant, folder)`, 0 if there is none."""
+        self._check_tenant(tenant)
+        with self._mutex, media_errors("read the store"):
+            self._look()
+            heads = self._state.heads
+            return max((heads[key].commit for key in sorted_keys(heads, tenant, folder)), default=0)
+
     def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
         """The newest snapshots of `records(tenant, folder)`, in that order, as of the moment of the call."""
         self._check_tenant(tenant)
@@ -128,17 +136,17 @@ class StoreReader:
         return Snapshot(record, head.version, filename, head.hash, saved_at, head.commit, head.who, path, content)
 
     # --- the journal --------------------------------------------------------------------------------------------
-    def _entries(self, first: int, last: int) -> Iterator[Entry]:
+    def _entries(self, first: int, last: int, *, contents: bool = True) -> Iterator[Entry]:
         for number, line in self._part.lines(first, last):
             if not is_whole(line):
                 raise StoreDamagedError(f"journal: the line of entry {number} is broken")
-            entry = decode_line(line)
+            entry = decode_line(line, contents=contents)
             if entry.number != number:
                 raise StoreDamagedError(f"journal: entry {entry.number} stands where {number} should be")
             yield entry
 
-    def _entry(self, number: int) -> Entry:
-        return next(self._entries(number, number))
+    def _entry(self, number: int, *, contents: bool = True) -> Entry:
+        return next(self._entries(number, number, contents=contents))
 
     def _change(self, number: int, path: str) -> Change:
         for change in self._entry(number).changes:
@@ -168,7 +176,7 @@ class StoreReader:
         number = head.commit if head else 0
         while number > after:
             numbers.append(number)
-            number = next(change.before for change in self._entry(number).changes if change.key == key)
+            number = next(change.before for change in self._entry(number, contents=False).changes if change.key == key)
         return numbers
 
     def _told(self, entry: Entry, change: Change) -> Snapshot:
@@ -240,7 +248,7 @@ class StoreReader:
         """Heads right after `commit`: today's, each record that was touched later set back."""
         heads = dict(self._state.heads)
         back: dict[str, int] = {}
-        for entry in self._entries(commit + 1, self._state.number):
+        for entry in self._entries(commit + 1, self._state.number, contents=False):
             for change in entry.changes:
                 back.setdefault(change.key, change.before)
         wanted: dict[int, list[str]] = {}
@@ -249,7 +257,7 @@ class StoreReader:
             if before:
                 wanted.setdefault(before, []).append(key)
         for number, keys in wanted.items():
-            old = heads_of(self._entry(number))
+            old = heads_of(self._entry(number, contents=False))
             heads.update({key: old[key] for key in keys})
         return heads
 
