@@ -13,7 +13,9 @@ MISTAKES_SHOWN: Final = 5
 
 JSONValue = Any  # JSON as the outside gave it: only ever carried, compared and written, never interpreted
 
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+)
 
 
 def canonical_json(value: JSONValue) -> bytes:
@@ -21,6 +23,7 @@ def canonical_json(value: JSONValue) -> bytes:
 
     Raises:
         ValueError: for NaN, infinities and lone surrogates, which have no JSON form.
+        RecursionError: it is nested too deeply, or holds itself.
     """
     return _CANONICAL.encode(value).encode("utf-8")
 

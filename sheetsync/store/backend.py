@@ -131,10 +131,11 @@ class TenantBackend(Protocol):
     def replace_journal(self, name: str, data: bytes) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`."""
 
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         """Put a committed snapshot under its name; True if something was written.
 
         A new name replaces nothing. With `verify` content that differs is replaced, by content that is durable.
+        `is_new` says that it is a record's first, whose folder is most likely not there yet.
         """
 
     def read(self, path: str) -> bytes | None:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -32,8 +32,7 @@ class SourceBytes:
 Content = dict[str, JSONValue] | SourceBytes
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """Content as it is written: `data` are the file's bytes.
 
     `wide` content has numbers beyond 64 bits (or is nested deeply): only an arbitrary-precision parser reads it right.

@@ -5,10 +5,16 @@ Tests put a simulated disk behind it that loses what was not fsynced. The real o
 
 from __future__ import annotations
 
+import errno
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sheetsync.store.backend import HeldLock, Holder
+
+
+def is_read_only(exc: OSError) -> bool:
+    """Does the error say that nothing can be written here?"""
+    return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class FileSystem(Protocol):

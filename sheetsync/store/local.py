@@ -15,7 +15,7 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
-from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.filesystem import FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
@@ -229,9 +229,11 @@ class LocalTenant:
         self._files.sync_folder(self._journal)
 
     # --- files --------------------------------------------------------------------------------------------------
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         """Link a whole file under its name; with `verify` replace what is torn, by what is durable."""
         target = f"{self._folder}/{path}"
+        if is_new:
+            self._make_folder(parent(target))
         there = self._read_own(target) if verify else None
         if there == data:
             return False
@@ -247,6 +249,15 @@ class LocalTenant:
             self._keep_name_aside(target)
         self._files.rename(temp, target)
         return True
+
+    def _make_folder(self, path: str) -> None:
+        """A new record's folder; what stands there already is looked at when the file is placed."""
+        try:
+            self._files.mkdir(path)
+        except FileExistsError:
+            return
+        except FileNotFoundError:  # the kind's first record
+            make_folders(self._files, path)
 
     def _read_own(self, target: str) -> bytes | None:
         try:
@@ -386,8 +397,3 @@ class LocalTenant:
             with suppress(FileNotFoundError):
                 self._files.unlink(f"{self._work}/{TEMP}/{name}")
         return len(names)
-
-
-def is_read_only(exc: OSError) -> bool:
-    """Does the error say that nothing can be written here?"""
-    return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -34,15 +34,13 @@ RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` st
 
 
 @lru_cache(maxsize=65536)
-def _check_part(part: str, what: str) -> str:
-    shown = ascii(part[:60])
+def _find_fault(part: str) -> str:
+    """What is wrong with a part of a record's path; nothing in most cases."""
     if not part or len(part) > MAX_PART:
-        raise InvalidIdError(f"{what} {shown} is empty or longer than {MAX_PART} characters")
+        return f"is empty or longer than {MAX_PART} characters"
     if not PRINTABLE.fullmatch(part) or "/" in part or "\\" in part:
-        raise InvalidIdError(f"{what} {shown} holds a character that is not allowed in a name")
-    if part.startswith("."):
-        raise InvalidIdError(f"{what} {shown} starts with a dot")
-    return part
+        return "holds a character that is not allowed in a name"
+    return "starts with a dot" if part.startswith(".") else ""
 
 
 @lru_cache(maxsize=65536)
@@ -95,10 +93,17 @@ class RecordId:
             if not self.folder or self.folder[0] in RESERVED:
                 raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
             for part in self.folder:
-                _check_part(part, "folder")
-            _check_part(self.name, "name")
+                if fault := _find_fault(part):
+                    raise InvalidIdError(f"folder {part[:60]!a} {fault}")
+            if fault := _find_fault(self.name):
+                raise InvalidIdError(f"name {self.name[:60]!a} {fault}")
         except TypeError as exc:
             raise InvalidIdError(f"{ascii((*self.folder, self.name))[:80]} holds a part that is no text") from exc
+
+
+@lru_cache(maxsize=1024)
+def _is_tenant(text: str) -> bool:
+    return TENANT_FORM.fullmatch(text) is not None
 
 
 def check_tenant(tenant: str) -> str:
@@ -107,7 +112,7 @@ def check_tenant(tenant: str) -> str:
     Raises:
         InvalidIdError: it is not of the form.
     """
-    if not isinstance(tenant, str) or not TENANT_FORM.fullmatch(tenant):
+    if not isinstance(tenant, str) or not _is_tenant(tenant):
         raise InvalidIdError(f"tenant {ascii(tenant)[:80]} is not of the form [a-z0-9][a-z0-9-]{{0,62}}")
     return tenant
 
@@ -136,10 +141,10 @@ def encode_folder(folder: tuple[str, ...], name: str | None = None) -> str:
     keep_all = folder[0] in VERBATIM_CAPITALS
     last = len(folder) - 1
     own = name is not None and folder[0] != "sync_baselines"
-    parts = (
+    parts = [
         encode_part(part, capitals=keep_all or (own and index == last and part == name))
         for index, part in enumerate(folder)
-    )
+    ]
     return "/".join(parts)
 
 
@@ -163,6 +168,7 @@ def encode_tenant(tenant: str) -> str:
     return encode_part(check_tenant(tenant))
 
 
+@lru_cache(maxsize=1024)  # a transaction gives most of its records the same one
 def format_stamp(seconds: int) -> str:
     """Seconds since 1970 as `2026-01-07T12-00-00Z`."""
     return (EPOCH + timedelta(seconds=seconds)).isoformat()[:19].replace(":", "-") + "Z"

@@ -234,7 +234,7 @@ class ObjectTenant:
         put_surely(self._objects, f"{self._folder}/{WORK}/aside/damaged-{name}", self._objects.get(key) or b"")
         self._objects.put(key, data)
 
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:  # noqa: ARG002
         """Create the object; with `verify` replace content that differs, keeping it aside."""
         key = f"{self._folder}/{path}"
         there = self._objects.get(key) if verify else None

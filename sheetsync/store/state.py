@@ -59,6 +59,7 @@ class JournalState:
         self.line_hash = FIRST_PREV
         self.heads: dict[str, Head] = {}
         self.leases: dict[str, LeaseState] = {}
+        self._capitals: bool | None = None  # has any record's key a capital? None: nobody asked yet
         self._folded: dict[str, str] | None = None
 
     def believe(self, entry: Entry) -> None:
@@ -87,29 +88,38 @@ class JournalState:
         self.heads.update(fresh)
         if lease:
             self.leases[lease["name"]] = LeaseState(lease["epoch"], lease.get("holder"))
-        if self._folded is not None:
-            self._fold(self._folded, (key for key, head in fresh.items() if head.version == 1))
+        if self._capitals is not None:
+            new = [key for key, head in fresh.items() if head.version == 1]
+            self._capitals = self._capitals or has_capitals(new)
+            if self._folded is not None:
+                self._fold(self._folded, new)
         self.number, self.line_hash = number, line_hash
 
     def start_at(self, number: int, line_hash: str, heads: dict[str, Head], leases: dict[str, LeaseState]) -> None:
         """Begin at the state that a derived index remembers."""
         self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
-        self._folded = None
+        self._capitals, self._folded = None, None
 
-    def check_collision(self, key: str, fresh: dict[str, str]) -> None:
-        """A new record must not be called like another one but for the case of letters, in any part of its path.
+    def check_collisions(self, new: list[str]) -> None:
+        """New records must not be called like others but for the case of letters, in any part of their paths.
+
+        Where nothing has a capital, as in most stores, there is nothing to compare.
 
         Args:
-            key: the new record's.
-            fresh: folded prefixes of the records that are new in the same transaction; `key` is added.
+            new: the keys of one transaction's new records.
 
         Raises:
             InvalidIdError: names the one that is there.
         """
+        if self._capitals is None:
+            self._capitals = has_capitals(self.heads)
+        if not self._capitals and not has_capitals(new):
+            return
         if self._folded is None:
             self._folded = {}
             self._fold(self._folded, self.heads)
-        for prefix in _prefixes(key):
+        fresh: dict[str, str] = {}
+        for prefix in (prefix for key in new for prefix in _prefixes(key)):
             folded = prefix.lower()
             there = self._folded.get(folded) or fresh.setdefault(folded, prefix)
             if there != prefix:
@@ -132,6 +142,12 @@ class JournalState:
                 since, until = from_micros(holder["since"]), from_micros(holder["until"])
                 infos.append(LeaseInfo(name, holder["who"], holder["host"], holder["pid"], since, until))
         return infos
+
+
+def has_capitals(keys: Iterable[str]) -> bool:
+    """Has any of them a capital? Keys are ASCII."""
+    text = "".join(keys)
+    return text != text.lower()
 
 
 def _prefixes(key: str) -> list[str]:

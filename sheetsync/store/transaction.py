@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
-from sheetsync.store.content import Content, Encoded, encode_content
+from sheetsync.store.content import Content, Encoded, LazyContent, encode_content
 from sheetsync.store.entry import NewChange
 from sheetsync.store.lease import Lease
 from sheetsync.store.names import RecordId, encode_record, format_stamp
@@ -46,6 +47,52 @@ class Request:
     lease: Callable[[JournalState], dict[str, JSONValue]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An entry that we add, or added."""
+
+    number: int
+    at: datetime
+    line_hash: str
+    changes: list[NewChange]
+    lease: dict[str, JSONValue] | None
+
+
+class Outcome:
+    """What became of a request. Told in full only when it is asked for: who saves many records seldom asks.
+
+    Args:
+        request: what was asked.
+        added: the entry, None if nothing changed.
+        unchanged: the newest snapshots of the request's records that did not change.
+    """
+
+    def __init__(self, request: Request, added: Added | None, unchanged: dict[RecordId, Snapshot]) -> None:
+        self._request, self._added, self._unchanged = request, added, unchanged
+
+    @cached_property
+    def commit(self) -> Commit | None:
+        """The commit as a reader would be told it."""
+        request, added = self._request, self._added
+        if added is None:
+            return None
+        snapshots = []
+        for change in added.changes:
+            encoded, record = change.encoded, request.wanted[change.key].record
+            content = LazyContent(encoded.data, encoded.suffix, source=encoded.source, wide=encoded.wide)
+            path, filename = change.path, change.path.rpartition("/")[2]
+            given = (added.at, added.number, request.who, path, content)
+            snapshots.append(Snapshot(record, change.version, filename, encoded.hash, *given))
+        details = dict(request.details)
+        return Commit(added.number, added.at, request.who, request.why, tuple(snapshots), details, added.line_hash)
+
+    @cached_property
+    def snapshots(self) -> dict[RecordId, Snapshot]:
+        """The newest snapshot of each record of the request."""
+        changed = self.commit.snapshots if self.commit is not None else ()
+        return {snapshot.record: snapshot for snapshot in changed} | self._unchanged
+
+
 def plan_changes(request: Request, state: JournalState, now: datetime) -> list[NewChange]:
     """The snapshots to be written upon this state; content equal to the newest makes none (S4).
 
@@ -60,16 +107,15 @@ def plan_changes(request: Request, state: JournalState, now: datetime) -> list[N
         raise StaleSnapshotError(request.expect_head, state.number, None, name="the store")
     seconds = int(now.timestamp())
     changes: list[NewChange] = []
-    fresh: dict[str, str] = {}
     for key, wanted in request.wanted.items():
         head, encoded = state.heads.get(key), wanted.encoded
         if head is None:
-            state.check_collision(key, fresh)
             changes.append(NewChange(key, seconds, 1, 0, encoded, _path(key, seconds, encoded)))
         elif (head.hash, head.suffix, bool(head.flags & SOURCE)) != (encoded.hash, encoded.suffix, encoded.source):
             stamp = max(seconds, head.stamp + 1)
             path = _path(key, stamp, encoded)
             changes.append(NewChange(key, stamp, head.version + 1, head.commit, encoded, path))
+    state.check_collisions([change.key for change in changes if change.version == 1])
     return changes
 
 
@@ -98,20 +144,25 @@ class Transaction:
 
     Attributes:
         details: noted in the entry; set what belongs to the commit but is no record.
-        commit: the commit, None before the end and where nothing changed.
-        snapshots: after the end, the newest snapshot of each record that was saved, changed or not.
     """
 
-    def __init__(
-        self, run: Callable[[Request], tuple[Commit | None, dict[RecordId, Snapshot]]], request: Request, tenant: str
-    ) -> None:
+    def __init__(self, run: Callable[[Request], Outcome], request: Request, tenant: str) -> None:
         self._run = run
         self._request = request
         self._tenant = tenant
         self._done = False
+        self._outcome: Outcome | None = None
         self.details: dict[str, JSONValue] = {}
-        self.commit: Commit | None = None
-        self.snapshots: dict[RecordId, Snapshot] = {}
+
+    @property
+    def commit(self) -> Commit | None:
+        """The commit, None before the end and where nothing changed."""
+        return None if self._outcome is None else self._outcome.commit
+
+    @property
+    def snapshots(self) -> dict[RecordId, Snapshot]:
+        """After the end, the newest snapshot of each record that was saved, changed or not."""
+        return {} if self._outcome is None else self._outcome.snapshots
 
     def save(self, record: RecordId, content: Content, *, expected: Snapshot | Unset | None = UNSET) -> None:
         """Save `content` with the others; a second save of one record replaces the first one's content.
@@ -149,5 +200,5 @@ class Transaction:
             return
         self._done = True
         if kind is None:
-            self._request.details = self.details
-            self.commit, self.snapshots = self._run(self._request)
+            self._request.details = dict(self.details)
+            self._outcome = self._run(self._request)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from sheetsync.domain.clock import Clock
@@ -30,7 +28,7 @@ from sheetsync.errors import (
 )
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
-from sheetsync.store.content import LazyContent, hash_bytes
+from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
@@ -40,25 +38,15 @@ from sheetsync.store.reader import StoreReader
 from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
-from sheetsync.store.transaction import Request, Transaction, is_stale, plan_changes
+from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is_stale, plan_changes
 
 MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """An entry that we add, or added."""
-
-    number: int
-    at: datetime
-    line_hash: str
-    changes: list[NewChange]
-    lease: dict[str, JSONValue] | None
-
-    def heads(self, who: str) -> dict[str, Head]:
-        """The heads that it makes."""
-        at, who = to_micros(self.at), sys.intern(who)
-        return {change.key: new_head(change, self.number, at, who) for change in self.changes}
+def new_heads(added: Added, who: str) -> dict[str, Head]:
+    """The heads that an entry of ours makes."""
+    at, who = to_micros(added.at), sys.intern(who)
+    return {change.key: new_head(change, added.number, at, who) for change in added.changes}
 
 
 def new_head(change: NewChange, number: int, at: int, who: str) -> Head:
@@ -118,13 +106,13 @@ class StoreWriter(StoreReader):
     ) -> Commit:
         """An entry of the journal without snapshots."""
         self._check_tenant(ctx.tenant)
-        commit, _ = self._run(Request(who=ctx.user, why=why, details=details, fence=fence, always=True))
-        if commit is None:
+        outcome = self._run(Request(who=ctx.user, why=why, details=dict(details), fence=fence, always=True))
+        if outcome.commit is None:
             raise DefectError("a note was not written")
-        return commit
+        return outcome.commit
 
-    def _run(self, request: Request) -> tuple[Commit | None, dict[RecordId, Snapshot]]:
-        """Commit the request; the commit, and what its records hold now."""
+    def _run(self, request: Request) -> Outcome:
+        """Commit the request."""
         with self._mutex, media_errors("save to the store"):
             self._check_alive()
             if not self.writable:
@@ -135,29 +123,16 @@ class StoreWriter(StoreReader):
                     self._place(added, request)
                 if added is not None:
                     self._keep_house(added)
-            if added is None:
-                return None, self._unchanged(request, {})
-            commit = self._added_commit(request, added)
-            return commit, self._unchanged(request, {snapshot.record: snapshot for snapshot in commit.snapshots})
+            return Outcome(request, added, self._unchanged(request, added))
 
-    def _unchanged(self, request: Request, found: dict[RecordId, Snapshot]) -> dict[RecordId, Snapshot]:
-        """`found`, with the newest snapshots of the records that did not change."""
-        for key, wanted in request.wanted.items():
-            if wanted.record not in found:
-                found[wanted.record] = self._snapshot(wanted.record, key, self._state.heads[key])
-        return found
-
-    def _added_commit(self, request: Request, added: Added) -> Commit:
-        """The commit as a reader would be told it."""
-        snapshots = []
-        for change in added.changes:
-            encoded, record = change.encoded, request.wanted[change.key].record
-            content = LazyContent(encoded.data, encoded.suffix, source=encoded.source, wide=encoded.wide)
-            path, filename = change.path, change.path.rpartition("/")[2]
-            given = (added.at, added.number, request.who, path, content)
-            snapshots.append(Snapshot(record, change.version, filename, encoded.hash, *given))
-        details = dict(request.details)
-        return Commit(added.number, added.at, request.who, request.why, tuple(snapshots), details, added.line_hash)
+    def _unchanged(self, request: Request, added: Added | None) -> dict[RecordId, Snapshot]:
+        """The newest snapshots of the records that did not change."""
+        changed = {change.key for change in added.changes} if added is not None else set()
+        return {
+            wanted.record: self._snapshot(wanted.record, key, self._state.heads[key])
+            for key, wanted in request.wanted.items()
+            if key not in changed
+        }
 
     def _commit_loop(self, request: Request) -> Added | None:
         """Until an entry is ours: catch up, check, stamp, add. None if there is nothing to add."""
@@ -177,7 +152,7 @@ class StoreWriter(StoreReader):
         try:
             ours = self._part.add(added.number, line)
             if ours:
-                self._state.take(added.number, added.line_hash, added.heads(request.who), added.lease)
+                self._state.take(added.number, added.line_hash, new_heads(added, request.who), added.lease)
                 self._lag += 1
                 self._lag_bytes += len(line)
         except (OSError, AuthError, NotFoundError):
@@ -235,7 +210,8 @@ class StoreWriter(StoreReader):
         for entry in entries:
             try:
                 for change in entry.changes:
-                    self._part.put_snapshot(change.path, change.encoded.data, verify=False)
+                    is_new = change.version == 1
+                    self._part.put_snapshot(change.path, change.encoded.data, verify=False, is_new=is_new)
             except (OSError, SheetSyncError) as exc:
                 self._unplaced.append(entry)
                 if stands_in_the_way(exc) and any(change.key in request.wanted for change in entry.changes):

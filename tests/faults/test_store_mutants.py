@@ -48,7 +48,7 @@ class NamesBeforeCommit(LocalTenant):
 class WrittenInPlace(LocalTenant):
     """A snapshot is created and written under its final name."""
 
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         target = f"{self._folder}/{path}"
         if self._files.kind(target) is not None:
             return False
@@ -60,7 +60,7 @@ class WrittenInPlace(LocalTenant):
 class TrustedNames(LocalTenant):
     """Recovery skips a name that exists without looking at its content."""
 
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         return False if self._files.kind(f"{self._folder}/{path}") else super().put_snapshot(path, data, verify=False)
 
 
@@ -75,8 +75,8 @@ class NeverCut(LocalTenant):
 class NoCompletion(LocalTenant):
     """Recovery completes no names."""
 
-    def put_snapshot(self, path: str, data: bytes, *, verify: bool) -> bool:
-        return False if verify else super().put_snapshot(path, data, verify=verify)
+    def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
+        return False if verify else super().put_snapshot(path, data, verify=verify, is_new=is_new)
 
 
 class CheckpointWithoutNames(LocalTenant):

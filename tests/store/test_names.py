@@ -134,6 +134,27 @@ def test_two_names_that_differ_only_in_case_are_one_too_many(named: VersionedSto
     named.save("Alpha", {"x": 3})
 
 
+def test_names_that_differ_only_in_case_are_found_whichever_came_first_and_after_any_opening(folder: Path) -> None:
+    def save(*names: str) -> None:
+        with VersionedStore(RequestContext(user="ada"), url=folder) as opened, opened.transaction() as both:
+            for name in names:
+                both.save(name, {"x": 1})
+
+    save("alpha", "beta")
+    for names in (("Alpha",), ("gamma", "ALPHA"), ("gamma", "Gamma"), ("Gamma", "gamma")):
+        with pytest.raises(InvalidIdError, match="differs only in case"):
+            save(*names)
+    with VersionedStore(RequestContext(user="ada"), url=folder) as opened:
+        opened.save("gamma", {"x": 1})  # nothing has a capital until now
+        opened.save("Delta", {"x": 1})
+        for name in ("delta", "Gamma", "Beta"):
+            with pytest.raises(InvalidIdError, match="differs only in case"):
+                opened.save(name, {"x": 2})
+        assert opened.names() == ["Delta", "alpha", "beta", "gamma"]
+    with pytest.raises(InvalidIdError, match="Delta"):
+        save("delta")
+
+
 def test_users_that_differ_only_in_case_have_their_own_folders(folder: Path) -> None:
     for user in ("Ada", "ada"):
         VersionedStore(RequestContext(user=user), url=folder).save("alpha", {"by": user})
