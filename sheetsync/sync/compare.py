@@ -220,8 +220,11 @@ def _missing_rows(c: Comparison, role: Role, tab: TabRead | None, where: dict[Ro
     missing += [key for key in expected if key not in where and key not in shown_rows]
     missing.sort(key=lambda key: list(key))
     lost = settle_lost_rows(c, role, where)
+    coming = {one.key for one in c.state.lost_rows if one.role == role} - shown_rows.keys()
     to_add: list[RowKey] = []
     for key in missing:
+        if key in coming:
+            continue  # it is put back first, and known until then
         was_lost = key in lost
         if role == KPIS and tab is not None:
             if missing_kpi_row(c, key, lost=was_lost):

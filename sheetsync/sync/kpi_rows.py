@@ -74,13 +74,18 @@ def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
             if one.remote == EMPTY and one.bad is None:
                 one.decision = Decision(EMPTY, EMPTY, None)
     news = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
-    missing = [one for one in outcomes if one.column.name in ("impact_type", "formula") and one.bad is None
-               and values[one.column.name] in (EMPTY, None)]  # fmt: skip
+    missing = _missing(outcomes, values)
     if missing and (news or new):
         missing[0].bad = INCOMPLETE
     if missing or (new and any(one.bad for one in outcomes)):
         for one in news:
             hold_back(one)
+
+
+def _missing(outcomes: list[CellOutcome], values: dict[str, CellValue]) -> list[CellOutcome]:
+    """The cells without which a row is no KPI, and which would be empty."""
+    needed = [one for one in outcomes if one.column.name in ("impact_type", "formula") and one.bad is None]
+    return [one for one in needed if values[one.column.name] in (EMPTY, None)]
 
 
 def _know_whole_row(c: Comparison, key: RowKey, outcomes: list[CellOutcome]) -> None:
@@ -119,6 +124,8 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
         outcomes.append(one)
         if one.bad or one.decision.event in ("edit", "unpulled"):
             changed.append(one)
+    for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
+        one.bad = INCOMPLETE
     withdrawn = any(cell[:2] == (KPIS, key) for cell in c.fates)
     if not changed or withdrawn or c.mode.answer == "store":
         if c.mode.writes:

@@ -166,7 +166,8 @@ def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
             continue
         at = max((row.index for row in tab.rows), default=0) + 1
         values = tuple(plain(raw) for raw in lost.cells[:data])
-        c.plan.operations.append(AddRow(role, lost.key, values, at, lost_id=lost.id, whole=lost.whole))
+        # whoever put it there, its base is what it was: a key that nobody has stays one that the store never showed
+        c.plan.operations.append(AddRow(role, lost.key, values, at, lost_id=lost.id, whole=lost.whole, known=False))
     return missing
 
 

@@ -180,6 +180,7 @@ class Ledger:
         for place in after.keys() - before.keys():
             self.removed.pop(place, None)
             for column in EDITABLE[place[0]]:
+                self._restore((*place, column), after[place].cells.get(column, ""))
                 self.known[*place, column] = after[place].cells.get(column, "")
             if place[0] == KPIS and after[place].key in self.deleted:
                 self.covered.append(self.deleted.pop(after[place].key))
@@ -461,7 +462,7 @@ class Promises:
                 raise Violation("sheet", f"{line.key} is a good KPI, and was not taken: {line.status}")
             return
         bad = {name for name in EDITABLE[tab] if not self.is_good(tab, name, line.cells[name], line, want)}
-        held = _held_back(tab, line.cells | {name: want[name] for name in bad & {"strategy_lock"}})
+        held = _held_back(tab, line.cells | {name: want[name] for name in bad if tab == POLICY})
         if held and tab == KPIS and line.key not in {cell.key for cell in self.published_cells()} and not is_problem:
             return  # published dropped the KPI under a pending edit of one cell: nothing else is left to show
         if bool(bad or held) != is_problem:
@@ -551,7 +552,7 @@ def _held_back(tab: str, cells: dict[str, Value]) -> bool:
 
     Args:
         tab: the row's.
-        cells: what a draft would hold: where a lock cannot be read, the one that the store has.
+        cells: what a draft would hold: where a firearm or a lock cannot be read, the one that the store has.
     """
     if tab == POLICY:
         return cells["strategy_lock"] is True and cells["firearm_id"] in ("", "NONE")

@@ -69,6 +69,21 @@ FOUND: dict[str, list[Act]] = {
         ("owner", "nonsense", POLICY, 1, 0, 6), ("owner", "nonsense", POLICY, 0, 0, 6), ("operator", "retire", "beta"),
         ("cron", "sync", [(*MEANWHILE, ("owner", "move", POLICY, 0, 4))], 0.0),
     ],
+    # the row was held back for its new value, and the conflict under the pending one went unmarked
+    "a third value under an edit that cannot be taken": [
+        ("operator", "publish", "gamma"), ("owner", "type", POLICY, 3, 0), ("cron", "pull", (), 0.0),
+        ("owner", "none", 3), ("operator", "set", "gamma", "s1", True),
+    ],
+    # its connector was unknown, so its cells were not compared, and what we had written over one was not put back
+    "a column inserted before an answer to a KPI of a retired connector": [
+        ("operator", "retire", "beta"), ("cron", "sync", [("after", 1, ("owner", "add_kpi", 1, False))], 0.0),
+        ("cron", "push", [(*MEANWHILE, ("owner", "add_column", KPIS, 0))], 0.0),
+    ],
+    # the draft would have had a KPI without its type: it could not be made, and every later sync failed
+    "a needed cell cleared in a KPI that was dropped": [
+        ("owner", "clear", KPIS, 0, 4),
+        ("cron", "push", [("lock", 2, ("operator", "kpi", "alpha", "k1", True))], 0.0),
+    ],
 }  # fmt: skip
 
 
@@ -79,5 +94,22 @@ def test_what_was_once_broken_holds(tmp_path: Path, name: str) -> None:
         try:
             office.play(FOUND[name])
             office.settle()
+        finally:
+            office.close()
+
+
+def test_a_row_of_an_unknown_key_deleted_by_mistake_stands_again_and_stays(tmp_path: Path) -> None:
+    """Put back, it was once taken for a row that the store had shown, and the next run deleted it for good."""
+    with LocalSheets(pages=False) as server:
+        office = Office(server, tmp_path)
+        try:
+            office.play([("owner", "retype_key", POLICY, 3, 1), ("cron", "sync", (), 0.0)])
+            strange = office.book.lines(POLICY)[3].key
+            office.play([
+                ("operator", "retire", "beta"),
+                ("cron", "sync", [(*MEANWHILE, ("owner", "move", POLICY, 3, 2))], 0.0), ("cron", "sync", (), 0.0),
+            ])  # fmt: skip
+            office.settle()
+            assert [line.key for line in office.book.lines(POLICY)].count(strange) == 1
         finally:
             office.close()
