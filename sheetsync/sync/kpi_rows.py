@@ -67,7 +67,7 @@ def _cell(
 
 
 def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
-    """A row that is proposed must be complete; a new row with a bad cell is held back as a whole."""
+    """A row that is proposed must be complete; a new row with a bad or unsettled cell is held back as a whole."""
     values = {one.column.name: one.decision.target for one in outcomes}
     if new:
         for one in outcomes:  # an empty cell of a new row is nothing that anybody typed
@@ -77,9 +77,11 @@ def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
     missing = _missing(outcomes, values)
     if missing and (news or new):
         missing[0].bad = INCOMPLETE
-    if missing or (new and any(one.bad for one in outcomes)):
+    waits = new and any(one.settling for one in outcomes)  # a row that comes is taken whole, once all of it settled
+    if missing or waits or (new and any(one.bad for one in outcomes)):
         for one in news:
             hold_back(one)
+            one.settling = one.settling or waits
 
 
 def _missing(outcomes: list[CellOutcome], values: dict[str, CellValue]) -> list[CellOutcome]:

@@ -135,8 +135,15 @@ class Ledger:
             self.typed.pop(spot, None)
         elif spot in self.known and alike(self.known[spot], value):
             self.typed.pop(spot, None)  # changed and changed back before anybody read it: nothing to see
+        elif fresh and any(alike(one, value) for one in self._known_of(place[0], line.key, column)):
+            self.typed.pop(spot, None)  # a copy of a row: if it is the one that stays, nothing changed
         else:
             self.typed[spot] = Typed(Cell(place[0], line.key, column), value, now)
+
+    def _known_of(self, tab: str, key: RowKey, column: str) -> list[Value]:
+        """What the rows of a key held in a column when last read or written."""
+        spots = [(*place, column) for place, line in self.last_read.items() if place[0] == tab and line.key == key]
+        return [self.known[spot] for spot in spots if spot in self.known]
 
     def _touch(self, line: Line) -> None:
         tab = next(tab for tab in TABS if KEYS[tab][1] in line.cells)
@@ -462,7 +469,8 @@ class Promises:
                 raise Violation("sheet", f"{line.key} is a good KPI, and was not taken: {line.status}")
             return
         bad = {name for name in EDITABLE[tab] if not self.is_good(tab, name, line.cells[name], line, want)}
-        held = _held_back(tab, line.cells | {name: want[name] for name in bad if tab == POLICY})
+        as_wanted = all(alike(line.cells[name], want[name]) for name in EDITABLE[tab])  # NONE, and a lock set since
+        held = not as_wanted and _held_back(tab, line.cells | {name: want[name] for name in bad if tab == POLICY})
         if held and tab == KPIS and line.key not in {cell.key for cell in self.published_cells()} and not is_problem:
             return  # published dropped the KPI under a pending edit of one cell: nothing else is left to show
         if bool(bad or held) != is_problem:

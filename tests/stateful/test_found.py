@@ -84,6 +84,11 @@ FOUND: dict[str, list[Act]] = {
         ("owner", "clear", KPIS, 0, 4),
         ("cron", "push", [("lock", 2, ("operator", "kpi", "alpha", "k1", True))], 0.0),
     ],
+    # three of its cells had settled, the fourth had not: the draft would have had a KPI without its formula
+    "a KPI whose last cell has not settled": [
+        ("owner", "add_kpi", 2, False), ("cron", "sync", (), 3.0), ("cron", "sync", (), 3.0),
+        ("owner", "type", KPIS, 2, 5), ("cron", "pull", (), 3.0),
+    ],
 }  # fmt: skip
 
 
