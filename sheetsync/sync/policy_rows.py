@@ -10,7 +10,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import CellState, Nothing, left_alone, same
+from sheetsync.sync.decide import UNKNOWN, CellState, Nothing, left_alone, same
 from sheetsync.sync.gateway import RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
@@ -201,9 +201,22 @@ def problem(cell: tuple[str, RowKey, str], name: str, bad: Bad) -> Problem:
 
 
 def row_problem(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, bad: Bad, column: str) -> RowResult:
-    """A row that cannot be taken: it stands, with its problem."""
+    """A row that cannot be taken: it stands, with its problem; what is pending in it is no less in conflict."""
+    _mark_pending(c, tab.role, key)
     c.plan.problems.append(problem((tab.role, key, column), cell_name(tab, row, column), bad))
     result = RowResult(tab.role, key, row.index, row.cells, note_cells=dict(row.notes or {}))
     result.says.append(("problem", column, bad.message))
     c.plan.rows.append(result)
     return result
+
+
+def _mark_pending(c: Comparison, role: Role, key: RowKey) -> None:
+    """Mark third values under the pending edits of a row whose cells are not compared."""
+    published = c.view.tables[role].get(key)
+    for column, edit in c.view.edited_rows.get((role, key), {}).items():
+        if column not in LAYOUTS[role].owned_names:  # a KPI's row that is to go
+            continue
+        value = published[LAYOUTS[role].position(column)] if published else None
+        left = left_alone(CellState(UNKNOWN, "", value, edit))
+        if left.marked and left.edit is not None:
+            c.plan.marks.append(ConflictMark(edit.draft_id, (role, key, column), left.edit, left.edit.theirs))

@@ -437,18 +437,10 @@ class Promises:
     def _check_third_values(self) -> None:
         """Published is where each pending edit started or where it goes, or the edit is an open conflict."""
         live = self.published_cells()
-        frozen = {
-            key
-            for tab in TABS
-            for key, count in Counter(line.key for line in self.book.lines(tab)).items()
-            if count > 1
-        }
         for draft in self.sheet_drafts().values():
             torn = {(one.tab, one.row_key, one.column): one.theirs for one in draft.open_conflicts()}
             for cell, value, base in full_edits_of(draft):
                 if cell not in live or cell.column == PRESENCE or alike(live[cell], base) or alike(live[cell], value):
-                    continue
-                if cell.key in frozen:  # nothing is said of it while it stands twice; publish refuses it all the same
                     continue
                 if not alike(torn.get(cell, base), live[cell]):
                     raise Violation(

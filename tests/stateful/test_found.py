@@ -84,6 +84,11 @@ FOUND: dict[str, list[Act]] = {
         ("owner", "clear", KPIS, 0, 4),
         ("cron", "push", [("lock", 2, ("operator", "kpi", "alpha", "k1", True))], 0.0),
     ],
+    # while a key stood twice, nothing was marked
+    "a third value under an edit whose key stands twice": [
+        ("owner", "type", POLICY, 0, 0), ("cron", "sync", (), 0.0), ("owner", "copy_row", POLICY, 0),
+        ("operator", "set", "alpha", "s1", True),
+    ],
     # three of its cells had settled, the fourth had not: the draft would have had a KPI without its formula
     "a KPI whose last cell has not settled": [
         ("owner", "add_kpi", 2, False), ("cron", "sync", (), 3.0), ("cron", "sync", (), 3.0),
