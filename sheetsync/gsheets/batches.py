@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from sheetsync.domain.draft import CellValue
@@ -22,6 +23,7 @@ from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 JSON = Any
 SPARE_ROWS: Final[dict[Role, int]] = {KPIS: 50}  # where owners add rows
 MIN_ROWS: Final = 2
+SHARED_CELLS: Final = 4096  # of a bulk's cells most are alike: firearms, locks, connectors
 INT31: Final = 0x7FFFFFFF
 
 
@@ -61,9 +63,27 @@ def extended_value(value: CellValue) -> JSON:
 
 
 def cell_data(value: CellValue) -> JSON:
-    """A cell with a value, or an empty one."""
+    """A cell with a value, or an empty one; equal texts share theirs, so nobody may change what comes back."""
+    if isinstance(value, str | bool):
+        return _shared_cell(value)
     found = extended_value(value)
     return {} if found is None else {"userEnteredValue": found}
+
+
+@lru_cache(maxsize=SHARED_CELLS, typed=True)
+def _shared_cell(value: str | bool) -> JSON:
+    found = extended_value(value)
+    return {} if found is None else {"userEnteredValue": found}
+
+
+@lru_cache(maxsize=SHARED_CELLS, typed=True)
+def _shared_row(value: str | bool) -> JSON:
+    return {"values": [_shared_cell(value)]}
+
+
+def _row_of_one(value: CellValue) -> JSON:
+    """A row of one cell, by the same rule."""
+    return _shared_row(value) if isinstance(value, str | bool) else {"values": [cell_data(value)]}
 
 
 def render(
@@ -244,7 +264,7 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
         if one.status is not None and SYNC_STATUS in place.columns:
             values[SYNC_STATUS] = one.status
         cells += [
-            (one.role, at, one.index, cell_data(value))
+            (one.role, at, one.index, _row_of_one(value))
             for name, value in values.items()
             if (at := place.columns.get(name, place.own.get(name))) is not None
         ]
@@ -253,12 +273,12 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
     found: list[JSON] = []
     run: list[JSON] = []
     before: tuple[Role, int, int] | None = None
-    for role, column, row, cell in cells:
+    for role, column, row, data in cells:
         if before != (role, column, row - 1):
             run = []
             start = {"sheetId": places[role].sheet_id, "rowIndex": row, "columnIndex": column}
             found.append({"updateCells": {"rows": run, "fields": "userEnteredValue", "start": start}})
-        run.append({"values": [cell]})
+        run.append(data)
         before = (role, column, row)
     return found + notes
 

@@ -100,10 +100,12 @@ class GoogleSheetsGateway:
         scratch_id = scratch_sheet_id(self._store_id, self._id, batch.token.epoch)
         ids = {role: scratch_sheet_id(f"{self._store_id}/{role}", self._id, batch.token.epoch) for role in batch.create}
         done = render(batch, read, sheet_ids=ids, scratch_id=scratch_id, firearms=self._firearms)
+        title = done.scratch_title
         requests = stage(self._api, self._id, done.requests, batch.token, chunk_bytes=self._chunk_bytes)
+        del done  # what was staged is held no longer
         whole = any(isinstance(one, DeleteRow) for one in batch.operations)
         back = plan_read_back(batch, read)
-        ranges = [quoted(done.scratch_title), *back.ranges(read)]
+        ranges = [quoted(title), *back.ranges(read)]
         cells = READ_FIELDS if batch.is_opening else WHOLE_FIELDS if whole else BACK_FIELDS
         try:
             body = self._api.batch_update_bytes(

@@ -19,6 +19,7 @@ JSON = Any
 CHUNK_BYTES: Final = 2_000_000
 WORTH_STAGING: Final = 100  # a request of a hundredth of a chunk is moved out of the atomic batch
 FILLED: Final = 0.95  # of a chunk: the rest is for what stands around the rows
+TOGETHER: Final = 512  # rows that are encoded at once: the bytes of each by itself would take far more memory
 INT31: Final = 0x7FFFFFFF
 
 
@@ -50,41 +51,40 @@ class _Chunks:
         self._api = api
         self._id = spreadsheet_id
         self._waiting: list[JSON] = []
-        self._size = 0
+        self.size = 0
 
     @property
     def room(self) -> float:
         """How many bytes the next call still takes."""
-        return self.limit - self._size
+        return self.limit - self.size
 
     def add(self, requests: list[JSON], size: int) -> None:
         """Put requests into the next call."""
         self._waiting += requests
-        self._size += size
+        self.size += size
 
     def send(self) -> None:
         """Send what waits."""
         if self._waiting:
             self._api.batch_update(self._id, self._waiting, fields="spreadsheetId", retry="safe")
-        self._waiting, self._size = [], 0
+        self._waiting, self.size = [], 0
 
 
 def _staged(chunks: _Chunks, bulk: JSON, sheet_id: int, title: str) -> list[JSON]:
     """Write the rows of one request to a staging tab of their own; return the requests that move them."""
     rows = bulk["rows"]
     width = max(len(row["values"]) for row in rows)
-    pieces = [orjson.dumps(row) for row in rows]
-    at = 0
     chunks.add(_open_staging(sheet_id, title, len(rows), width), 0)
+    at = 0
     while at < len(rows):
-        if chunks.room < len(pieces[at]):
+        data, end, size = _encoded(rows, at, chunks.room)
+        if not data and chunks.size:
             chunks.send()
-        end, size = at, 0
-        while end < len(rows) and (size == 0 or size + len(pieces[end]) < chunks.room):
-            size += len(pieces[end]) + 1
-            end += 1
+            continue
+        if not data:  # one row fills more than a call by itself
+            piece = orjson.dumps(rows[at])
+            data, end, size = [orjson.Fragment(piece)], at + 1, len(piece) + 1
         start = {"sheetId": sheet_id, "rowIndex": at, "columnIndex": 0}
-        data = [orjson.Fragment(piece) for piece in pieces[at:end]]
         chunks.add([{"updateCells": {"rows": data, "fields": "userEnteredValue", "start": start}}], size)
         at = end
     source = {
@@ -101,6 +101,21 @@ def _staged(chunks: _Chunks, bulk: JSON, sheet_id: int, title: str) -> list[JSON
     }  # fmt: skip
     move = {"copyPaste": {"source": source, "destination": target, "pasteType": "PASTE_VALUES"}}
     return [move, {"deleteSheet": {"sheetId": sheet_id}}]
+
+
+def _encoded(rows: list[JSON], at: int, room: float) -> tuple[list[orjson.Fragment], int, int]:
+    """As many rows from `at` on as there is room for, several in each piece; the end of them, and their bytes."""
+    found: list[orjson.Fragment] = []
+    size, count = 0, TOGETHER
+    while at < len(rows) and count:
+        piece = orjson.dumps(rows[at : at + count])[1:-1]
+        if size + len(piece) + 1 > room:
+            count //= 2
+            continue
+        found.append(orjson.Fragment(piece))
+        size += len(piece) + 1
+        at += count
+    return found, min(at, len(rows)), size
 
 
 def _open_staging(sheet_id: int, title: str, rows: int, width: int) -> list[JSON]:
