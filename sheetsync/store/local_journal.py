@@ -6,15 +6,19 @@ writer who holds the lock. What the lines mean is not known here.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
+
+PIECE_BYTES: Final = 4 << 20
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class LocalJournal:
         self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
         self._firsts: list[int] = []
         self._torn, self._tip = 0, 0
-        self._cached: tuple[int, list[bytes]] = (0, [])
+        self._cached: tuple[int, list[int]] = (0, [])
 
     def _path(self, first: int) -> str:
         return f"{self._journal}/{segment_name(first)}"
@@ -200,22 +204,39 @@ class LocalJournal:
             yield number, data[:-1]
             return
         while number <= last:
-            start, lines = self._segment_of(number)
-            for line in lines[number - start : last - start + 1]:
+            start, ends = self._segment_of(number)
+            at = number - start
+            begin, stop = (ends[at - 1] + 1 if at else 0), at + 1
+            while stop <= last - start and stop < len(ends) and ends[stop] - begin <= PIECE_BYTES:
+                stop += 1
+            data = self._files.read_at(self._path(start), begin, ends[stop - 1] - begin)
+            for line in data.split(b"\n") if stop > at + 1 else [data]:  # of a large line there is no second copy
                 yield number, line
                 number += 1
 
-    def _segment_of(self, number: int) -> tuple[int, list[bytes]]:
-        """(first entry, lines) of the journal file that holds the entry."""
+    def _segment_of(self, number: int) -> tuple[int, list[int]]:
+        """The first entry of the journal file that holds the entry, and where each of its lines ends."""
         start = self._firsts[bisect_right(self._firsts, number) - 1]
         cached_start, cached = self._cached
         if cached_start != start or number - start >= len(cached):
-            data = self._files.read(self._path(start))
-            cached = (data[: self._offset] if start == self._first else data).split(b"\n")[:-1]
+            cached = self._ends(start)
             if number - start >= len(cached):
                 raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
             self._cached = (start, cached)
         return start, cached
+
+    def _ends(self, start: int) -> list[int]:
+        """Where the known lines of a journal file end; read in pieces, for one line may have 100 MB."""
+        path, limit = self._path(start), self._offset if start == self._first else sys.maxsize
+        ends: list[int] = []
+        at = 0
+        while piece := self._files.read_at(path, at, min(PIECE_BYTES, limit - at)):
+            found = piece.find(b"\n")
+            while found >= 0:
+                ends.append(at + found)
+                found = piece.find(b"\n", found + 1)
+            at += len(piece)
+        return ends
 
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line."""
