@@ -66,7 +66,6 @@ class Ledger:
     removed: dict[tuple[str, str], Line] = field(default_factory=dict)  # rows with own cells that a batch deleted
     deleted: dict[RowKey, Typed] = field(default_factory=dict)  # KPIs whose rows people took away
     doubled: set[tuple[str, RowKey]] = field(default_factory=set)
-    forgiven: set[Cell] = field(default_factory=set)
     last_read: Look = field(default_factory=dict)
     read_headers: dict[str, dict[str, int]] = field(default_factory=dict)
     theirs: dict[tuple[str, str], Line] = field(default_factory=dict)  # each row as people left it: keys and own cells
@@ -248,6 +247,11 @@ def _changed(left: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
     return {name: value for name, value in kept.items() if value is not None}
 
 
+def is_formula(value: Any) -> bool:
+    """Is it one, as a cell shows it to be typed?"""
+    return isinstance(value, str) and value.startswith("=")
+
+
 def same(one: Value | None, other: Value | None) -> bool:
     """Equal and of one kind."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
@@ -294,16 +298,22 @@ class Promises:
 
     def check_covered(self) -> None:
         """Every value that a batch of ours took from its cell is in a draft, was published, or is in the journal."""
-        drafts = [one.draft for one in self.ws.catalogue().drafts(None)]
+        drafts = self._every_draft()
         standing = {
             (Cell(tab, line.key, column), value)
             for tab in TABS for line in self.book.lines(tab) for column, value in line.cells.items()
         }  # fmt: skip
+        formulas = {cell for cell, value in standing if is_formula(value)}
         for one in self.ledger.covered:
-            if one.cell in self.ledger.forgiven or (one.cell, one.value) in standing:
+            if (one.cell, one.value) in standing or (is_formula(one.value) and one.cell in formulas):
                 continue
             if not (self._in_draft(one, drafts) or self._was_published(one) or self._in_journal(one)):
                 raise Violation("lost", f"{one.value!r}, typed into {one.cell} at {one.at:%X}, is nowhere")
+
+    def _every_draft(self) -> list[WorkbenchDraft]:
+        """Each draft as it is and as it was: what an operator decided against was in it."""
+        records = [one.snapshot.record for one in self.ws.catalogue().drafts(None)]
+        return [WorkbenchDraft.from_json(was.content) for record in records for was in self.ws.store.history(record)]
 
     def taken(self, cell: Cell, value: Value) -> bool:
         """Is this value in a draft, or what is published?"""
@@ -342,6 +352,8 @@ class Promises:
         if tuple(entry["row_key"]) != one.cell.key or entry.get("column", one.cell.column) != one.cell.column:
             return False
         values = entry.get("cells") or [entry.get("value", entry.get("covered"))]
+        if is_formula(one.value):  # a copy of a formula has its references moved
+            return any(is_formula(value) for value in values)
         return any(alike(value, one.value) for value in values) or str(one.value) in json.dumps(entry)
 
     def check_carried(self) -> None:
