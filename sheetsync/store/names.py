@@ -131,6 +131,7 @@ def check_record_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def encode_folder(folder: tuple[str, ...], name: str | None = None) -> str:
     """The folder's path below the tenant.
 
@@ -150,8 +151,11 @@ def encode_folder(folder: tuple[str, ...], name: str | None = None) -> str:
 
 def encode_record(record: RecordId) -> str:
     """The record's key: its folder's path below the tenant, `/`, and its encoded name."""
-    name = encode_part(record.name, capitals=record.folder[0] != "sync_baselines")
-    return f"{encode_folder(record.folder, record.name)}/{name}"
+    folder, own = record.folder, record.folder[0] != "sync_baselines"
+    name = encode_part(record.name, capitals=own)
+    if own and len(folder) > 1 and folder[-1] == record.name:  # most records: their own folder is called like them
+        return f"{encode_folder(folder[:-1])}/{name}/{name}"
+    return f"{encode_folder(folder, record.name)}/{name}"
 
 
 def decode_record(tenant: str, key: str) -> RecordId:
