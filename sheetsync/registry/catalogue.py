@@ -16,7 +16,7 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.published import PublishedComponent, PublishedConnector, PublishedFirearms, PublishedKpis
 from sheetsync.errors import NotFoundError
-from sheetsync.registry.draft_lines import DraftLine, StateReader, content, live_ids, made, read_lines
+from sheetsync.registry.draft_lines import DraftLine, StateReader, content, live_ids, made, read_lines, reading
 from sheetsync.registry.live import LiveConnector, live_from_draft_json
 from sheetsync.registry.live_rows import read_live
 from sheetsync.registry.records import COMPONENTS, DRAFTS, FIREARMS, KPIS, REGISTRIES, draft_record, registry_record
@@ -84,7 +84,10 @@ class Catalogue:
 
     def published_all(self, *, retired: bool = False) -> dict[str, PublishedConnector]:
         """All published connectors by id, in code-point order; tombstones only if asked for."""
-        found = {name: _published(*parts) for name, parts in self._published_json().items()}
+        found: dict[str, PublishedConnector] = {}
+        for name, parts in self._published_json().items():
+            with reading(*(registry_record(self.ctx.tenant, kind, name) for kind in REGISTRIES)):
+                found[name] = _published(*parts)
         return {name: one for name, one in found.items() if retired or not one.retired}
 
     def live_all(self, *, retired: bool = False) -> dict[str, LiveConnector]:
@@ -150,7 +153,11 @@ class Catalogue:
     def proposals(self) -> dict[str, LiveConnector]:
         """What the newest open draft of each connector proposes, as plain values, by id."""
         newest = {line.connector_id: line for line in self.lines("open")}
-        return {name: live_from_draft_json(content(newest[name].snapshot)) for name in sorted(newest)}
+        found: dict[str, LiveConnector] = {}
+        for name in sorted(newest):
+            with reading(newest[name].record):
+                found[name] = live_from_draft_json(content(newest[name].snapshot))
+        return found
 
     def unpublished_proposals(self) -> dict[str, LiveConnector]:
         """The proposals of connectors that were never published: what the sheet shows of them."""
@@ -248,7 +255,8 @@ class Catalogue:
 
 def published_in(records: Records) -> PublishedConnector:
     """The published state that three records hold."""
-    return _published(*(content(one) for one in records))
+    with reading(*(one.record for one in records)):
+        return _published(*(content(one) for one in records))
 
 
 def _published(component: JSONValue, firearms: JSONValue, kpis: JSONValue) -> PublishedConnector:

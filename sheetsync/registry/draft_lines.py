@@ -6,10 +6,12 @@ The checked drafts are read in `catalogue`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
+from sheetsync.errors import InvalidContentError
 from sheetsync.registry.derived import WORTH_KEEPING, read_rows, write_rows
 from sheetsync.registry.records import COMPONENTS, DRAFTS
 from sheetsync.store import RecordId, Snapshot, Store
@@ -59,6 +61,24 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
     return cast("dict[str, Any]", snapshot.content)
 
 
+@contextmanager
+def reading(*records: RecordId) -> Iterator[None]:
+    """Where contents become values: say which record holds what sheetsync never saves there.
+
+    Raises:
+        InvalidContentError: names the records that are read, and what is missing or wrong.
+    """
+    try:
+        yield
+    except (InvalidContentError, KeyError, TypeError, AttributeError, ValueError) as exc:
+        what = exc.message if isinstance(exc, InvalidContentError) else str(exc)
+        names = " or ".join(f"'{'/'.join(record.folder)}'" for record in records)
+        raise InvalidContentError(
+            f"{names} in the store is not what sheetsync saves: {what}{' is missing' * isinstance(exc, KeyError)}",
+            hint=f"'sheetsync log {records[0].name}' tells which program did; have it save what belongs there",
+        ) from exc
+
+
 def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
     """A line for each draft of the tenant, in no particular order."""
     names = state.newest(store.tenant, DRAFTS)
@@ -68,7 +88,8 @@ def read_lines(store: Store, state: StateReader) -> list[DraftLine]:
         row: list[Any] | None = known.get(filename)
         if row is None:
             snapshot = state.latest(record)
-            row = fresh[filename] = _row(content(cast("Snapshot", snapshot)))
+            with reading(record):
+                row = fresh[filename] = _row(content(cast("Snapshot", snapshot)))
         lines.append(_line(row, record, filename, state))
     if len(fresh) >= WORTH_KEEPING and state is store:
         kept = {filename: known.get(filename) or fresh[filename] for _, filename in names}
@@ -85,7 +106,9 @@ def live_ids(store: Store, state: StateReader) -> list[str]:
     for record, filename in names:
         retired = known.get(filename)
         if retired is None:
-            retired = fresh[filename] = bool(content(cast("Snapshot", state.latest(record)))["retired"])
+            snapshot = state.latest(record)
+            with reading(record):
+                retired = fresh[filename] = bool(content(cast("Snapshot", snapshot))["retired"])
         if not retired:
             found.append(record.name)
     if len(fresh) >= WORTH_KEEPING and state is store:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sheetsync.registry.derived import WORTH_KEEPING, read_rows, write_rows
-from sheetsync.registry.draft_lines import StateReader, content
+from sheetsync.registry.draft_lines import StateReader, content, reading
 from sheetsync.registry.live import LiveConnector, live_from_json
 from sheetsync.registry.records import REGISTRIES, registry_record
 from sheetsync.store import Store
@@ -30,8 +30,10 @@ def read_live(store: Store, state: StateReader) -> dict[str, LiveConnector]:
         if row is not None and row[0] == stands:
             found[name] = _from_row(name, row)
             continue
-        snapshots = [state.latest(registry_record(tenant, kind, name)) for kind in REGISTRIES]
-        found[name] = live_from_json(*(content(one) for one in snapshots if one is not None))
+        records = [registry_record(tenant, kind, name) for kind in REGISTRIES]
+        snapshots = [state.latest(record) for record in records]
+        with reading(*records):
+            found[name] = live_from_json(*(content(one) for one in snapshots if one is not None))
         known[name] = _to_row(stands, found[name])
         fresh += 1
     if fresh >= WORTH_KEEPING and state is store:  # the past is not kept: it would push out the present

@@ -14,13 +14,14 @@ from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.draft import SheetEdit, SheetOrigin
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.errors import InvalidIdError, NotFoundError
+from sheetsync.errors import InvalidContentError, InvalidIdError, NotFoundError
 from sheetsync.registry.live import live_from_published
 from sheetsync.services.cards import make_cards
 from sheetsync.services.catalogue import card, diff, log, status
 from sheetsync.services.drafts import discard_draft, edit_draft, new_draft, save_new
 from sheetsync.services.publishing import publish_drafts, retire_connector, verify_drafts
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import RecordId
 
 Live = Callable[..., str]
 
@@ -227,3 +228,41 @@ def test_live_connectors_are_the_same_read_twice_damaged_or_changed(ws: Workspac
     assert ws.catalogue().live_all(retired=True)["c3"].retired
     assert "c3" not in ws.catalogue().live_all()
     assert ws.catalogue().at(then).live_all()["c3"].firearms["a"] == ("firearm.read_secret", True)
+
+
+ALONE: dict[str, Callable[[Workspace], object]] = {"status": status, "card": lambda ws: card(ws, "odd")}
+WITH_POLICY: dict[str, Callable[[Workspace], object]] = ALONE | {
+    "a draft of it": lambda ws: new_draft(ws, "odd"),
+    "what tables are made of": lambda ws: ws.catalogue().live_all(),
+    "all that is published": lambda ws: ws.catalogue().published_all(),
+}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "look"),
+    [
+        *((("components",), look) for look in ALONE.values()),
+        *((("components", "firearms", "kpis"), look) for look in WITH_POLICY.values()),
+    ],
+)
+def test_what_another_program_saved_among_the_records_is_named_and_is_no_defect(
+    ws: Workspace, live: Live, kinds: tuple[str, ...], look: Callable[[Workspace], object]
+) -> None:
+    live()
+    with ws.store.transaction(ws.ctx, why="not ours") as tx:
+        for kind in kinds:
+            tx.save(RecordId(ws.ctx.tenant, (kind, "odd"), "odd"), {"x": 1})
+    with pytest.raises(InvalidContentError, match=r"^'components/odd'.* in the store is not what") as caught:
+        look(ws)
+    assert "sheetsync log odd" in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_a_draft_of_another_program_that_lacks_its_parts_is_named(ws: Workspace, live: Live) -> None:
+    live()
+    draft_id = new_draft(ws, "github").draft.id
+    record = RecordId(ws.ctx.tenant, ("workbench_drafts", ws.ctx.user, draft_id), draft_id)
+    with ws.store.transaction(ws.ctx, why="not ours") as tx:
+        tx.save(record, {"id": draft_id, "spec": "?"})
+    with pytest.raises(InvalidContentError, match=f"{draft_id}' in the store is not what.*is missing"):
+        status(ws)
