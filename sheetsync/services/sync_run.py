@@ -288,6 +288,7 @@ class SyncRun:
                 plan.state.pending[cell] = changes.ids[cell[1][0]]
         plan.problems += doubled_problems(read)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
+        plan.rows = []  # they are operations now; of a bulk both would be held until it landed
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
