@@ -205,7 +205,12 @@ class Ledger:
 
     def _restore(self, spot: Spot, value: Value) -> None:
         """A value that was covered stands in its cell again: as if it had just been typed there."""
-        for one in [one for one in self.healing.get(spot, []) if same(one.value, value)]:
+        back = (
+            one
+            for one in self.healing.get(spot, [])
+            if same(one.value, value) or (is_formula(one.value) and is_formula(value))
+        )
+        for one in list(back):
             self.healing[spot].remove(one)
             self.covered.remove(one)
             self.typed[spot] = one
@@ -374,7 +379,10 @@ class Promises:
 
     def check_typed(self) -> None:
         """Drafts say nothing that nobody typed, and start from what was published."""
-        once = [cells for _, cells in self.live]
+        once = [cells for _, cells in self.live] + [
+            cells_of(one.connector_id, one.spec_snapshot.scope_names(), one.policy_snapshot)
+            for one in self._every_draft()  # what the sheet showed before the connector was first published
+        ]
         for stored in self.ws.catalogue().drafts(None):
             for cell, value, base in full_edits_of(stored.draft):
                 if cell.column != PRESENCE and not any(
@@ -383,7 +391,7 @@ class Promises:
                     raise Violation("invented", f"{stored.draft.id}: {value!r} in {cell}, which nobody typed")
                 known = base in (None, "") or cell.column == PRESENCE or stored.draft.base.components is None
                 if not known and not any(same(cells.get(cell), base) for cells in once):
-                    raise Violation("invented", f"{stored.draft.id}: {cell} starts from {base!r}, never published")
+                    raise Violation("invented", f"{stored.draft.id}: {cell} starts from {base!r}, never shown")
 
     # -- the sheet equals what the store says
 
