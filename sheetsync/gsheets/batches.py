@@ -24,6 +24,7 @@ JSON = Any
 SPARE_ROWS: Final[dict[Role, int]] = {KPIS: 50}  # where owners add rows
 MIN_ROWS: Final = 2
 SHARED_CELLS: Final = 4096  # of a bulk's cells most are alike: firearms, locks, connectors
+SHARED_LENGTH: Final = 100
 INT31: Final = 0x7FFFFFFF
 
 
@@ -63,27 +64,31 @@ def extended_value(value: CellValue) -> JSON:
 
 
 def cell_data(value: CellValue) -> JSON:
-    """A cell with a value, or an empty one; equal texts share theirs, so nobody may change what comes back."""
-    if isinstance(value, str | bool):
+    """A cell with a value, or an empty one; equal short texts share theirs, so nobody may change what comes back."""
+    if _is_short(value):
         return _shared_cell(value)
     found = extended_value(value)
     return {} if found is None else {"userEnteredValue": found}
 
 
+def _row_of_one(value: CellValue) -> JSON:
+    """A row of one cell, by the same rule."""
+    return _shared_row(value) if _is_short(value) else {"values": [cell_data(value)]}
+
+
+def _is_short(value: CellValue) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and len(value) <= SHARED_LENGTH)
+
+
 @lru_cache(maxsize=SHARED_CELLS, typed=True)
-def _shared_cell(value: str | bool) -> JSON:
+def _shared_cell(value: CellValue) -> JSON:
     found = extended_value(value)
     return {} if found is None else {"userEnteredValue": found}
 
 
 @lru_cache(maxsize=SHARED_CELLS, typed=True)
-def _shared_row(value: str | bool) -> JSON:
+def _shared_row(value: CellValue) -> JSON:
     return {"values": [_shared_cell(value)]}
-
-
-def _row_of_one(value: CellValue) -> JSON:
-    """A row of one cell, by the same rule."""
-    return _shared_row(value) if isinstance(value, str | bool) else {"values": [cell_data(value)]}
 
 
 def render(

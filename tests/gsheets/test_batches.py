@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sheetsync.gsheets.batches import extended_value, render
+from sheetsync.gsheets.batches import cell_data, extended_value, render
 from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, ScratchTab, SheetRead, TabRead, Token, TouchRow
 
 COLUMNS = {"connector_id": 0, "scope": 1, "firearm_id": 2, "strategy_lock": 3, "sync_status": 4}
@@ -69,4 +69,17 @@ def test_values_are_typed_and_never_parsed() -> None:
     assert extended_value("=1+2") == {"stringValue": "=1+2"}
     assert extended_value("") is None
     assert extended_value(None) is None
+
+
+def test_cells_that_are_equal_to_python_only_are_told_apart() -> None:
+    assert [cell_data(one) for one in (True, 1, "1", 1.5, "x" * 200, "", None)] == [
+        {"userEnteredValue": {"boolValue": True}},
+        {"userEnteredValue": {"numberValue": 1}},
+        {"userEnteredValue": {"stringValue": "1"}},
+        {"userEnteredValue": {"numberValue": 1.5}},
+        {"userEnteredValue": {"stringValue": "x" * 200}},
+        {},
+        {},
+    ]
+    assert cell_data("firearm.payment") is cell_data("firearm.payment")
     assert "formulaValue" not in json.dumps(kinds(touch(1, firearm_id="=IMPORTXML(1)")))
