@@ -6,7 +6,7 @@ Local disk: `local.py`. Buckets and memory: `objects.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -156,7 +156,7 @@ class TenantBackend(Protocol):
     def write_derived(self, path: str, data: bytes) -> None:
         """Replace a derived file at once (never a snapshot)."""
 
-    def make_durable(self, paths: list[str]) -> None:
+    def make_durable(self, paths: Iterable[str]) -> None:
         """Snapshots' files and names survive power loss from here on."""
 
     def sweep(self) -> int:

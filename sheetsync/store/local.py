@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
@@ -375,7 +375,7 @@ class LocalTenant:
             make_folders(self._files, parent(target))
             self._files.rename(temp, target)
 
-    def make_durable(self, paths: list[str]) -> None:
+    def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
         if self._files.sync_all():
             return

@@ -7,7 +7,7 @@ behind it, and `MemoryObjects` a dict.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
@@ -271,7 +271,7 @@ class ObjectTenant:
         """Replace a derived object."""
         self._objects.put(f"{self._folder}/{path}", data)
 
-    def make_durable(self, paths: list[str]) -> None:
+    def make_durable(self, paths: Iterable[str]) -> None:
         """Every put is durable."""
 
     def sweep(self) -> int:

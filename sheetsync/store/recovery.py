@@ -133,11 +133,11 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
         placed: entries whose names this process saw or put itself; those of others are looked at first, for their
             writers may have died before.
     """
-    paths = []
-    for number, line in backend.lines(read_checkpoint(backend, state) + 1, state.number):
-        entry = decode_line(line)
-        if number not in placed:
-            complete_names(backend, entry)
-        paths += [change.path for change in entry.changes]
-    backend.make_durable(paths)
+    first, last = read_checkpoint(backend, state) + 1, state.number
+    if not placed.issuperset(range(first, last + 1)):
+        for number, line in backend.lines(first, last):
+            if number not in placed:
+                complete_names(backend, decode_line(line))
+    entries = (decode_line(line) for _, line in backend.lines(first, last))
+    backend.make_durable(change.path for entry in entries for change in entry.changes)
     backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)

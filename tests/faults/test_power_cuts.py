@@ -36,6 +36,16 @@ def test_making_a_store_can_be_cut_anywhere(harsh: bool) -> None:
     print(f"making, harsh={harsh}: {dict(explorer.counts)}, violations: 0")
 
 
+@pytest.mark.parametrize("harsh", [True, False], ids=["harsh", "ordered"])
+def test_no_promise_breaks_where_checkpoints_make_all_durable_at_once(harsh: bool) -> None:
+    disk = SimulatedDisk(harsh=harsh, can_sync_all=True, nameless=True)
+    open_store(disk).close()
+    explorer = Explorer(random.Random(2), outcomes=4)
+    explorer.reader = open_store(disk)
+    explorer.run(disk, SCRIPTS["checkpoints"])
+    print(f"checkpoints, all at once, harsh={harsh}: {dict(explorer.counts)}, violations: 0")
+
+
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(20))

@@ -7,7 +7,7 @@ here: recovery may replace torn content by content that is not durable yet, sinc
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -82,7 +82,7 @@ class NoCompletion(LocalTenant):
 class CheckpointWithoutNames(LocalTenant):
     """The checkpoint is written before names are durable."""
 
-    def make_durable(self, paths: list[str]) -> None:
+    def make_durable(self, paths: Iterable[str]) -> None:
         pass
 
 
