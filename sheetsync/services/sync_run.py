@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -33,7 +33,7 @@ from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts
+from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
@@ -59,7 +59,7 @@ from sheetsync.sync.safety import (
 )
 from sheetsync.sync.settle import Settled, settle
 from sheetsync.sync.sync_tabs import plan_sync_tabs
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role, RowKey
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
@@ -267,11 +267,25 @@ class SyncRun:
         return answer.read if answer.read is not None else self.gateway.read({})
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
+        """The plan, and its drafts. A row that fits no draft holds up no other: it is left out, as a problem."""
+        refused: dict[tuple[Role, RowKey], str] = {}
+        while True:
+            try:
+                return self._compare_but(refused, read, view)
+            except RowRefusedError as exc:
+                if exc.row in refused:
+                    raise
+                refused[exc.row] = exc.message
+
+    def _compare_but(
+        self, refused: Mapping[tuple[Role, RowKey], str], read: SheetRead, view: View
+    ) -> tuple[Plan, DraftChanges]:
         catalogue = self.ws.catalogue()
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
         plan = compare(
             read, view, self.state, self.mode, firearms=self.ws.firearms.ids(), settled=self.seen.settled,
             fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell), gone=self.gone,
+            refused=refused,
         )  # fmt: skip
         check_plan(plan, read, self.state, self.forces)
         pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)

@@ -5,8 +5,8 @@ Rules over a whole row are in `policy_rows` and `kpi_rows`; which rows there are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 
 from sheetsync.domain.cells import UNDECIDED
 from sheetsync.domain.draft import CellValue
@@ -35,7 +35,8 @@ CLEARED = Bad("cleared_firearm", "the firearm was cleared: choose a firearm or N
 class Comparison:
     """What one comparison works on. `settled(cell, raw)`: was this edit seen unchanged for long enough?
 
-    `fate(draft id, cell)`: what became of an overlay that is not shown any more.
+    `fate(draft id, cell)`: what became of an overlay that is not shown any more. `refused`: rows that fit no draft,
+    and why.
     """
 
     read: SheetRead
@@ -46,6 +47,11 @@ class Comparison:
     fates: dict[Cell, str]
     plan: Plan
     gone: Set[tuple[Role, str]]
+    refused: Mapping[tuple[Role, RowKey], str] = field(default_factory=dict)
+
+    def takes(self, role: Role, key: RowKey) -> bool:
+        """Are the owners' edits of this row taken into a draft in this run?"""
+        return self.mode.takes and (role, key) not in self.refused
 
     @property
     def state(self) -> SyncState:
@@ -130,11 +136,13 @@ def compare_cell(
             before=edit,
         )
     state = CellState(base, value, published, edit, state.withdrawn)
-    decision = decide_cell(state, c.mode)
+    decision = decide_cell(state, c.mode if c.takes(tab.role, key) else replace(c.mode, takes=False))
+    refused = c.refused.get((tab.role, key)) if decision.event == "unpulled" else None
+    bad = None if refused is None else Bad("no_valid_row", refused, "correct the row, or undo the change")
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)
     if settling:
         decision = left_alone(state)
-    return CellOutcome(column, cell, name, actual, value, published, decision, base, None, healed, settling, edit)
+    return CellOutcome(column, cell, name, actual, value, published, decision, base, bad, healed, settling, edit)
 
 
 def _without_debt(c: Comparison, cell: Cell, name: str, actual: Raw) -> tuple[Raw, bool]:

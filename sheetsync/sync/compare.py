@@ -7,7 +7,7 @@ Cells are decided in `decide`, read in `cells`; rows are in `policy_rows` and `k
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from sheetsync.domain.firearms import closest
 from sheetsync.sync.baseline import SyncState
@@ -39,14 +39,15 @@ MERGED = Bad("merged_cells", "merged cells", "unmerge the cells of this row")
 
 def compare(
     read: SheetRead, view: View, state: SyncState, mode: Mode, *, firearms: tuple[str, ...], settled: Settled,
-    fate: Fate, gone: Set[tuple[Role, str]] = NONE_GONE,
+    fate: Fate, gone: Set[tuple[Role, str]] = NONE_GONE, refused: Mapping[tuple[Role, RowKey], str] | None = None,
 ) -> Plan:  # fmt: skip
     """The plan of one run: events for drafts, reports, the next baseline, and what rows are to become.
 
-    `gone`: columns of ours that were deleted and are made again; nobody emptied their cells.
+    `gone`: columns of ours that were deleted and are made again; nobody emptied their cells. `refused`: rows whose
+    edits fit no draft, and why: they stand, with their problem.
     """
     plan = Plan(state.copy(), view.commit)
-    c = Comparison(read, view, mode, firearms, settled, {}, plan, gone)
+    c = Comparison(read, view, mode, firearms, settled, {}, plan, gone, refused or {})
     _learn_fates(c, fate)
     for role in OWNER_ROLES:
         _compare_tab(c, role)

@@ -19,10 +19,18 @@ from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
 from sheetsync.sync.decide import Nothing, PendingEdit
 from sheetsync.sync.outcome import ConflictMark, EditEvent
-from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, RowKey, role_of, title_of
+from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, Role, RowKey, role_of, title_of
 
 SPENT = "its edits were decided for what is published, and nothing was left"
 UNSET_CELLS: dict[str, CellValue] = {"firearm_id": "", "strategy_lock": False}  # what an undecided scope shows
+
+
+class RowRefusedError(InvalidContentError):
+    """An owner's row does not fit the policy's rules as a whole: no draft can have it."""
+
+    def __init__(self, row: tuple[Role, RowKey], why: InvalidContentError) -> None:
+        super().__init__(why.message, hint=why.hint)
+        self.row = row
 
 
 @dataclass
@@ -48,7 +56,11 @@ class Pulled:
 def make_drafts(
     catalogue: Catalogue, events: list[EditEvent], marks: list[ConflictMark], pulled: Pulled
 ) -> DraftChanges:
-    """The drafts that these events make, one a connector; conflict marks go into them, or into the standing drafts."""
+    """The drafts that these events make, one a connector; conflict marks go into them, or into the standing drafts.
+
+    Raises:
+        RowRefusedError: a row of these events fits no draft; the comparison is then made again, and leaves it out.
+    """
     changes = DraftChanges()
     own: dict[str, list[EditEvent]] = {}
     for event in events:
@@ -227,12 +239,14 @@ def _apply(
             KPI_COLUMNS, event.start_row, strict=False
         ):  # a deletion: the whole row it started from
             starts[cell._replace(column=column)] = value
-    return _with_events(policy, values, live or base), _with_events(base, starts, live or base, strict=False)
+    connector = events[0].connector_id
+    return _with_events(policy, values, live or base, connector), _with_events(base, starts, live or base)
 
 
 def _with_events(
-    policy: PolicySnapshot, values: dict[PolicyCell, CellValue], live: PolicySnapshot, *, strict: bool = True
+    policy: PolicySnapshot, values: dict[PolicyCell, CellValue], live: PolicySnapshot, connector: str = ""
 ) -> PolicySnapshot:
+    """The policy with these cells. A row that is no valid one: refused, for a `connector`; else as it is in `live`."""
     rows: dict[tuple[str, str], dict[PolicyCell, CellValue]] = {}
     for cell, value in values.items():
         rows.setdefault((cell.tab, cell.name), {})[cell] = value
@@ -246,9 +260,9 @@ def _with_events(
             continue
         try:
             policy = with_cells(policy, {cell: value for cell, value in cells.items() if value is not None})
-        except InvalidContentError:
-            if strict:
-                raise
+        except InvalidContentError as exc:
+            if connector:
+                raise RowRefusedError((role_of(tab) or tab, (connector, name)), exc) from exc
             policy = _row_of(policy, live, tab, name)
     return policy
 

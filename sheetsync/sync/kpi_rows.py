@@ -41,7 +41,7 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             return
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
     _check_whole(outcomes, new=published is None and not edits)
-    if deletion is not None and deletion.value is None and c.mode.takes:
+    if deletion is not None and deletion.value is None and c.takes(KPIS, key):
         _added_again(c, row, key, outcomes)
     finish_row(c, tab, row, key, outcomes)
     _know_whole_row(c, key, outcomes)
@@ -133,7 +133,7 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
         if c.mode.writes:
             c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
         return
-    if c.mode.takes and not any(one.bad or one.settling for one in changed):
+    if c.takes(KPIS, key) and not any(one.bad or one.settling for one in changed):
         for one in outcomes:
             edit = PendingEdit(one.base if not isinstance(one.base, Nothing) else None, one.remote, "", None)
             one.decision = Decision(one.remote, one.remote, edit, "edit")
@@ -165,7 +165,7 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
     if base is None or lost or c.mode.answer == "store":
         return True
     found = Found(cell, "", None, "the row was deleted")
-    if not c.mode.takes:
+    if not c.takes(KPIS, key):
         c.plan.unpulled.append(found)
         return False
     if not c.settled(cell, ""):

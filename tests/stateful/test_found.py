@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.localsheets import LocalSheets
+from sheetsync.sync import kpi_rows
 from tests.stateful.book import KPIS, POLICY
 from tests.stateful.office import Office
 from tests.stateful.people import Act
@@ -121,5 +122,24 @@ def test_a_row_of_an_unknown_key_deleted_by_mistake_stands_again_and_stays(tmp_p
             ])  # fmt: skip
             office.settle()
             assert [line.key for line in office.book.lines(POLICY)].count(strange) == 1
+        finally:
+            office.close()
+
+
+def test_a_row_that_fits_no_draft_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule over whole rows that the comparison does not know (here it forgets one) is a problem of that row alone."""
+    monkeypatch.setattr(kpi_rows, "_missing", lambda _outcomes, _values: [])
+    with LocalSheets(pages=False) as server:
+        office = Office(server, tmp_path)
+        try:
+            office.play([
+                ("owner", "clear", KPIS, 0, 4), ("owner", "type", KPIS, 0, 2), ("owner", "type", KPIS, 1, 2),
+                ("owner", "type", POLICY, 2, 0), ("cron", "sync", (), 0.0),
+            ])  # fmt: skip
+            bad, good = office.book.lines(KPIS)[:2]
+            assert (bad.cells["impact_type"], bad.status.partition(":")[0]) == ("", "problem")
+            assert good.status.startswith("pending in ")
+            assert office.book.lines(POLICY)[2].status.startswith("pending in ")
+            office.settle()
         finally:
             office.close()
