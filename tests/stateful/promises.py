@@ -166,6 +166,10 @@ class Ledger:
                     spot not in self.typed or taken(Cell(place[0], line.key, column), line.cells[column])
                 ):
                     self.known[spot] = line.cells[column]
+        stood = {line.key for (tab, _), line in self.last_read.items() if tab == KPIS}
+        for key, one in list(self.deleted.items()):
+            if key not in stood and taken(one.cell, ""):
+                del self.deleted[key]
 
     def delivered(self, before: Look) -> None:
         """A batch landed, and nothing else happened meanwhile: whatever changed in owners' cells was our doing."""
@@ -322,6 +326,9 @@ class Promises:
 
     def taken(self, cell: Cell, value: Value) -> bool:
         """Is this value in a draft, or what is published?"""
+        if cell.column == PRESENCE:  # a row that was only proposed, and is proposed no more
+            edits = [edit for draft in self.sheet_drafts().values() for edit in edits_of(draft)]
+            return not any((one.tab, one.key) == (cell.tab, cell.key) for one in [*self._shown_cells(), *edits])
         if alike(self.published_cells().get(cell), value):
             return True
         drafts = self.ws.catalogue().drafts(None)
