@@ -182,14 +182,19 @@ def _spreadsheet_url(spreadsheet_id: str) -> str:
     return f"{SPREADSHEETS}/{quote(spreadsheet_id, safe='')}"
 
 
+def not_whole() -> NetworkError:
+    """The error of an answer to a read that is no JSON, or was torn."""
+    return NetworkError(
+        "the server's answer is not whole JSON",
+        hint="a proxy or a sign-in page may stand between: open a web page, then try again",
+    )
+
+
 def _parse_read(body: bytes) -> JSONValue:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise NetworkError(
-            "the server's answer is not whole JSON",
-            hint="a proxy or a sign-in page may stand between: open a web page, then try again",
-        ) from None
+        raise not_whole() from None
 
 
 def _parse_write(body: bytes) -> JSONValue:

@@ -13,7 +13,7 @@ import orjson
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeError
-from sheetsync.gsheets.api import SheetsApi
+from sheetsync.gsheets.api import SheetsApi, not_whole
 from sheetsync.gsheets.batches import render
 from sheetsync.gsheets.blocks import BLOCK_ROWS, read_blocks
 from sheetsync.gsheets.pieces import parse_answer
@@ -76,12 +76,15 @@ class GoogleSheetsGateway:
     def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All tabs that carry our metadata: one read; a large tab whose sheetId is known comes in blocks of rows."""
         large = {role: size for role, size in sizes.items() if size.rows > self._block_rows}
-        if large and not columns:
-            found = read_blocks(self._api, self._id, large, block_rows=self._block_rows)
-            if found is not None:
-                return found
-        body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
-        return parse_read(parse_answer(body), self._id, columns=columns or {})
+        try:
+            if large and not columns:
+                found = read_blocks(self._api, self._id, large, block_rows=self._block_rows)
+                if found is not None:
+                    return found
+            body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
+            return parse_read(parse_answer(body), self._id, columns=columns or {})
+        except orjson.JSONDecodeError:
+            raise not_whole() from None
 
     def list_tabs(self) -> SheetRead:
         """All tabs by name: one read, no cells."""
@@ -133,6 +136,9 @@ class GoogleSheetsGateway:
             sheets = answer.get("sheets", ())
             mine = next((sheet for sheet in sheets if int(sheet["properties"].get("sheetId", 0)) == scratch_id), None)
             scratch = None if mine is None else parse_scratch(mine)
+            found = None
+            if scratch is not None and not back.none and rows_stood(back, batch, read, scratch.pre):
+                found = merged(back, read, answer)
         except (orjson.JSONDecodeError, KeyError):
             raise UnknownOutcomeError(
                 "the answer to the write cannot be read", hint="run the same command again"
@@ -140,9 +146,6 @@ class GoogleSheetsGateway:
         if scratch is None:
             raise UnknownOutcomeError("the answer lacks the scratch tab", hint="run the same command again")
         planned = sum(1 for one in batch.operations if not hasattr(one, "at"))
-        found = None
-        if not back.none and rows_stood(back, batch, read, scratch.pre):
-            found = merged(back, read, answer)
         if found is not None:
             found = replace(found if batch.is_opening else without_drift(found), mark=batch.mark or read.mark)
         return Landed(_padded(scratch.pre, planned), found, _whole(mine, planned) if whole else {}, scratch, ids)

@@ -29,6 +29,7 @@ from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.auth import Identity
 from sheetsync.gsheets.client import Endpoint, classify, judge_exception
 from sheetsync.gsheets.error_table import Target
+from sheetsync.gsheets.gateway import GoogleSheetsGateway
 from sheetsync.gsheets.options import RetryPolicy, Timeouts
 
 SHEET = "1AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_abcd"
@@ -195,6 +196,17 @@ def test_a_big_answer_that_only_looks_whole_is_refused_too(google: responses.Req
         write(api)
     with pytest.raises(NetworkError):
         read(api)
+
+
+@pytest.mark.parametrize("rows", [5_000, 100_000])  # decoded as a whole, and in pieces
+def test_a_sheet_whose_answer_was_torn_within_is_not_read(
+    google: responses.RequestsMock, api: SheetsApi, rows: int
+) -> None:
+    row = '{"values":[{"userEnteredValue":{"stringValue":"x"}}]},'
+    torn = '{"sheets":[{"properties":{"sheetId":1},"data":[{"rowData":[' + row * rows + '{"values":[{}]}'
+    google.post(f"{URL}:getByDataFilter", body=torn)
+    with pytest.raises(NetworkError, match="not whole"):
+        GoogleSheetsGateway(api, SHEET, store_id="s").read({})
 
 
 @pytest.mark.parametrize(
