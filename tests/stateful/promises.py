@@ -118,10 +118,11 @@ class Ledger:
             self.doubled |= {(tab, key) for key, count in keys.items() if count > 1}
 
     def _note_deleted(self, before: Look, after: Look, now: datetime) -> None:
-        """A KPI row that was there when the engine last looked, and that people took away: a proposal."""
+        """A KPI row that the engine knew, and that people took away: a proposal."""
         stand = {line.key for (tab, _), line in after.items() if tab == KPIS}
         for place, line in before.items():
-            if place[0] == KPIS and line.key not in stand and place in self.last_read and all(line.key):
+            compared = any((*place, column) in self.known for column in EDITABLE[KPIS])
+            if place[0] == KPIS and line.key not in stand and compared and all(line.key):
                 self.deleted[line.key] = Typed(Cell(KPIS, line.key, PRESENCE), "", now)
         for key in stand:
             self.deleted.pop(key, None)
