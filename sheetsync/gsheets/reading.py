@@ -222,12 +222,16 @@ def parse_scratch(sheet: JSON) -> ScratchTab:
     """A scratch tab: its header cell tells epoch and nonce; below stand the pre-images."""
     sheet_id = int(sheet["properties"].get("sheetId", 0))
     rows: list[tuple[Raw, ...]] = []
+    notes: dict[tuple[int, int], str] = {}
     for at, cells in _grid_rows(sheet):
         rows += [()] * (at + 1 - len(rows))
         rows[at] = tuple([parse_cell(cell) for cell in cells])
+        for place, cell in enumerate(cells):
+            if "note" in cell:
+                notes[at - 1, place] = cell["note"]
     pre = tuple(rows[1:])
     try:
         header = json.loads(str(rows[0][0]))
-        return ScratchTab(sheet_id, int(header["epoch"]), str(header["nonce"]), pre)
+        return ScratchTab(sheet_id, int(header["epoch"]), str(header["nonce"]), pre, notes=notes)
     except (ValueError, KeyError, IndexError, TypeError):
         return ScratchTab(sheet_id, 0, f"unreadable-{sheet_id}", pre, readable=False)

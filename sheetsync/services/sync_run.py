@@ -176,7 +176,7 @@ class SyncRun:
         counts = Counter(
             (role, row.cells[:2]) for role in OWNER_ROLES if role in read.tabs for row in read.tabs[role].rows
         )
-        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts)  # type: ignore[arg-type]
+        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts, notes=scratch.notes)  # type: ignore[arg-type]
         self._commit_settled(lease, done, "a batch had landed")
 
     def _check_version(self, lease: Lease, read: SheetRead) -> None:
@@ -347,7 +347,7 @@ class SyncRun:
         self.state = state
         self._commit_state(lease, f"push: {why}")
         answer = self._land(batch, read)
-        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={})
+        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
         self._commit_settled(lease, done, f"push: {why}, landed")
         return answer
 
@@ -369,7 +369,10 @@ class SyncRun:
             for role in OWNER_ROLES:
                 tab = answer.read.tabs.get(role)
                 counts.update((role, row.cells[:2]) for row in (tab.rows if tab else ()))  # type: ignore[misc]
-        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables=view.shown, counts=counts)
+        notes = answer.scratch.notes if answer.scratch is not None else {}
+        done = settle(
+            self.state, intended, answer.pre, whole=answer.whole, tables=view.shown, counts=counts, notes=notes
+        )
         done.state.rebase(view.commit, view.shown)
         if answer.read is not None:
             tabs = answer.read.tabs.items()

@@ -81,7 +81,8 @@ class TabRead:
 class ScratchTab:
     """A scratch tab as it was read. `pre`: the pre-images, one row of raw values each, as wide as they were copied.
 
-    `readable` is false where its header is not one of ours: somebody wrote into it.
+    `notes`: (row of `pre`, column) → the note that was copied with the cell. `readable` is false where its header is
+    not one of ours: somebody wrote into it.
     """
 
     sheet_id: int
@@ -89,6 +90,7 @@ class ScratchTab:
     nonce: str
     pre: tuple[tuple[Raw, ...], ...]
     readable: bool = True
+    notes: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def is_opening(self) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.sync.answers import is_fixed
+from sheetsync.sync.answers import NOTE_MARK, is_fixed
 from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, Tables
 from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import plain, raw_same
@@ -22,6 +23,7 @@ from sheetsync.sync.repairs import own_cells, removed_row
 from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
+NOTE_COVERED: Final = "the note that somebody left here was covered by ours"
 Pre = tuple[tuple[Raw, ...], ...]
 Whole = Mapping[int, tuple[JSONValue, ...]]
 
@@ -45,8 +47,9 @@ def settle(
     whole: Whole,
     tables: Tables,
     counts: Mapping[tuple[Role, RowKey], int],
+    notes: Mapping[tuple[int, int], str],
 ) -> Settled:
-    """The state after `batch` landed with these pre-images.
+    """The state after `batch` landed with these pre-images, and their notes.
 
     `tables`: what the store shows now. `counts`: how often each added key stands after the batch, where that was read
     back.
@@ -55,12 +58,17 @@ def settle(
     new.token, new.seal, new.top = batch.token, seal_of(pre), max(state.top, batch.token.epoch)
     done = Settled(new)
     moved = moved_headers(batch, pre)
+    noted: dict[int, dict[int, str]] = {}
+    for (at, place), note in notes.items():
+        noted.setdefault(at, {})[place] = note
     for at, one in enumerate(batch.planned):
         row = pre[at] if at < len(pre) else ()
         if is_header(one):
             continue
         shifted = one.role in moved and columns_then(one.role, moved[one.role])
         got = cells_under(one.role, shifted, 0, row) if shifted else pre_image_cells(batch, one, row)
+        if isinstance(one, TouchRow) and at in noted:
+            _tell_notes(done, batch, one, got, noted[at])
         if isinstance(one, DeleteRow):
             _settle_delete(done, batch, one, got, whole.get(at, ()), tables, at)
         elif one.role in moved:
@@ -124,6 +132,17 @@ def _settle_ours(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, 
         if column != SYNC_STATUS or not is_fixed(covered):
             name = a1(one.index, batch.columns[one.role][column])
             done.overwritten.append(Found((one.role, one.key, column), name, plain(covered), PUT_BACK))
+
+
+def _tell_notes(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, ...], notes: Mapping[int, str]) -> None:
+    """A note that somebody left on a cell while ours was on its way there is told, for ours stands there now."""
+    columns = batch.columns.get(one.role, {})
+    start = min(columns.values(), default=0)
+    for column, text in one.notes.items():
+        was = notes.get(columns[column] - start, "") if column in columns else ""
+        if was and was != text and not was.startswith(NOTE_MARK):
+            cell = (one.role, _key(one.role, got), column)
+            done.overwritten.append(Found(cell, a1(one.index, columns[column]), was, NOTE_COVERED))
 
 
 def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow, got: tuple[Raw, ...]) -> None:

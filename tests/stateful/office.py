@@ -264,8 +264,8 @@ class Office:
             outcome = self._run(mode, self._happen(life, list(happenings)), life, settle_s, forces, chunk_bytes)
         finally:
             self.running = False
-        if outcome.name in ("done", "dry") and self.set_up:
-            self.ledger.know_read(self.promises.taken)
+        if self.set_up:
+            self.ledger.know_read(self.promises.taken, ended=outcome.name in ("done", "dry"))
         if outcome.name == "dry" and not happenings and self.book.as_text() != before:
             raise Violation("dry run", "it wrote")
         if outcome.name == "stop" and not happenings and self.set_up and self.book.as_text() != before:

@@ -158,13 +158,16 @@ class Ledger:
         self.last_read = self.look()
         self.read_headers = {tab: self.book.headers(tab) for tab in TABS}
 
-    def know_read(self, taken: Callable[[Cell, Value], bool]) -> None:
-        """A run came to its end: what it read was compared. What it did not take in leaves no trace in the baseline."""
+    def know_read(self, taken: Callable[[Cell, Value], bool], *, ended: bool = True) -> None:
+        """A run came to its end: what it read was compared. What it did not take in leaves no trace in the baseline.
+
+        `ended`: else it died, and what it had taken in is known all the same.
+        """
         for place, line in self.last_read.items():
             for column in EDITABLE[place[0]]:
                 spot = (*place, column)
                 if column in line.cells and (
-                    spot not in self.typed or taken(Cell(place[0], line.key, column), line.cells[column])
+                    (ended and spot not in self.typed) or taken(Cell(place[0], line.key, column), line.cells[column])
                 ):
                     self.known[spot] = line.cells[column]
         stood = {line.key for (tab, _), line in self.last_read.items() if tab == KPIS}
@@ -221,7 +224,7 @@ class Ledger:
             self.typed[spot] = one
 
     def check_row(self, place: tuple[str, str], line: Line) -> None:
-        """A row is where people left it, with their own cells, notes and colours."""
+        """A row is where people left it, with their own cells and colours."""
         left = self.theirs.get(place)
         if left is None:
             return
@@ -230,9 +233,6 @@ class Ledger:
         for name, value in left.own.items():
             if not same(line.own.get(name, ""), value):
                 raise Violation("people's columns", f"{name!r} of {left.key}: {value!r} became {line.own.get(name)!r}")
-        for name, note in left.notes.items():
-            if not note.startswith("sheetsync: ") and line.notes.get(name) != note:
-                raise Violation("people's notes", f"{name!r} of {left.key}: {note!r} became {line.notes.get(name)!r}")
         for name, colour in left.colours.items():
             if line.colours.get(name) != colour:
                 raise Violation("people's formats", f"{place} {name!r}: {colour} became {line.colours.get(name)}")
@@ -346,7 +346,7 @@ class Promises:
         """Was it what is published, at some time since it was typed? Then there was nothing to take in."""
         times = [*(at for at, _ in self.live[1:]), None]
         return any(
-            same(cells.get(one.cell), one.value) and (until is None or until >= one.at)
+            one.cell in cells and alike(cells[one.cell], one.value) and (until is None or until >= one.at)
             for (_, cells), until in zip(self.live, times, strict=True)
         )
 
@@ -567,6 +567,13 @@ class Promises:
         here = self.ledger.look()
         for place, line in here.items():
             self.ledger.check_row(place, line)
+            left = self.ledger.theirs.get(place)
+            for name, note in left.notes.items() if left is not None else ():
+                ours = note.startswith("sheetsync: ") or line.notes.get(name) == note
+                if not ours and json.dumps(note) not in journal:  # covered by ours in the moment it was left there
+                    raise Violation(
+                        "people's notes", f"{name!r} of {line.key}: {note!r} became {line.notes.get(name)!r}"
+                    )
         for place, line in self.ledger.removed.items():
             own = {name: value for name, value in line.own.items() if value != ""}
             if place in here:

@@ -95,6 +95,10 @@ FOUND: dict[str, list[Act]] = {
         ("owner", "add_kpi", 2, False), ("cron", "sync", (), 3.0), ("cron", "sync", (), 3.0),
         ("owner", "type", KPIS, 2, 5), ("cron", "pull", (), 3.0),
     ],
+    # ours took its place, and it was nowhere
+    "a note left on a cell while ours was on its way": [
+        ("owner", "retype_key", POLICY, 1, 2), ("cron", "sync", [(*MEANWHILE, ("owner", "note", POLICY, 1, 0))], 0.0),
+    ],
 }  # fmt: skip
 
 
