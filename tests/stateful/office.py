@@ -265,7 +265,8 @@ class Office:
         finally:
             self.running = False
         if self.set_up:
-            self.ledger.know_read(self.promises.taken, ended=outcome.name in ("done", "dry"))
+            ended = outcome.name in ("done", "dry")
+            self.ledger.know_read(self.promises.taken if ended else self.promises.drafted, ended=ended)
         if outcome.name == "dry" and not happenings and self.book.as_text() != before:
             raise Violation("dry run", "it wrote")
         if outcome.name == "stop" and not happenings and self.set_up and self.book.as_text() != before:

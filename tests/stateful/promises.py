@@ -59,6 +59,7 @@ class Ledger:
     now: Any  # () → datetime
     typed: dict[tuple[str, str, str], Typed] = field(default_factory=dict)  # (tab, tag, column)
     known: dict[tuple[str, str, str], Value] = field(default_factory=dict)  # what a cell held when last read or written
+    base: dict[Cell, Value] = field(default_factory=dict)  # the same, by key
     covered: list[Typed] = field(default_factory=list)
     healing: dict[Spot, list[Typed]] = field(default_factory=dict)  # what was covered where, and may come back
     stood: set[tuple[Cell, Value]] = field(default_factory=set)
@@ -130,20 +131,22 @@ class Ledger:
     def _put(
         self, place: tuple[str, str], line: Line, column: str, value: Value, now: datetime, *, fresh: bool
     ) -> None:
-        spot = (*place, column)
+        spot, cell = (*place, column), Cell(place[0], line.key, column)
         if not any(line.key) or (fresh and value == ""):
             self.typed.pop(spot, None)
         elif spot in self.known and alike(self.known[spot], value):
             self.typed.pop(spot, None)  # changed and changed back before anybody read it: nothing to see
-        elif fresh and any(alike(one, value) for one in self._known_of(place[0], line.key, column)):
-            self.typed.pop(spot, None)  # a copy of a row: if it is the one that stays, nothing changed
+        elif fresh and cell in self.base and alike(self.base[cell], value):
+            self.typed.pop(
+                spot, None
+            )  # a copy of a row, or one that came back: if it is the one that stays, nothing changed
         else:
-            self.typed[spot] = Typed(Cell(place[0], line.key, column), value, now)
+            self.typed[spot] = Typed(cell, value, now)
 
-    def _known_of(self, tab: str, key: RowKey, column: str) -> list[Value]:
-        """What the rows of a key held in a column when last read or written."""
-        spots = [(*place, column) for place, line in self.last_read.items() if place[0] == tab and line.key == key]
-        return [self.known[spot] for spot in spots if spot in self.known]
+    def _know(self, place: tuple[str, str], line: Line, column: str, *, alone: bool) -> None:
+        self.known[*place, column] = line.cells.get(column, "")
+        if alone:  # a key that stands twice is frozen: what is known of it stays
+            self.base[Cell(place[0], line.key, column)] = line.cells.get(column, "")
 
     def _touch(self, line: Line) -> None:
         tab = next(tab for tab in TABS if KEYS[tab][1] in line.cells)
@@ -163,15 +166,16 @@ class Ledger:
 
         `ended`: else it died, and what it had taken in is known all the same.
         """
+        keys = Counter((tab, line.key) for (tab, _), line in self.last_read.items())
         for place, line in self.last_read.items():
             for column in EDITABLE[place[0]]:
                 spot = (*place, column)
                 if column in line.cells and (
                     (ended and spot not in self.typed) or taken(Cell(place[0], line.key, column), line.cells[column])
                 ):
-                    self.known[spot] = line.cells[column]
+                    self._know(place, line, column, alone=keys[place[0], line.key] == 1)
         stood = {line.key for (tab, _), line in self.last_read.items() if tab == KPIS}
-        for key, one in list(self.deleted.items()):
+        for key, one in list(self.deleted.items()) if ended else ():
             if key not in stood and taken(one.cell, ""):
                 del self.deleted[key]
 
@@ -190,12 +194,12 @@ class Ledger:
                 if not same(value, old):
                     self._cover((*place, column))
                     self._restore((*place, column), value)
-                    self.known[*place, column] = value
+                    self._know(place, there, column, alone=True)
         for place in after.keys() - before.keys():
             self.removed.pop(place, None)
             for column in EDITABLE[place[0]]:
                 self._restore((*place, column), after[place].cells.get(column, ""))
-                self.known[*place, column] = after[place].cells.get(column, "")
+                self._know(place, after[place], column, alone=True)
             if place[0] == KPIS and after[place].key in self.deleted:
                 self.covered.append(self.deleted.pop(after[place].key))
         self.batches += after != before
@@ -332,6 +336,10 @@ class Promises:
             return not any((one.tab, one.key) == (cell.tab, cell.key) for one in [*self._shown_cells(), *edits])
         if alike(self.published_cells().get(cell), value):
             return True
+        return self.drafted(cell, value)
+
+    def drafted(self, cell: Cell, value: Value) -> bool:
+        """Is this value in a draft?"""
         drafts = self.ws.catalogue().drafts(None)
         return any(cell in edits and alike(edits[cell], value) for edits in (edits_of(one.draft) for one in drafts))
 
