@@ -122,7 +122,7 @@ class Ledger:
         """A KPI row that the engine knew, and that people took away: a proposal."""
         stand = {line.key for (tab, _), line in after.items() if tab == KPIS}
         for place, line in before.items():
-            compared = any((*place, column) in self.known for column in EDITABLE[KPIS])
+            compared = all((*place, column) in self.known for column in EDITABLE[KPIS])
             if place[0] == KPIS and line.key not in stand and compared and all(line.key):
                 self.deleted[line.key] = Typed(Cell(KPIS, line.key, PRESENCE), "", now)
         for key in stand:
