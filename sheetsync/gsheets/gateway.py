@@ -132,14 +132,14 @@ class GoogleSheetsGateway:
         whole: bool,
     ) -> Landed:
         try:
-            answer = parse_answer(body)["updatedSpreadsheet"]
+            answer = parse_answer(body).get("updatedSpreadsheet", {})
             sheets = answer.get("sheets", ())
             mine = next((sheet for sheet in sheets if int(sheet["properties"].get("sheetId", 0)) == scratch_id), None)
             scratch = None if mine is None else parse_scratch(mine)
             found = None
             if scratch is not None and not back.none and rows_stood(back, batch, read, scratch.pre):
                 found = merged(back, read, answer)
-        except (orjson.JSONDecodeError, KeyError):
+        except orjson.JSONDecodeError:
             raise UnknownOutcomeError(
                 "the answer to the write cannot be read", hint="run the same command again"
             ) from None

@@ -57,7 +57,7 @@ from sheetsync.sync.safety import (
     lacks_headers,
     version_stop,
 )
-from sheetsync.sync.settle import Settled, settle
+from sheetsync.sync.settle import Settled, count_keys, settle
 from sheetsync.sync.sync_tabs import plan_sync_tabs
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role, RowKey
 from sheetsync.sync.view import View, fate_of
@@ -173,10 +173,8 @@ class SyncRun:
         batch, scratch = found
         whole = self.gateway.whole_rows(scratch, len(batch.planned)) if batch.deletes else {}
         tables = tables_at(self.ws, batch.commit, view) if batch.all_of else view.shown
-        counts = Counter(
-            (role, row.cells[:2]) for role in OWNER_ROLES if role in read.tabs for row in read.tabs[role].rows
-        )
-        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts, notes=scratch.notes)  # type: ignore[arg-type]
+        counts, notes = count_keys(read), scratch.notes
+        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts, notes=notes)
         self._commit_settled(lease, done, "a batch had landed")
 
     def _check_version(self, lease: Lease, read: SheetRead) -> None:
@@ -284,8 +282,7 @@ class SyncRun:
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
         plan = compare(
             read, view, self.state, self.mode, firearms=self.ws.firearms.ids(), settled=self.seen.settled,
-            fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell), gone=self.gone,
-            refused=refused,
+            fate=lambda draft_id, cell: fate_of(catalogue, draft_id, cell), gone=self.gone, refused=refused,
         )  # fmt: skip
         check_plan(plan, read, self.state, self.forces)
         pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)
@@ -364,28 +361,18 @@ class SyncRun:
         return answer
 
     def _check(self, lease: Lease, batch: Batch, intended: Intended, answer: Landed, view: View) -> None:
-        counts: Counter[tuple[Role, tuple[str, ...]]] = Counter()
-        if answer.read is not None:
-            for role in OWNER_ROLES:
-                tab = answer.read.tabs.get(role)
-                counts.update((role, row.cells[:2]) for row in (tab.rows if tab else ()))  # type: ignore[misc]
         notes = answer.scratch.notes if answer.scratch is not None else {}
-        done = settle(
-            self.state, intended, answer.pre, whole=answer.whole, tables=view.shown, counts=counts, notes=notes
-        )
+        counts, whole = count_keys(answer.read), answer.whole
+        done = settle(self.state, intended, answer.pre, whole=whole, tables=view.shown, counts=counts, notes=notes)
         done.state.rebase(view.commit, view.shown)
         if answer.read is not None:
             tabs = answer.read.tabs.items()
             done.state.tabs = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in tabs}
         elif batch.create:
             rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
-            made = {
-                role: TabMark(
-                    answer.sheet_ids[role], {name: at for at, name in enumerate(LAYOUTS[role].names)}, rows[role]
-                )
-                for role in batch.create
-            }
-            done.state.tabs = done.state.tabs | made
+            for role in batch.create:
+                columns = {name: at for at, name in enumerate(LAYOUTS[role].names)}
+                done.state.tabs = done.state.tabs | {role: TabMark(answer.sheet_ids[role], columns, rows[role])}
         count_batch(self.report, batch)
         self._commit_settled(lease, done, "push: landed" if self.mode.writes else "pull: feedback landed")
 

@@ -138,6 +138,6 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
         for number, line in backend.lines(first, last):
             if number not in placed:
                 complete_names(backend, decode_line(line))
-    entries = (decode_line(line) for _, line in backend.lines(first, last))
+    entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
     backend.make_durable(change.path for entry in entries for change in entry.changes)
     backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)

@@ -5,9 +5,10 @@ Rules 6 to 10 of design.md section 7: the baseline moves cell by cell; everythin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.sync.answers import NOTE_MARK, is_fixed
@@ -16,7 +17,7 @@ from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import PUT_BACK, Found
 from sheetsync.sync.repairs import own_cells, removed_row
@@ -37,6 +38,14 @@ class Settled:
     covered: list[JSONValue] = field(default_factory=list)  # what stood where columns had moved
     overwritten: list[Found] = field(default_factory=list)  # what others had put into cells of ours meanwhile
     damaged: int = 0
+
+
+def count_keys(read: SheetRead | None) -> Counter[tuple[Role, RowKey]]:
+    """How often each key stands in the owners' tabs, where they were read."""
+    tabs = {role: read.tabs[role] for role in OWNER_ROLES if role in read.tabs} if read is not None else {}
+    return Counter(
+        (role, cast("RowKey", row.cells[: LAYOUTS[role].key_width])) for role in tabs for row in tabs[role].rows
+    )
 
 
 def settle(
