@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.domain.model import JSONValue, canonical_json, plain_json
 from sheetsync.errors import InvalidContentError
 from sheetsync.store.names import SUFFIX_FORM
 
@@ -85,6 +85,9 @@ def encode_content(content: Content, *, name: str = "") -> Encoded:
 
 def _canonical(content: dict[str, JSONValue], name: str) -> tuple[bytes, bool]:
     """Canonical JSON, and whether it is wide."""
+    plain = plain_json(content)
+    if plain is not None:
+        return plain, False
     try:
         orjson.dumps(content)  # fast, and refuses keys that are no text, which json.dumps would rewrite
         wide = False
