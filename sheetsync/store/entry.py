@@ -136,8 +136,10 @@ def from_micros(micros: int) -> datetime:
 
 
 def _change_bytes(change: NewChange) -> bytes:
-    head = {"path": change.path, "version": change.version, "hash": change.encoded.hash, "before": change.before}
-    return orjson.dumps(head)[:-1] + b"," + change.encoded.journal_member() + b"}"
+    """The snapshot's object. Its path needs no escapes: `names` encodes whatever would."""
+    _, _, version, before, encoded, path = change
+    head = f'{{"path":"{path}","version":{version},"hash":"{encoded.hash}","before":{before},'
+    return head.encode("ascii") + encoded.journal_member() + b"}"
 
 
 def encode_line(

@@ -51,6 +51,14 @@ class FileSystem(Protocol):
             False if this file system has no files without a name: make one under another name, and link it.
         """
 
+    def place_first(self, path: str, data: bytes) -> bool:
+        """A folder that is not there yet, and a new file in it that appears whole; neither is durable.
+
+        Returns:
+            False if the file is not there: the folder was there already, or what holds it was not, or the file system
+            has no files without a name. The folder may have been made.
+        """
+
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end, which is at `offset`; makes the file if `offset` is 0."""
 

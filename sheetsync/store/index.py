@@ -26,7 +26,7 @@ def write_index(backend: TenantBackend, state: JournalState) -> None:
     """Replace the index by one of this state. Only under `exclusive`."""
     if state.number == 0:
         return
-    heads = [[key, *head] for key, head in state.heads.items()]
+    heads = [(key, *head) for key, head in state.heads.items()]
     leases = {name: [lease.epoch, lease.holder] for name, lease in state.leases.items()}
     value = {
         "index": INDEX_VERSION,

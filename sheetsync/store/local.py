@@ -232,8 +232,8 @@ class LocalTenant:
     def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         """Link a whole file under its name; with `verify` replace what is torn, by what is durable."""
         target = f"{self._folder}/{path}"
-        if is_new:
-            self._make_folder(parent(target))
+        if is_new and self._files.place_first(target, data):
+            return True
         there = self._read_own(target) if verify else None
         if there == data:
             return False
@@ -249,15 +249,6 @@ class LocalTenant:
             self._keep_name_aside(target)
         self._files.rename(temp, target)
         return True
-
-    def _make_folder(self, path: str) -> None:
-        """A new record's folder; what stands there already is looked at when the file is placed."""
-        try:
-            self._files.mkdir(path)
-        except FileExistsError:
-            return
-        except FileNotFoundError:  # the kind's first record
-            make_folders(self._files, path)
 
     def _read_own(self, target: str) -> bytes | None:
         try:

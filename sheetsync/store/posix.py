@@ -35,6 +35,24 @@ FOLDERS_KEPT: Final = 64
 HOLDER_LOOKS: Final = 10
 
 
+def place_nameless(folder: int, name: str, data: bytes) -> bool:
+    """A whole file in an open folder, written before it has a name; False if that cannot be done here."""
+    try:
+        fd = os.open(".", NAMELESS, 0o666, dir_fd=folder)
+    except OSError:  # it cannot, or the folder is gone: the longer way tells
+        return False
+    try:
+        write_all(fd, data)
+        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
 class PosixFileSystem:
     """Local disk below `root`."""
 
@@ -192,20 +210,24 @@ class PosixFileSystem:
             return False
         with self._mutex:
             folder, name = self._at(path)
+            return place_nameless(folder, name, data)
+
+    def place_first(self, path: str, data: bytes) -> bool:
+        """A new folder, and a whole file in it. The folder is not kept open: most records are not saved again soon."""
+        if not NAMELESS:
+            return False
+        above, _, name = path.rpartition("/")
+        with self._mutex:
             try:
-                fd = os.open(".", NAMELESS, 0o666, dir_fd=folder)
-            except OSError:  # it cannot, or the folder is gone: the longer way tells
+                among, part = self._at(above)
+                os.mkdir(part, dir_fd=among)
+                folder = os.open(part, FOLDER_FLAGS, dir_fd=among)
+            except OSError:  # it is there, or the folder above it is not: the longer way tells
                 return False
             try:
-                write_all(fd, data)
-                os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
-            except FileExistsError:
-                raise
-            except OSError:
-                return False
+                return place_nameless(folder, name, data)
             finally:
-                os.close(fd)
-            return True
+                os.close(folder)
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end."""

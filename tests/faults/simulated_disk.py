@@ -156,6 +156,13 @@ class SimulatedDisk:
         self._new(path, folder=False).data = data
         return True
 
+    def place_first(self, path: str, data: bytes) -> bool:
+        with suppress(FileNotFoundError, FileExistsError):
+            if self.nameless:
+                self.mkdir(path.rpartition("/")[0])
+                return self.place(path, data)
+        return False
+
     def append(self, path: str, offset: int, data: bytes) -> None:
         if offset == 0 and self.kind(path) is None:
             self._act("create", path)
