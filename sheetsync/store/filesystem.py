@@ -83,8 +83,11 @@ class FileSystem(Protocol):
     def sync_all(self) -> bool:
         """Everything on this file system survives power loss from here on; False if it cannot be asked for."""
 
+    def is_writable(self, path: str) -> bool:
+        """May names be made in this folder, as far as modes and mounts tell?"""
+
     def lock(self, path: str) -> AbstractContextManager[None]:
-        """The lock of this file, waited for; it dies with its holder."""
+        """The lock of this folder, waited for; it dies with its holder."""
 
     def try_lock(self, path: str, holder: Holder) -> HeldLock | None:
         """The lock of this file for long, None if another has it; the file tells the holder."""

@@ -106,11 +106,10 @@ def scan_alone(tenant: str, part: TenantBackend) -> TenantScan:
 
 @contextmanager
 def _no_writers(part: TenantBackend) -> Iterator[None]:
-    """The writers' lock, if there is one: a writer makes it first."""
+    """The writers' lock, if it can be had."""
     with ExitStack() as stack:
-        if part.read_work("lock") is not None:
-            with suppress(OSError, SheetSyncError):  # a disk that is read only, or a writer who was stopped
-                stack.enter_context(part.exclusive())
+        with suppress(OSError, SheetSyncError):  # there is no journal, or a writer was stopped
+            stack.enter_context(part.exclusive())
         yield
 
 

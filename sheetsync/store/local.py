@@ -132,12 +132,15 @@ class LocalTenant:
     # --- folders and locks --------------------------------------------------------------------------------------
     def prepare(self) -> bool:
         """Make what is missing and make it durable, even what another process may have made a moment ago."""
+        folders = (self._folder, self._journal, self._work)
         try:
-            for path in (self._folder, self._journal, self._work, f"{self._work}/{TEMP}"):
+            for path in (*folders, f"{self._work}/{TEMP}"):
                 with suppress(FileExistsError):
                     self._files.mkdir(path)
                 self._files.sync_folder(parent(path))
-            with self._files.lock(f"{self._work}/lock"):
+            if not all(map(self._files.is_writable, folders)):
+                return False
+            with self.exclusive():
                 self._lines.settle_doubt(self._temp)
             return True
         except OSError as exc:
@@ -146,8 +149,8 @@ class LocalTenant:
             raise
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """The writers' lock."""
-        return self._files.lock(f"{self._work}/lock")
+        """The writers' lock: the journal's folder, which nobody takes away without taking the journal away."""
+        return self._files.lock(self._journal)
 
     def lock(self, name: str, holder: Holder) -> HeldLock:
         """A lease's lock."""

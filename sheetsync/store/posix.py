@@ -141,7 +141,7 @@ class PosixFileSystem:
                 fd, name = self._at(path)
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
             except FileNotFoundError:
-                return None
+                return self.size(path) if self._again(path) else None
 
     def read(self, path: str) -> bytes:
         """All of a file."""
@@ -325,7 +325,7 @@ class PosixFileSystem:
     # --- locks --------------------------------------------------------------------------------------------------
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
-        """The lock of this file, waited for up to a minute."""
+        """The lock of this folder, waited for up to a minute."""
         with self._mutex:
             among_threads = self._locks.setdefault(path, LockFile())
         with among_threads.mutex:
@@ -336,23 +336,35 @@ class PosixFileSystem:
                 fcntl.flock(fd, fcntl.LOCK_UN)
 
     def _locked(self, path: str, lock: LockFile) -> int:
-        """The lock's descriptor, locked; opened anew if somebody removed the file, for others lock the new one."""
+        """The lock's descriptor, locked; opened anew if another folder stands there now, for others lock that one."""
         while True:
-            if lock.fd < 0:
-                lock.fd = self._open_lock(path)
+            with self._mutex:
+                if lock.fd < 0:
+                    above, name = self._at(path)
+                    lock.fd = self._open_folder(above, name, path)
             self._wait(lock.fd, path)
-            if os.fstat(lock.fd).st_nlink > 0:
+            if self._stands_at(path, lock.fd):
                 return lock.fd
             os.close(lock.fd)
             lock.fd = -1
 
-    def _open_lock(self, path: str) -> int:
-        try:
-            return self._open(path, os.O_RDWR | os.O_CREAT)
-        except FileNotFoundError:  # the whole work folder was removed: all in it can be made again
-            with suppress(FileExistsError):
-                self.mkdir(path.rpartition("/")[0])
-            return self._open(path, os.O_RDWR | os.O_CREAT)
+    def _stands_at(self, path: str, fd: int) -> bool:
+        """Is the open folder the one at this path?"""
+        with self._mutex:
+            try:
+                above, name = self._at(path)
+                there = os.stat(name, dir_fd=above, follow_symlinks=False)
+            except FileNotFoundError:
+                if not self._again(path):
+                    raise
+                return False
+        return os.path.samestat(there, os.fstat(fd))
+
+    def is_writable(self, path: str) -> bool:
+        """May names be made in this folder?"""
+        with self._mutex:
+            above, name = self._at(path)
+            return os.access(name, os.W_OK | os.X_OK, dir_fd=above, effective_ids=True)
 
     @staticmethod
     def _wait(fd: int, path: str) -> None:

@@ -144,7 +144,7 @@ class Explorer:
 
     def _show(self, disk: SimulatedDisk) -> None:
         """Another process looks: what it was shown must last."""
-        if self.reader is not None and "default/.store/lock" in disk.tree():
+        if self.reader is not None and disk.kind("default/journal") == "folder":
             self.reader.refresh()
             for commit in self.reader.log(since=len(self.oracle.shown)):
                 self.oracle.shown[commit.number] = commit.hash

@@ -241,11 +241,12 @@ class SimulatedDisk:
         if edit.node is not None:
             names[edit.name] = edit.node
 
+    def is_writable(self, path: str) -> bool:
+        return self.nodes[self._folder(path)].folder
+
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
-        if self.kind(path) is None:
-            self._act("create", path)
-            self._new(path, folder=False)
+        self._folder(path)
         assert path not in self.locked, "two writers of one thread would wait for each other"
         self.locked.add(path)
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import LockHeldError, StaleSnapshotError
+from sheetsync.errors import LockHeldError, SheetSyncError, StaleSnapshotError
 from sheetsync.store import Store, VersionedStore, copy_store, fsck, posix
 from sheetsync.store.backend import Holder
 from sheetsync.store.fsck import scan
@@ -114,7 +114,7 @@ def test_a_writer_that_is_stopped_delays_others_for_a_bounded_time(
     named.save("alpha", {"n": 1})
     monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
     stopped = PosixFileSystem(folder)
-    with stopped.lock("default/.store/lock"):
+    with stopped.lock("default/journal"):
         began = time.monotonic()
         with pytest.raises(LockHeldError, match="another writer has held"):
             named.save("alpha", {"n": 2})
@@ -208,6 +208,49 @@ def test_fsck_waits_for_nobody_who_was_stopped(folder: Path, monkeypatch: pytest
     path.unlink()
     monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
     stopped = PosixFileSystem(folder)
-    with stopped.lock("default/.store/lock"):
+    with stopped.lock("default/journal"):
         assert [finding.code for finding in fsck(folder).findings] == ["missing"]
     stopped.close()
+
+
+@pytest.mark.parametrize("gone", [".store", ".store/temp", ".store/leases"])
+def test_the_work_folder_deleted_in_the_middle_of_a_commit_lets_no_second_writer_in(
+    gone: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    one = VersionedStore(CTX, url=folder)
+    one.save("alpha", {"n": 0})
+    (folder / "default/.store/leases").mkdir(exist_ok=True)
+    append = PosixFileSystem.append
+    refused = []
+
+    def interrupted(files: PosixFileSystem, path: str, offset: int, data: bytes) -> None:
+        monkeypatch.setattr(PosixFileSystem, "append", append)
+        shutil.rmtree(folder / "default" / gone)
+        with pytest.raises(LockHeldError) as caught:
+            VersionedStore(CTX, url=folder).save("beta", {"n": 1})
+        refused.append(caught.value)
+        append(files, path, offset, data)
+
+    monkeypatch.setattr(PosixFileSystem, "append", interrupted)
+    one.save("alpha", {"n": 1})
+    assert len(refused) == 1
+    with VersionedStore(CTX, url=folder) as other:
+        other.save("beta", {"n": 1})
+        one.save("gamma", {"n": 1})
+        assert [commit.number for commit in other.store.log()] == [1, 2, 3, 4]
+    one.close()
+    assert fsck(folder).findings == ()
+
+
+def test_a_writer_goes_on_in_the_journal_that_stands_there_now(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+        journal = folder / "default/journal"
+        shutil.copytree(journal, folder / "copy")
+        shutil.rmtree(journal)
+        (folder / "copy").rename(journal)
+        assert named.save("alpha", {"n": 2}).version == 2
+        shutil.rmtree(journal)
+        with pytest.raises(SheetSyncError, match="journal"):
+            named.save("alpha", {"n": 3})

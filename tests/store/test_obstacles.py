@@ -23,7 +23,6 @@ RECORD_FOLDERS = [KIND, f"{KIND}/ada", f"{KIND}/ada/alpha"]
 STORE_FILES = [
     "FORMAT",
     "default/journal/0000000001.jsonl",
-    "default/.store/lock",
     "default/.store/checkpoint.json",
     "default/.store/index.json",
     "default/.store/doubt",
