@@ -6,11 +6,10 @@ import os
 import sqlite3
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.disks import fresh_ext4, slow_fsync
 from benchmarks.measure import Result, seconds_of, timed
 from sheetsync import RequestContext
 from sheetsync.store import RecordId, Store
@@ -35,15 +34,14 @@ assert sum(1 for _ in store.latest_all("default", ())) == int(sys.argv[2])
 
 
 def run(folder: Path) -> Iterator[Result]:
-    """Rates as ratios on this disk, on one whose fsync is slower, then one cold open."""
-    cost = timed(lambda: _appends(folder / "appends")) / SAVES
-    yield Result("an append and its fdatasync here", f"{cost * 1000:.2f} ms", "told only", True)
-    yield from _ratios(folder / "here")
-    journal = _journal_to_sqlite(folder / "journal")
-    yield Result("the journal alone against SQLite (WAL, FULL)", f"{journal:.2f} ×", "1 ×", journal >= 1)
-    with fsync_of(SLOW_FSYNC_S):
-        slow = f", were an fsync {SLOW_FSYNC_S * 1000:.0f} ms"
-        yield from (Result(found.what + slow, found.value, "told only", True) for found in _ratios(folder / "slow"))
+    """Rates as ratios on this disk and on an ordinary one, then one cold open."""
+    yield from _on_disk(folder / "here", "")
+    with fresh_ext4(folder) as ordinary:
+        if ordinary is not None:
+            yield from _on_disk(ordinary / "here", ", on a fresh ext4")
+    if ordinary is None:  # not root: the next best is to pretend
+        with slow_fsync(SLOW_FSYNC_S):
+            yield from _ratios(folder / "slow", f", were an fsync {SLOW_FSYNC_S * 1000:.0f} ms")
     large = folder / "large"
     with Store.open(large) as store:
         for version in range(VERSIONS):
@@ -55,11 +53,20 @@ def run(folder: Path) -> Iterator[Result]:
     yield Result(what, f"{cold:.2f} s", "1 s", cold <= 1)
 
 
-def _ratios(folder: Path) -> Iterator[Result]:
+def _on_disk(folder: Path, where: str) -> Iterator[Result]:
+    folder.mkdir()
+    cost = timed(lambda: _appends(folder / "appends")) / SAVES
+    yield Result(f"an append and its fdatasync{where}", f"{cost * 1000:.2f} ms", "told only", True)
+    yield from _ratios(folder / "ratios", where)
+    journal = _journal_to_sqlite(folder / "journal")
+    yield Result(f"the journal alone against SQLite (WAL, FULL){where}", f"{journal:.2f} ×", "1 ×", journal >= 1)
+
+
+def _ratios(folder: Path, where: str) -> Iterator[Result]:
     folder.mkdir()
     with Store.open(folder / "single") as store:
-        yield _single(store, folder)
-        yield from _bulk(store, folder)
+        for found in (_single(store, folder), *_bulk(store, folder)):
+            yield Result(found.what + where, found.value, found.reach, found.good)
 
 
 def _single(store: Store, folder: Path) -> Result:
@@ -85,26 +92,6 @@ def _bulk(store: Store, folder: Path) -> Iterator[Result]:
     yield Result(f"one transaction of {RECORDS} records", value, "10 ×", bulk >= 10 * single)
     what = f"the same against a bare loop of {RECORDS} folders and files, without any sync"
     yield Result(what, f"{bulk / bare:.2f} × ({bare:.0f}/s, {bare / single:.1f} × single saves)", "told only", True)
-
-
-@contextmanager
-def fsync_of(seconds: float) -> Iterator[None]:
-    """A slower disk: every fsync of this process takes at least so long (SQLite's own are not ours to slow down)."""
-    real = os.fsync, os.fdatasync
-
-    def slowed(sync: Callable[[int], None]) -> Callable[[int], None]:
-        def wait(descriptor: int) -> None:
-            until = time.perf_counter() + seconds
-            sync(descriptor)
-            time.sleep(max(0.0, until - time.perf_counter()))
-
-        return wait
-
-    vars(os).update(fsync=slowed(real[0]), fdatasync=slowed(real[1]))
-    try:
-        yield
-    finally:
-        vars(os).update(fsync=real[0], fdatasync=real[1])
 
 
 def _appends(path: Path) -> None:
