@@ -6,6 +6,9 @@ import errno
 import os
 import random
 import resource
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,29 +113,46 @@ def test_after_a_failed_fsync_the_journal_is_written_anew_before_it_is_believed(
     assert open_store(disk.after_cut(disk.outcomes(1, random.Random(1))[0])).head() == 1
 
 
-def test_a_store_that_cannot_be_written_is_read(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write anything: this needs an ordinary user")
-    folder = tmp_path / "store"
-    named = VersionedStore(RequestContext(user="ada"), url=folder)
-    named.save("alpha", {"x": 1})
-    named.close()
-    folders = [path for path in (folder, *folder.rglob("*")) if path.is_dir()]
-    for path in folders:
-        path.chmod(0o555)
+@contextmanager
+def ordinary_user(folder: Path) -> Iterator[None]:
+    """Root may write anything: for a while this process is nobody, in a folder of its own."""
+    VersionedStore(CTX, url=folder / "first").save("alpha", {"x": 1})  # imports what root alone may read
+    Store.open(folder / "first").compact()
+    if os.geteuid() != 0:
+        yield
+        return
+    folder.chmod(0o777)
+    os.seteuid(65534)
     try:
-        said: list[str] = []
-        store = Store.open(folder, tell=said.append)
-        assert not store.writable
-        assert said
-        reading = VersionedStore(RequestContext(user="ada"), store=store)
-        latest = reading.latest("alpha")
-        assert latest is not None
-        with pytest.raises(DestinationError):
-            reading.save("alpha", {"x": 2})
+        yield
     finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("part", ["", "default", "default/journal", "default/.store"])
+def test_a_store_that_cannot_be_written_is_read(part: str) -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        folder = Path(name) / "store"
+        with VersionedStore(RequestContext(user="ada"), url=folder) as named:
+            named.save("alpha", {"x": 1})
+        folders = [path for path in (folder / part, *(folder / part).rglob("*")) if path.is_dir()]
         for path in folders:
-            path.chmod(0o755)
+            path.chmod(0o555)
+        try:
+            said: list[str] = []
+            with Store.open(folder, tell=said.append) as store:
+                assert not store.writable
+                assert said == ["the store cannot be written: opened for reading, without recovery"]
+                reading = VersionedStore(RequestContext(user="ada"), store=store)
+                latest = reading.latest("alpha")
+                assert latest is not None
+                assert latest.content == {"x": 1}
+                with pytest.raises(DestinationError):
+                    reading.save("alpha", {"x": 2})
+            assert fsck(folder).findings == ()
+        finally:
+            for path in folders:
+                path.chmod(0o755)
 
 
 def test_a_read_only_disk_is_read_and_refuses_saves() -> None:
