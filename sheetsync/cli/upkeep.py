@@ -44,7 +44,8 @@ def _fsck_lines(report: Json, session: Session) -> Iterator[str]:
         yield f"{session.output.style(state, colour)}  {finding['code']}  {where}: {finding['message']}"
         if finding["hint"] and not finding["repaired"]:
             yield f"  hint: {finding['hint']}"
-    yield f"checked {count(report['snapshots'], 'snapshot')} in {count(report['commits'], 'commit')}"
+    place = session.store_place[0]
+    yield f"checked {count(report['snapshots'], 'snapshot')} in {count(report['commits'], 'commit')} of '{place}'"
     yield "the store is sound" if report["ok"] else "the store is damaged"
 
 
@@ -133,7 +134,8 @@ def lock_show(session: Session) -> int:
         held = [lease.to_json() for lease in opened.held()]
     rows = [(h["name"], h["who"], h["host"], h["pid"], h["age_s"], "" if h["alive"] else "left behind") for h in held]
     header = ("lock", "who", "host", "pid", "age (s)", "state")
-    session.output.answer({"locks": held}, session.output.table(header, rows, empty="no locks"))
+    empty = f"no locks in '{session.store_place[0]}'"
+    session.output.answer({"locks": held}, session.output.table(header, rows, empty=empty))
     return 0
 
 

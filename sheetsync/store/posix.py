@@ -226,6 +226,8 @@ class PosixFileSystem:
                 return False
             try:
                 return place_nameless(folder, name, data)
+            except FileExistsError:  # somebody was quicker in our own folder: the longer way looks at it
+                return False
             finally:
                 os.close(folder)
 
