@@ -210,8 +210,7 @@ class StoreWriter(StoreReader):
         for entry in entries:
             try:
                 for change in entry.changes:
-                    is_new = change.version == 1
-                    self._part.put_snapshot(change.path, change.encoded.data, verify=False, is_new=is_new)
+                    self._put(change)
             except (OSError, SheetSyncError) as exc:
                 self._unplaced.append(entry)
                 if stands_in_the_way(exc) and any(change.key in request.wanted for change in entry.changes):
@@ -222,6 +221,14 @@ class StoreWriter(StoreReader):
                 self._placed.add(entry.number)
         if ours is not None:
             raise ours
+
+    def _put(self, change: NewChange) -> None:
+        """One snapshot under its name. What stands there already is looked at, as recovery does."""
+        path, data = change.path, change.encoded.data
+        if not self._part.put_snapshot(path, data, verify=False, is_new=change.version == 1) and (
+            self._part.put_snapshot(path, data, verify=True)
+        ):
+            self._tell(f"something else stood at '{path}': it is kept aside")
 
     def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""

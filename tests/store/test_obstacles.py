@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import NotPlacedError, StoreDamagedError
 from sheetsync.store import Store, VersionedStore, fsck
@@ -245,3 +246,21 @@ def test_a_journal_that_leads_elsewhere_is_refused(built: Path, tmp_path: Path) 
         fsck(copy, repair=True)
         assert [path for path in tmp_path.rglob(snapshot.name) if "copy" in path.parts] == []
         shutil.rmtree(copy)
+
+
+def test_a_file_under_a_snapshots_very_name_is_kept_aside(folder: Path) -> None:
+    said: list[str] = []
+    store = Store.open(folder, clock=FakeClock(), tell=said.append)
+    with VersionedStore(ADA, store=store) as named:
+        path = folder / "default" / named.save("alpha", {"x": 1}).path
+    content = path.read_bytes()
+    shutil.rmtree(folder / "default")  # the clock stands still: the same content will get the same name
+    store = Store.open(folder, clock=FakeClock(), tell=said.append)
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with VersionedStore(ADA, store=store) as named:
+        named.save("alpha", {"x": 1})
+    assert path.read_bytes() == content
+    assert said == [f"something else stood at '{path.relative_to(folder / 'default')}': it is kept aside"]
+    assert [file.read_text() for file in (folder / "default/.store/aside").iterdir()] == ["mine"]
+    assert fsck(folder).findings == ()
