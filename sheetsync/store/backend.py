@@ -24,10 +24,13 @@ class Traits:
     Attributes:
         cheap_refresh: looking for other writers' entries costs microseconds, so that every read may do it.
         lasting_leases: a lease is a lock that dies with its holder; else it is journal entries and a time to live.
+        torn_tails: entries are lines appended to files, so that a crash may leave part of one at the end. Else every
+            entry is one object that is whole or absent: whatever else stands in the journal is damage.
     """
 
     cheap_refresh: bool
     lasting_leases: bool
+    torn_tails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,13 @@ class Backend(Protocol):
         """Make the store: create FORMAT durably if it is absent."""
 
     def tenants(self) -> list[str]:
-        """The folders of tenants that have a journal."""
+        """The folders of tenants: not hidden, with a journal that holds a journal file's name."""
 
     def folders(self) -> list[str]:
         """All that could be a tenant's folder, a journal in it or not."""
+
+    def names(self) -> list[str]:
+        """All that stands at the top, hidden or not, of the store or not."""
 
     def strangers(self) -> list[tuple[str, str]]:
         """(name, kind) of what stands beside the tenants' folders and is no file of the store."""
@@ -130,6 +136,9 @@ class TenantBackend(Protocol):
 
     def replace_journal(self, name: str, data: bytes) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`."""
+
+    def keep_aside(self, name: str, data: bytes) -> None:
+        """Keep a copy of bytes that are about to be replaced, durably; what is kept already is never replaced."""
 
     def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:
         """Put a committed snapshot under its name; True if something was written.

@@ -20,7 +20,7 @@ from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
 from sheetsync.store.places import is_worth_a_look
-from sheetsync.store.segments import Rotation
+from sheetsync.store.segments import Rotation, parse_segment_name
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
@@ -61,7 +61,7 @@ def link_or_move(files: FileSystem, temp: str, target: str) -> None:
 class LocalBackend:
     """A store in a folder."""
 
-    traits = Traits(cheap_refresh=True, lasting_leases=True)
+    traits = Traits(cheap_refresh=True, lasting_leases=True, torn_tails=True)
 
     def __init__(
         self,
@@ -97,13 +97,18 @@ class LocalBackend:
         self._files.sync_folder("")
 
     def tenants(self) -> list[str]:
-        """Folders that have a journal."""
-        return [name for name in self.folders() if self._files.kind(f"{name}/{JOURNAL}") == "folder"]
+        """Folders whose journal holds a journal file's name."""
+        found = [name for name in self.folders() if self._files.kind(f"{name}/{JOURNAL}") == "folder"]
+        return [name for name in found if any(map(parse_segment_name, self._files.listdir(f"{name}/{JOURNAL}")))]
 
     def folders(self) -> list[str]:
         """Folders that do not start with a dot."""
         names = (name for name in self._files.listdir("") if not name.startswith("."))
         return sorted(name for name in names if self._files.kind(name) == "folder")
+
+    def names(self) -> list[str]:
+        """All names in the store's folder."""
+        return sorted(self._files.listdir(""))
 
     def strangers(self) -> list[tuple[str, str]]:
         """What is neither FORMAT nor a folder, hidden files aside."""
@@ -217,7 +222,7 @@ class LocalTenant:
 
     def cut_torn(self) -> None:
         """Cut it, keeping the bytes aside."""
-        self._lines.cut_torn(self._keep_aside)
+        self._lines.cut_torn(self.keep_aside)
 
     def replace_journal(self, name: str, data: bytes) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.
@@ -225,7 +230,7 @@ class LocalTenant:
         They are kept as a copy: a writer who has the old file open must see that it lost its name.
         """
         path = f"{self._journal}/{name}"
-        self._keep_aside(f"damaged-{name}", self._files.read(path))
+        self.keep_aside(f"damaged-{name}", self._files.read(path))
         temp = self._temp(data)
         self._files.sync(temp)
         self._files.rename(temp, path)
@@ -294,7 +299,8 @@ class LocalTenant:
             self._files.create(path, data)
         return path
 
-    def _keep_aside(self, name: str, data: bytes) -> None:
+    def keep_aside(self, name: str, data: bytes) -> None:
+        """A copy in the work folder, under the next free name."""
         temp = self._temp(data)
         self._files.sync(temp)
         self._into_aside(temp, name)

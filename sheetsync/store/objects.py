@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from sheetsync.errors import DefectError, SheetSyncError, StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import PACK_ENTRIES, pack_name, pack_ranges
+from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import BODY_AT, is_whole
 from sheetsync.store.segments import parse_segment_name, segment_name
 
@@ -95,8 +96,13 @@ class ObjectBackend:
         put_surely(self._objects, FORMAT_KEY, data)
 
     def tenants(self) -> list[str]:
-        """Prefixes that have a journal."""
-        return sorted({key.split("/")[0] for key in self._objects.list("") if f"/{JOURNAL}/" in key})
+        """Prefixes whose journal holds an entry's name; hidden ones are none of ours."""
+        parts = (key.split("/") for key in self._objects.list("") if not key.startswith("."))
+        return sorted({p[0] for p in parts if len(p) == 3 and p[1] == JOURNAL and parse_segment_name(p[2]) is not None})
+
+    def names(self) -> list[str]:
+        """First parts of all keys."""
+        return sorted({key.split("/")[0] for key in self._objects.list("")})
 
     def folders(self) -> list[str]:
         """First parts of keys."""
@@ -233,6 +239,10 @@ class ObjectTenant:
         key = f"{self._folder}/{JOURNAL}/{name}"
         put_surely(self._objects, f"{self._folder}/{WORK}/aside/damaged-{name}", self._objects.get(key) or b"")
         self._objects.put(key, data)
+
+    def keep_aside(self, name: str, data: bytes) -> None:
+        """A copy in the work folder, under a name that tells its bytes."""
+        put_surely(self._objects, f"{self._folder}/{WORK}/aside/{name}.{hash_bytes(data)[:16]}", data)
 
     def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:  # noqa: ARG002
         """Create the object; with `verify` replace content that differs, keeping it aside."""
