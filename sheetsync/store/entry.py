@@ -21,6 +21,15 @@ import orjson
 from sheetsync.domain.model import JSONValue, canonical_json
 from sheetsync.errors import DefectError, StoreDamagedError
 from sheetsync.store.content import Encoded, LazyContent, hash_bytes
+from sheetsync.store.entry_form import (
+    LAST_NUMBER,
+    check_changes,
+    check_int,
+    check_lease,
+    check_object,
+    check_text,
+    check_time,
+)
 from sheetsync.store.names import EPOCH, SnapshotName, parse_snapshot_name
 
 HEAD: Final = b'{"sum":"'
@@ -52,8 +61,10 @@ class Change:
     @property
     def key(self) -> str:
         """The record's key (`names.encode_record`)."""
-        folder, _, filename = self.path.rpartition("/")
-        return f"{folder}/{self.parsed_name.name}" if filename else ""
+        folder = self.path.rpartition("/")[0]
+        if not folder:
+            raise StoreDamagedError(f"the journal names '{self.path[:120]}', which is in no record's folder")
+        return f"{folder}/{self.parsed_name.name}"
 
     @property
     def parsed_name(self) -> SnapshotName:
@@ -78,7 +89,10 @@ class Change:
         if "content" in self.body:
             if self.body["content"] is None:
                 raise DefectError("an entry was decoded without its contents, and is asked for one")
-            return canonical_json(self.body["content"])
+            try:
+                return canonical_json(self.body["content"])
+            except (ValueError, TypeError, RecursionError) as exc:  # none of ours: the writer would have refused it
+                raise StoreDamagedError(f"the journal's content of '{self.path}' has no JSON form: {exc}") from exc
         if "text" in self.body:
             return str(self.body["text"]).encode("utf-8")
         return base64.b64decode(self.body["base64"], validate=True)
@@ -118,11 +132,6 @@ class NewChange(NamedTuple):
 def format_time(moment: datetime) -> str:
     """`2026-01-07T12:00:00.000000Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """The inverse of `format_time`."""
-    return datetime.fromisoformat(text)
 
 
 def to_micros(moment: datetime) -> int:
@@ -171,13 +180,6 @@ def is_whole(line: bytes) -> bool:
     return line[len(HEAD) : BODY_AT] == hashlib.sha256(memoryview(line)[BODY_AT:]).hexdigest().encode() + b'",'
 
 
-def _inside(path: str) -> str:
-    """The path of a snapshot. Whoever can write a journal can make its sums hold, and still leads nowhere else (S7)."""
-    if path.startswith(("/", ".", "journal/")) or "/." in path or "//" in path or "\0" in path or "\\" in path:
-        raise ValueError(f"{path[:120]!a} is no place for a snapshot")
-    return path
-
-
 def _without_contents(line: bytes) -> bytes:
     """A large line with null for the contents of its JSON snapshots; the last one's stays, and details.
 
@@ -199,25 +201,37 @@ def decode_line(line: bytes, *, contents: bool = True) -> Entry:
     Raises:
         StoreDamagedError: the line is none of ours, though its checksum holds.
     """
+    number: JSONValue = None
     try:
         wide = WIDE_MARK in line
         read = line if contents or wide else _without_contents(line)
-        value = json.loads(read) if wide else orjson.loads(read)
-        changes = tuple(
-            Change(_inside(item["path"]), item["version"], item["hash"], item["before"], item)
-            for item in value["snapshots"]
-        )
+        value = check_object("the line", _parse_wide(read) if wide else orjson.loads(read))
+        get = value.get
+        number = check_int("n", get("n"), 1, LAST_NUMBER)
         return Entry(
-            number=value["n"],
-            id=value["id"],
-            at=parse_time(value["at"]),
-            who=value["who"],
-            why=value["why"],
-            prev=value["prev"],
-            changes=changes,
-            details=value.get("details", {}),
-            lease=value.get("lease"),
-            line_hash=hash_bytes(line),
+            number,
+            check_text("id", get("id")),
+            check_time("at", get("at")),
+            check_text("who", get("who")),
+            check_text("why", get("why")),
+            check_text("prev", get("prev")),
+            check_changes(get("snapshots"), number, Change, left_out=read is not line),
+            check_object("details", get("details", {})),
+            check_lease(value["lease"]) if "lease" in value else None,
+            hash_bytes(line),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise StoreDamagedError(f"a journal line is not an entry: {exc}") from exc
+    except (ValueError, RecursionError) as exc:
+        what = "a journal line is" if number is None else f"the journal line of entry {number} is"
+        raise StoreDamagedError(f"{what} not an entry: {exc}") from exc
+
+
+def _parse_wide(line: bytes) -> JSONValue:
+    """A line with numbers of any size; what canonical JSON cannot say (NaN, half a character) is refused."""
+    value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    if b"\\u" in line:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def _refuse_constant(name: str) -> JSONValue:
+    raise ValueError(f"{name} is no JSON")
