@@ -60,7 +60,7 @@ def store_copy(session: Session, *, destination: str) -> int:
     """Copy the store, history and all, to a new folder or bucket, and prove the copy."""
     from sheetsync.store import copy_store
 
-    report = copy_store(session.store_place[0], destination)
+    report = copy_store(session.store_place[0], destination, tell=session.output.say)
     value = report.to_json()
     session.output.answer(value, [f"copied {value['commits']} commits to {destination}"])
     return 0

@@ -75,7 +75,7 @@ class Backend(Protocol):
         """All that could be a tenant's folder, a journal in it or not."""
 
     def names(self) -> list[str]:
-        """All that stands at the top, hidden or not, of the store or not."""
+        """All that stands at the top, hidden or not, of the store or not; where FORMAT is on its way is left out."""
 
     def strangers(self) -> list[tuple[str, str]]:
         """(name, kind) of what stands beside the tenants' folders and is no file of the store."""

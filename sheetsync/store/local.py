@@ -107,8 +107,8 @@ class LocalBackend:
         return sorted(name for name in names if self._files.kind(name) == "folder")
 
     def names(self) -> list[str]:
-        """All names in the store's folder."""
-        return sorted(self._files.listdir(""))
+        """All names in the store's folder, but of the one in which FORMAT is written."""
+        return sorted(name for name in self._files.listdir("") if name != ROOT_TEMP)
 
     def strangers(self) -> list[tuple[str, str]]:
         """What is neither FORMAT nor a folder, hidden files aside."""

@@ -7,6 +7,7 @@ from typing import Final
 from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.names import parse_snapshot_name
 
+DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
 WORK_FILES: Final = ("lock", "doubt", "checkpoint.json", "index.json")
 

@@ -91,7 +91,7 @@ def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: 
     if expected != 1:
         return []
     mended = _with_sum(damaged)
-    if proof.start and sum(a != b for a, b in zip(mended, damaged, strict=False)) == 1:
+    if proof.start and len(mended) == len(damaged) and sum(a != b for a, b in zip(mended, damaged, strict=False)) == 1:
         return [mended]  # the last line: 63 of the sum's 64 digits (or all) prove the body
     line = next((line for line in _candidates(damaged, proof, read) if proof.holds(line)), None)
     return [line] if line is not None and number in (None, decode_line(line).number) else []

@@ -1,20 +1,27 @@
 """`fsck` and `fsck --repair` as functions: scan, then put right from the journal what can be put right.
 
 A repair adds a missing snapshot, or replaces a damaged one or a journal line that hashes prove, keeping the damaged
-bytes under `.store/aside`. It deletes nothing.
+bytes under `.store/aside`. It deletes nothing. What it may not write is said with the finding; the report comes anyway.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from sheetsync.errors import StoreDamagedError
-from sheetsync.store.backend import TenantBackend
+from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError
+from sheetsync.store.backend import Backend
+from sheetsync.store.derived_scan import INDEX_PATH
 from sheetsync.store.entry import Change
 from sheetsync.store.findings import Finding, FsckReport
-from sheetsync.store.fsck import TenantScan, read_entry, repairable, scan, scan_alone, scan_tenant
+from sheetsync.store.fsck import scan, scan_raw, scan_tenant, with_salvage
+from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
+from sheetsync.store.tenant_scan import TenantScan, read_entry
+
+FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped")
 
 
 def fsck(url: str | Path, *, repair: bool = False) -> FsckReport:
@@ -26,16 +33,23 @@ def fsck(url: str | Path, *, repair: bool = False) -> FsckReport:
     """
     backend = open_backend(url, create=False, tell=lambda _: None)
     try:
-        with media_errors("check the store"):
-            store_id, scans = scan(backend)
-            findings = [finding for found in scans for finding in found.findings]
-            if repair:
-                scans = [_with_journal_repaired(found) for found in scans]
-                findings = _marked(findings, [finding for found in scans for finding in _repair(found)])
+        return check(backend, str(url), repair=repair)
     finally:
         backend.close()
+
+
+def check(backend: Backend, url: str, *, repair: bool = False) -> FsckReport:
+    """`fsck` on a backend that is open."""
+    with media_errors("check the store"):
+        store_id, scans = scan(backend)
+        findings = [finding for found in scans for finding in found.findings]
+    if repair:
+        findings = []
+        for index, found in enumerate(scans):
+            scans[index], told = _repair_tenant(found, backend)
+            findings += told
     return FsckReport(
-        url=str(url),
+        url=url,
         store_id=store_id,
         tenants=tuple(found.tenant for found in scans if found.tenant),
         commits=sum(len(found.lines) for found in scans),
@@ -44,50 +58,103 @@ def fsck(url: str | Path, *, repair: bool = False) -> FsckReport:
     )
 
 
-def _with_journal_repaired(found: TenantScan) -> TenantScan:
-    """The scan after journal lines that can be rebuilt were."""
-    if not found.rebuilt or not found.part.prepare():
-        return found
-    repair_journal(found.tenant, found.part)
-    return scan_tenant(found.tenant, found.part)
-
-
-def repair_journal(tenant: str, part: TenantBackend) -> None:
-    """Put the journal's lines right that hashes prove."""
-    with part.exclusive():  # looked at again under the lock: writers may have added lines meanwhile
-        for path, data in scan_alone(tenant, part).rebuilt.items():
-            part.replace_journal(path.rpartition("/")[2], data)
-
-
-def _put(part: TenantBackend, change: Change) -> bool:
-    """Put the snapshot in its place; False where something stands in the way, which is a finding of its own."""
+def _repair_tenant(found: TenantScan, backend: Backend) -> tuple[TenantScan, list[Finding]]:
+    """Put right what can be; the last scan, and all findings, those marked that are gone."""
+    before = found.findings
+    done: set[Finding] = set()
+    failed: dict[str, str] = {}  # path → why; "" for all that is not told by itself
     try:
-        part.put_snapshot(change.path, change.data(), verify=True)
-    except StoreDamagedError:
-        return False
+        with media_errors("repair the store"):
+            if found.rebuilt and _may_write(found):
+                _repair_journal(found)
+                found = scan_tenant(found.tenant, found.part, backend)
+            if _repairable(found) and _may_write(found):
+                _put_right(found, done, failed)
+    except SheetSyncError as exc:
+        failed[""] = exc.message
+    after = [replace(finding, repaired=finding in done) for finding in found.findings]
+    return found, [_explained(finding, failed) for finding in _marked(before, after)]
+
+
+def _may_write(found: TenantScan) -> bool:
+    """True.
+
+    Raises:
+        DestinationError: nothing can be written here.
+    """
+    if not found.part.prepare():
+        raise DestinationError("the store cannot be written: see its mode")
+    return True
+
+
+def _repair_journal(found: TenantScan) -> None:
+    """Put the journal's lines right that hashes prove, and fill what holds up every reader."""
+    with found.part.exclusive():  # looked at again under the lock: writers may have added lines meanwhile
+        again = with_salvage(scan_raw(found.tenant, found.part, torn_tails=found.torn_tails))
+        for path, data in again.rebuilt.items():
+            found.part.replace_journal(path.rpartition("/")[2], data)
+
+
+def _repairable(found: TenantScan) -> list[Finding]:
+    """Findings that the journal can put right."""
+    return [
+        finding
+        for finding in found.findings
+        if (finding.code in FROM_ENTRIES and finding.path in found.wanted)
+        or (finding.code == "index" and found.index_differs and finding.damage)
+    ]
+
+
+def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) -> None:
+    """Snapshots from their entries, entry by entry, and the index. What was done stays told if a later one fails."""
+    by_entry: defaultdict[int, list[Finding]] = defaultdict(list)
+    with found.part.exclusive():
+        for finding in _repairable(found):
+            if finding.path == INDEX_PATH:
+                _forget_index(found)
+                done.add(finding)
+            else:
+                by_entry[found.wanted[finding.path][1]].append(finding)
+        for number, findings in sorted(by_entry.items()):
+            changes = {change.path: change for change in read_entry(found, number).changes}
+            for finding in findings:
+                if why := _put(found, changes.get(finding.path)):
+                    failed[finding.path] = why
+                else:
+                    done.add(finding)
+
+
+def _put(found: TenantScan, change: Change | None) -> str:
+    """Put the snapshot in its place; why not, where something stands in the way, which is a finding of its own."""
+    if change is None:
+        return "its entry does not hold it"
+    try:
+        found.part.put_snapshot(change.path, change.data(), verify=True)
+    except StoreDamagedError as exc:
+        return exc.message
     except OSError as exc:
         if passes_by_itself(exc):
             raise
-        return False
-    return True
+        return f"{exc.strerror} ({exc.filename2 or exc.filename or change.path})"
+    return ""
+
+
+def _forget_index(found: TenantScan) -> None:
+    """Keep the wrong index aside, and leave one that nobody believes: the next opening reads the journal."""
+    found.part.keep_aside(f"damaged-{INDEX}", found.part.read_work(INDEX) or b"")
+    found.part.write_work(INDEX, b"{}\n", durable=True)
 
 
 def _marked(before: list[Finding], after: list[Finding]) -> list[Finding]:
     """The findings of before and after a repair, once each; those that are gone were repaired."""
-    left = {(finding.tenant, finding.code, finding.path, finding.message) for finding in after}
-    gone = [f for f in before if (f.tenant, f.code, f.path, f.message) not in left]
+    left = {(finding.code, finding.path, finding.message) for finding in after}
+    gone = [finding for finding in before if (finding.code, finding.path, finding.message) not in left]
     return [*(replace(finding, repaired=True) for finding in gone), *after]
 
 
-def _repair(found: TenantScan) -> list[Finding]:
-    """The findings, with those marked that are put right now."""
-    todo = dict(repairable(found))
-    if not todo or not found.part.prepare():
-        return found.findings
-    done: set[Finding] = set()
-    with found.part.exclusive():
-        for finding, number in sorted(todo.items(), key=lambda item: item[1]):
-            for change in read_entry(found, number).changes:
-                if change.path == finding.path and _put(found.part, change):
-                    done.add(finding)
-    return [replace(finding, repaired=finding in done) for finding in found.findings]
+def _explained(finding: Finding, failed: dict[str, str]) -> Finding:
+    """A finding that could have been put right, and was not, tells why."""
+    why = failed.get(finding.path) or failed.get("")
+    if finding.repaired or not why or not finding.recoverable or not finding.damage:
+        return finding
+    return replace(finding, hint=f"not repaired: {why}; {finding.hint}" if finding.hint else f"not repaired: {why}")

@@ -18,11 +18,11 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.entry import from_micros
-from sheetsync.store.fsck import DERIVED_NAME
 from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.names import VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
+from sheetsync.store.places import DERIVED_NAME
 from sheetsync.store.recovery import recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState

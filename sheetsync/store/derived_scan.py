@@ -1,0 +1,93 @@
+"""The work folder's derived files looked at: the checkpoint, the index, and on a bucket the packs.
+
+All can be made again from the journal. What a reader would believe of them must be right, though: an index that says
+something else than the journal is damage. A pack is never believed without proof, so that a wrong one is a note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import orjson
+
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store import compaction
+from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
+from sheetsync.store.compaction import pack_name
+from sheetsync.store.entry import is_whole
+from sheetsync.store.index import INDEX, load_index
+from sheetsync.store.recovery import CHECKPOINT
+from sheetsync.store.state import JournalState
+from sheetsync.store.tenant_scan import LOST, TenantScan
+
+INDEX_PATH: Final = f"{WORK}/{INDEX}"
+
+
+def read_upto(part: TenantBackend) -> int:
+    """The entry that the checkpoint tells of, 0 if there is none."""
+    try:
+        return int(orjson.loads(part.read_work(CHECKPOINT) or b'{"upto":0}')["upto"])
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return 0
+
+
+def read_index(tenant: str, part: TenantBackend) -> JournalState | None:
+    """The state that the index remembers; None where no reader would believe it."""
+    state = JournalState(tenant)
+    try:
+        believed = load_index(part, state)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        believed = False  # forged, and not in a form that any reader gets through
+    except (StoreDamagedError, FileNotFoundError, NotADirectoryError):
+        believed = False  # something else stands where the journal should: a finding of its own
+    finally:
+        part.seek(0, [], b"")
+    return state if believed else None
+
+
+def read_remembered(part: TenantBackend) -> int:
+    """The entry that an index with a right checksum tells of, whether the journal still has it or not; else 0."""
+    data = part.read_work(INDEX)
+    try:
+        return int(orjson.loads(data)["number"]) if data is not None and is_whole(data) else 0
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return 0
+
+
+def scan_derived(found: TenantScan) -> None:
+    """What derived files say that the journal does not. After the journal's scan."""
+    upto, last = found.checkpoint, max(found.lines, default=0)
+    if upto > last:
+        found.broken = True
+        found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=LOST)
+    elif found.remembered > last:
+        message = f"{INDEX_PATH} tells of entry {found.remembered}, but the journal ends at entry {last}"
+        hint = "if nobody put another store's files here, the journal lost commits: compare it with a copy"
+        found.find("index", INDEX_PATH, message, damage=False, hint=hint)
+    if found.index_differs:
+        message = f"{INDEX_PATH} does not say what the journal says, and would be believed"
+        found.find("index", INDEX_PATH, message, hint="run 'sheetsync fsck --repair': it can be made from the journal")
+    if not found.torn_tails and not found.broken:
+        _scan_packs(found)
+
+
+def _scan_packs(found: TenantScan) -> None:
+    """Every pack that a reader could ask for, the one behind the last entry too, against the entries' own objects."""
+    size = compaction.PACK_ENTRIES
+    for serial in range(found.state.number // size + 1):
+        name = pack_name(serial * size + 1, (serial + 1) * size)
+        data = found.part.read_work(name)
+        known = found.sums.get(serial)
+        if data is None or (known is not None and hashlib.sha256(data).digest() == known.digest()):
+            continue
+        message = f"{WORK}/{name} does not hold what its entries say; it is not believed"
+        found.find("pack", f"{WORK}/{name}", message, damage=False, hint="'sheetsync store compact' writes it anew")
+
+
+def lines_of_pack(part: TenantBackend, number: int) -> dict[int, bytes]:
+    """The lines of the pack that would hold this entry, by number; none of them is proved."""
+    size = compaction.PACK_ENTRIES
+    first = (number - 1) // size * size + 1
+    lines = (part.read_work(pack_name(first, first + size - 1)) or b"").split(b"\n")[:-1]
+    return {first + index: line for index, line in enumerate(lines) if is_whole(line)}

@@ -1,0 +1,142 @@
+"""Where a copy may go: somewhere that is not the store itself, and where nothing stands but an unfinished copy of it.
+
+What lives here: looking at the destination, and refusing it. What does not: writing there (`copying.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from sheetsync.errors import DestinationError
+from sheetsync.store.backend import Backend
+from sheetsync.store.findings import Finding
+from sheetsync.store.fsck import scan_raw
+from sheetsync.store.media import folder_of
+from sheetsync.store.tenant_scan import TenantScan, read_entry
+
+FRESH: Final = "choose an empty folder or prefix"
+ELSEWHERE: Final = "choose a place that is neither in the store nor above it"
+INTERRUPTED: Final = frozenset({"missing", "torn_line", "truncated"})  # what is left of a copy that was interrupted
+SHOWN: Final = 3
+FAMILIES: Final = {"s3a": "s3", "azure": "az", "abfs": "az", "abfss": "az"}  # schemes of the same buckets
+
+
+class Place(NamedTuple):
+    """An address as far as it tells where things are: two are comparable if all but the parts are equal."""
+
+    kind: str
+    bucket: str
+    parts: tuple[str, ...]
+
+    def is_within(self, other: Place) -> bool:
+        """Is it the other place, or below it?"""
+        return self[:2] == other[:2] and self.parts[: len(other.parts)] == other.parts
+
+
+def place_of(url: str | Path) -> Place | None:
+    """Where an address leads; None where it is no address, or leads nowhere else could (`memory://` without a name)."""
+    folder = folder_of(url)
+    if folder is not None:
+        return None if "\0" in str(folder) else Place("folder", "", folder.expanduser().resolve().parts)
+    try:
+        split = urlsplit(str(url))
+        host = split.hostname or ""
+    except ValueError:
+        return None
+    kind = FAMILIES.get(split.scheme, split.scheme)
+    path = unquote(split.path).split("/")
+    if kind == "az" and "@" in split.netloc:  # abfss://container@account.dfs.core.windows.net/path
+        host = split.username or ""
+    if not host and not any(path):
+        return None
+    parts: list[str] = []
+    for part in path:
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return Place(kind, host.lower(), tuple(parts))
+
+
+def check_apart(source: str | Path, destination: str | Path) -> None:
+    """Refuse a copy into the store, or to above it: it would be a stranger in it, or lie over it.
+
+    Raises:
+        DestinationError: one of the two places lies in the other.
+    """
+    old, new = place_of(source), place_of(destination)
+    if old is None or new is None:
+        return
+    if new.is_within(old):
+        raise DestinationError(f"'{destination}' lies in the store itself", hint=ELSEWHERE)
+    if old.is_within(new):
+        raise DestinationError(f"the store itself lies in '{destination}'", hint=ELSEWHERE)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What an interrupted copy has already brought of a tenant: entries up to `number`, whose last has this hash."""
+
+    number: int
+    line_hash: str
+
+
+def look_at_destination(new: Backend, sources: Mapping[str, TenantScan]) -> dict[str, Unfinished]:
+    """What is at the destination already, by tenant: nothing, or an unfinished copy of this very store.
+
+    Raises:
+        DestinationError: anything else stands there.
+    """
+    names = [name for name in new.names() if name]
+    if "FORMAT" in names:
+        raise DestinationError(f"there is a store at '{new.url}' already", hint=FRESH)
+    strangers = {name for name, _ in new.strangers()} | {name for name in names if name not in sources}
+    if strangers:
+        shown = sorted(strangers)
+        what = ", ".join(f"'{name}'" for name in shown[:SHOWN]) + (" and more" if len(shown) > SHOWN else "")
+        raise DestinationError(f"'{new.url}' is not empty, and no store: {what} stands there", hint=FRESH)
+    return {name: _look_at_tenant(new, name, sources[name]) for name in names}
+
+
+def _look_at_tenant(new: Backend, tenant: str, source: TenantScan) -> Unfinished:
+    found = scan_raw(tenant, new.open_tenant(tenant), torn_tails=new.traits.torn_tails)
+    for finding in found.findings:
+        if finding.code not in INTERRUPTED:
+            raise _not_ours(new, tenant, finding.message)
+    there = Unfinished(found.state.number, found.state.line_hash)
+    if there.number > source.state.number:
+        raise _not_ours(new, tenant, f"it has {there.number} entries, the store has {source.state.number}")
+    if there.number and read_entry(source, there.number).line_hash != there.line_hash:
+        raise _not_ours(new, tenant, f"its first {there.number} entries are not those of the store")
+    return there
+
+
+def _not_ours(new: Backend, tenant: str, why: str) -> DestinationError:
+    return DestinationError(
+        f"'{new.url}' is not empty: '{tenant}' stands there, and is no unfinished copy of this store ({why})",
+        hint=FRESH,
+    )
+
+
+def check_copy(new: Backend, copied: Mapping[str, Unfinished], scans: list[TenantScan]) -> None:
+    """Refuse to call a copy a store unless it is sound, and its entries are the source's.
+
+    Raises:
+        DestinationError: it is not what was copied.
+    """
+    there = {found.tenant: Unfinished(found.state.number, found.state.line_hash) for found in scans}
+    findings: list[Finding] = [finding for found in scans for finding in found.findings]
+    wrong = [f"{finding.tenant}/{finding.path}: {finding.message}" for finding in findings]
+    wrong += [
+        f"'{tenant}' does not hold the store's entries" for tenant in copied if there.get(tenant) != copied[tenant]
+    ]
+    wrong += [f"'{name}' appeared there" for name in new.names() if name and name not in copied]
+    if wrong:
+        raise DestinationError(
+            f"the copy at '{new.url}' is not what was copied: {wrong[0]}",
+            hint="it has no FORMAT, so that it is no store: see what else writes there, empty it, and copy again",
+        )

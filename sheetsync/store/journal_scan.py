@@ -1,0 +1,161 @@
+"""The journal's files looked at raw: every line whole, in order, chained; what is torn, and what is damage.
+
+On disk the last line may be torn by a crash. Where every entry is one object, nothing is ever torn: an object that is
+not exactly one whole line is damage, an empty one too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store import compaction
+from sheetsync.store.content import hash_bytes
+from sheetsync.store.entry import Change, Entry, decode_line, is_whole
+from sheetsync.store.names import parse_snapshot_name
+from sheetsync.store.rebuild import was_written_whole
+from sheetsync.store.segments import parse_segment_name
+from sheetsync.store.tenant_scan import LOST, TenantScan
+
+
+def first_entry(path: str) -> int | None:
+    """The number that a journal file's path begins with, None if it is no journal file's."""
+    return parse_segment_name(path.rpartition("/")[2])
+
+
+def scan_journal(found: TenantScan) -> None:
+    """Every journal file, in the order of its first entry."""
+    segments = sorted((first, path) for path in found.journal if (first := first_entry(path)) is not None)
+    for path in found.journal:
+        if first_entry(path) is None:
+            found.find("foreign", path, f"{path} is no journal file", hint="move it elsewhere")
+    expected = 1
+    for first, path in segments:
+        if first != expected:
+            found.broken = True
+            message = f"{path} begins with entry {first}, but entry {expected} is missing"
+            found.find("journal_gap", path, message, hint=LOST)
+        if found.torn_tails:
+            expected = _scan_lines(found, path, first, last=path == segments[-1][1])
+        else:
+            expected = _scan_object(found, path, first)
+
+
+def is_one_line(data: bytes) -> bool:
+    """Is it exactly one whole line and its line feed?"""
+    return data[-1:] == b"\n" and b"\n" not in data[:-1] and is_whole(data[:-1])
+
+
+def _scan_object(found: TenantScan, path: str, number: int) -> int:
+    """An entry that is an object of its own; the number of the entry that should come after it."""
+    data = found.read(path)
+    if is_one_line(data):
+        return _scan_entry(found, path, 0, data[:-1], number, None)[0]
+    found.broken = True
+    what = "is empty" if not data else f"is not one whole line, but {len(data):,} bytes of something else"
+    hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
+    found.find("broken_line", path, f"{path}: the object of entry {number} {what}", hint=hint)
+    return number + 1
+
+
+def _scan_lines(found: TenantScan, path: str, first: int, *, last: bool) -> int:
+    """One journal file; the number of the entry that should come after it."""
+    pieces = found.read(path).split(b"\n")
+    whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
+    number, prev = first, None
+    for index, piece in enumerate(pieces):
+        if whole[index]:
+            number, prev = _scan_entry(found, path, index, piece, number, prev)
+        elif piece or index < len(pieces) - 1:
+            rest = b"\n".join(pieces[index:])
+            torn = last and not any(whole[index:]) and not has_names_beyond(found, number)
+            if torn and not was_written_whole(rest):
+                message = f"{path}: a line after entry {number - 1} is torn; it was never acknowledged"
+                found.find("torn_line", path, message, damage=False, hint="the next save cuts it and keeps its bytes")
+                break
+            found.broken, prev = True, None
+            hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
+            found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=hint)
+            if not any(whole[index:]):
+                break
+            number += 1
+    return number
+
+
+def _scan_entry(
+    found: TenantScan, path: str, index: int, line: bytes, number: int, prev: str | None
+) -> tuple[int, str]:
+    """One whole line; (the next number, its hash).
+
+    Args:
+        found: the scan so far.
+        path: the journal file.
+        index: the line's in it.
+        line: without its line feed.
+        number: the entry's that should stand here.
+        prev: the hash of the line before in this file, None if that is not known.
+    """
+    try:
+        entry = decode_line(line)
+    except StoreDamagedError as exc:
+        found.broken = True
+        found.find("journal_order", path, f"{path}: entry {number}: {exc.message}", hint=LOST)
+        return number + 1, hash_bytes(line)
+    before = found.state.line_hash if prev is None else prev
+    in_order = entry.number == number and (entry.prev == before or (found.broken and prev is None))
+    if not in_order:
+        found.broken = True
+        message = f"{path}: entry {entry.number} stands where {number} should follow, or not upon the one before"
+        found.find("journal_order", path, message, hint=LOST)
+    elif not found.broken:
+        _believe(found, path, entry, line)
+    _note_changes(found, path, entry, in_order=in_order, ahead=entry.number > number)
+    found.lines.setdefault(entry.number, (path, index))
+    return entry.number + 1, entry.line_hash
+
+
+def _note_changes(found: TenantScan, path: str, entry: Entry, *, in_order: bool, ahead: bool) -> None:
+    """What files the entry asks for. A line out of order may be of another store: it overrides nothing."""
+    for change in entry.changes:
+        if not _has_its_hash(change):
+            message = f"{path}: entry {entry.number} holds a content of {change.path} that has not the hash it says"
+            found.find("wrong_hash", path, message, hint=LOST)
+        elif in_order:
+            found.wanted[change.path] = (change.hash, entry.number)
+        elif ahead:  # entries before it were lost
+            found.wanted.setdefault(change.path, (change.hash, entry.number))
+
+
+def _has_its_hash(change: Change) -> bool:
+    try:
+        return hash_bytes(change.data()) == change.hash
+    except (StoreDamagedError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _believe(found: TenantScan, path: str, entry: Entry, line: bytes) -> None:
+    """Take the entry into the state, and into what derived files are compared with."""
+    state, index = found.state, found.index
+    try:
+        state.believe(entry)
+    except StoreDamagedError as exc:
+        found.broken = True
+        found.find("journal_order", path, exc.message, hint=LOST)
+        return
+    if index is not None and index.number == state.number:
+        known = (state.line_hash, state.heads, state.leases)
+        if known != (index.line_hash, index.heads, index.leases):
+            found.index_differs = True
+    if not found.torn_tails:
+        total = found.sums.setdefault((entry.number - 1) // compaction.PACK_ENTRIES, hashlib.sha256())
+        total.update(line + b"\n")
+
+
+def has_names_beyond(found: TenantScan, number: int) -> bool:
+    """Is there proof that entry `number` was acknowledged?
+
+    A name that the journal lacks, or a checkpoint or an index that tells of it.
+    """
+    if max(found.checkpoint, found.remembered) >= number:
+        return True
+    return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in found.names)

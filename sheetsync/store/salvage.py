@@ -1,0 +1,150 @@
+"""What of a damaged journal can be put right, and by what proof. It reads only; `repair.py` writes.
+
+Three sources, in this order: a pack whose line the chain of hashes proves; the damaged bytes and the snapshots' files
+(`rebuild.py`); and, for an object in the place of the next entry that never was one, an entry that says so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sheetsync.errors import StoreDamagedError
+from sheetsync.store.backend import JOURNAL
+from sheetsync.store.content import hash_bytes
+from sheetsync.store.derived_scan import lines_of_pack
+from sheetsync.store.entry import BODY_AT, HEAD, Entry, decode_line, encode_line
+from sheetsync.store.journal_scan import first_entry, has_names_beyond, is_one_line
+from sheetsync.store.names import EPOCH
+from sheetsync.store.rebuild import rebuild_file
+from sheetsync.store.segments import segment_name
+from sheetsync.store.tenant_scan import TenantScan, read_entry
+
+BROKEN: Final = frozenset({"broken_line", "journal_gap"})
+LIKE_AN_ENTRY: Final = b'"prev":"'
+FILLED_BY: Final = "sheetsync fsck"
+
+
+def rebuild_lines(found: TenantScan) -> dict[str, bytes]:
+    """The journal files with broken lines, with those lines put right that hashes prove."""
+    files, torn = set(found.names), {finding.path for finding in found.findings if finding.code == "torn_line"}
+    broken = {finding.path for finding in found.findings if finding.code == "broken_line"}
+    rebuilt: dict[str, bytes] = {}
+    for path, after in zip(found.journal, [*found.journal, ""][1:], strict=True):
+        first = first_entry(path)
+        if path in broken and first is not None:
+            data = rebuild_file(
+                found.read(path),
+                first,
+                found.read(after).split(b"\n", 1)[0] if after else None,
+                lambda name: found.read(name) if name in files else None,
+                torn=path in torn,
+            )
+            if data is not None:
+                rebuilt[path] = data
+    return rebuilt
+
+
+def take_from_packs(found: TenantScan) -> dict[str, bytes]:
+    """Objects of entries that are damaged or gone, from packs, where the chain of hashes proves the line.
+
+    Proof is the `prev` of the entry after it. At the journal's end it is that the line goes on upon the entry before,
+    and has the sum that the damaged object still tells.
+    """
+    if found.torn_tails or not BROKEN & {finding.code for finding in found.findings}:
+        return {}
+    sound = {number for number, (path, _) in found.lines.items() if path == object_path(number)}
+    last = max([*sound, *filter(None, map(first_entry, found.journal))], default=0)
+    last = max([last, *lines_of_pack(found.part, last + 1)])  # the newest objects may be gone
+    taken: dict[int, bytes] = {}
+    number = 1
+    while number <= last:
+        first = number
+        while number <= last and number not in sound:
+            number += 1
+        if number > first:
+            taken |= _proved_run(found, range(first, number), is_end=number not in sound)
+        number += 1
+    return {object_path(number): line + b"\n" for number, line in taken.items()}
+
+
+def object_path(number: int) -> str:
+    """Where an entry that is an object of its own stands."""
+    return f"{JOURNAL}/{segment_name(number)}"
+
+
+def _proved_run(found: TenantScan, run: range, *, is_end: bool) -> dict[int, bytes]:
+    """The lines of a run of entries that are damaged or gone, as far as packs have them and hashes prove them."""
+    lines: dict[int, bytes] = {}
+    for number in run:
+        if number not in lines:
+            lines |= lines_of_pack(found.part, number)
+    taken: dict[int, bytes] = {}
+    if not is_end:
+        wanted = read_entry(found, run.stop).prev
+        for number in reversed(run):
+            entry = _entry_of(lines.get(number), number)
+            if entry is None or entry.line_hash != wanted:
+                break
+            taken[number], wanted = lines[number], entry.prev
+        return taken
+    if run.start == 1:
+        return {}  # nothing of ours is left that could prove the pack
+    tip = read_entry(found, run.start - 1).line_hash
+    for number in run:
+        entry = _entry_of(lines.get(number), number)
+        if entry is None or entry.prev != tip or not _has_sum_of(lines[number], found.read(object_path(number))):
+            break
+        taken[number], tip = lines[number], entry.line_hash
+    return taken
+
+
+def _entry_of(line: bytes | None, number: int) -> Entry | None:
+    try:
+        entry = decode_line(line or b"")
+    except StoreDamagedError:
+        return None
+    return entry if entry.number == number else None
+
+
+def _has_sum_of(line: bytes, damaged: bytes) -> bool:
+    """Does the damaged object tell the line's sum, as far as it tells any, or have its body?"""
+    told = damaged[len(HEAD) : BODY_AT]
+    return not damaged.startswith(HEAD) or line[len(HEAD) : BODY_AT] == told or damaged[BODY_AT:-1] == line[BODY_AT:]
+
+
+def fill_vacant(found: TenantScan) -> dict[str, bytes]:
+    """For objects at the journal's end that never were an entry: entries that say so, always the same bytes.
+
+    An object that is no entry holds up every reader and writer. It is not taken away, for a writer could then add the
+    entry while we do; an entry without snapshots in its place has the same effect, whoever puts it, and how often.
+    Nothing is filled where it may have been a commit: an entry or a checkpoint beyond it, a name that only it could
+    have made, or bytes that look like an entry's.
+    """
+    if found.torn_tails:
+        return {}
+    last = found.state.number
+    vacant = [path for path in found.journal if (first_entry(path) or 0) > last]
+    numbers = [first_entry(path) for path in vacant]
+    if any(is_one_line(found.read(path)) for path in vacant) or numbers != list(
+        range(last + 1, last + 1 + len(vacant))
+    ):
+        return {}
+    if max(found.lines, default=0) != last or has_names_beyond(found, last + 1):
+        return {}
+    at = read_entry(found, last).at if last else EPOCH
+    prev, filled = found.state.line_hash, {}
+    for number, path in enumerate(vacant, last + 1):
+        data = found.read(path)
+        if data.startswith(HEAD) or LIKE_AN_ENTRY in data:
+            return {}
+        line = encode_line(
+            number=number,
+            entry_id=hash_bytes(data)[:16],
+            at=at,
+            who=FILLED_BY,
+            why=f"no entry stood here, but {len(data)} bytes of something else: they are kept aside",
+            prev=prev,
+            changes=[],
+        )
+        filled[path], prev = line + b"\n", hash_bytes(line)
+    return filled

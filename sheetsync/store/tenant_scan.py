@@ -1,0 +1,167 @@
+"""What one tenant's raw files say: the scan as a value, and each file outside the journal looked at.
+
+The journal's lines are `journal_scan.py`, the work folder's derived files `derived_scan.py`. All of it reads only.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from sheetsync.store.backend import JOURNAL, TenantBackend
+from sheetsync.store.content import hash_bytes
+from sheetsync.store.entry import Entry, decode_line
+from sheetsync.store.findings import Finding
+from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
+from sheetsync.store.places import DERIVED_NAME
+from sheetsync.store.recovery import is_snapshot_path
+from sheetsync.store.state import JournalState
+
+if TYPE_CHECKING:
+    import hashlib
+
+FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
+LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
+UNREADABLE: Final = (errno.EIO, errno.EACCES, errno.EPERM)  # of one file; the others may be read
+
+
+@dataclass(slots=True)
+class TenantScan:
+    """What one tenant's raw files say.
+
+    Attributes:
+        torn_tails: as in `Traits`: may the journal end in a torn line?
+        wanted: a snapshot's path → (its hash, its entry's number).
+        lines: an entry's number → (its journal file, the line's index in it).
+        names: the files outside the journal.
+        journal: the journal's files.
+        state: the journal's state as far as it is sound.
+        checkpoint: the entry that the checkpoint tells of, 0 if there is none.
+        remembered: the entry that an index with a right checksum tells of, at its place or not.
+        index: the state that the derived index remembers, None where no reader would believe it.
+        index_differs: it is not the state that the journal had then.
+        broken: is the journal damaged?
+        rebuilt: journal files as they were written, where that is proved.
+        sums: a pack's number, from 0 → the hash over the entries it should hold, as far as they were read.
+    """
+
+    tenant: str
+    part: TenantBackend
+    torn_tails: bool
+    findings: list[Finding] = field(default_factory=list)
+    wanted: dict[str, tuple[str, int]] = field(default_factory=dict)
+    lines: dict[int, tuple[str, int]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    journal: list[str] = field(default_factory=list)
+    state: JournalState = field(default_factory=lambda: JournalState(""))
+    checkpoint: int = 0
+    remembered: int = 0
+    index: JournalState | None = None
+    index_differs: bool = False
+    broken: bool = False
+    rebuilt: dict[str, bytes] = field(default_factory=dict)
+    sums: dict[int, hashlib._Hash] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes, none if it cannot be read."""
+        if path in self.rebuilt:
+            return self.rebuilt[path]
+        try:
+            return self.part.read(path) or b""
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            self.broken = self.broken or path.startswith(f"{JOURNAL}/")
+            self.find("unreadable", path, f"{path} cannot be read: {exc.strerror}", hint="check the disk, and its mode")
+            return b""
+
+    def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
+        """Note a finding, once."""
+        finding = Finding(code, self.tenant, path, message, damage=damage, hint=hint)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+
+def read_entry(found: TenantScan, number: int) -> Entry:
+    """The entry of a whole line that the scan saw."""
+    path, index = found.lines[number]
+    return decode_line(found.read(path).split(b"\n")[index])
+
+
+def explain_stranger(path: str, kind: str) -> tuple[str, str, str]:
+    """(code, path, message) of what stands where a file or a folder of the store should."""
+    if kind == "link":
+        return "link", path, f"{path} is a symbolic link; it is not followed"
+    if kind == "other":
+        return "link", path, f"{path} is a special file; it is not read"
+    return "foreign", path, f"{path} is a {kind} that is not of the store"
+
+
+def scan_files(found: TenantScan, files: list[tuple[str, str]]) -> None:
+    """All that stands outside the journal, with its kind, and what should and does not. After the journal's scan."""
+    if not found.lines and any(is_snapshot_path(path) for path, _ in files):
+        found.broken = True
+        found.find("journal_gap", JOURNAL, "the journal is gone, but snapshots are there", hint=LOST)
+    for path, kind in files:
+        if kind == "file":
+            scan_file(found, path)
+            continue
+        hint = f"move it elsewhere, then {FROM_JOURNAL}" if path in found.wanted else "move it elsewhere"
+        found.find(*explain_stranger(path, kind), hint=hint)
+    there = {path for path, _ in files}
+    for path, (_, number) in found.wanted.items():
+        if path not in there:
+            found.find("missing", path, f"{path} of entry {number} is missing", hint=FROM_JOURNAL)
+
+
+def mark_recoverable(found: TenantScan) -> None:
+    """What the journal has, or the next save puts right, is recoverable."""
+    found.findings = [
+        replace(finding, recoverable=True)
+        if finding.path in found.wanted or finding.code == "torn_line" or (finding.code == "index" and finding.damage)
+        else finding
+        for finding in found.findings
+    ]
+
+
+def scan_file(found: TenantScan, path: str) -> None:
+    """One file outside the journal: a snapshot with its right bytes, a derived file, or something foreign."""
+    filename = path.rpartition("/")[2]
+    known = found.wanted.get(path)
+    if known is None:
+        if filename == DERIVED_NAME and path.split("/", maxsplit=1)[0] in VERBATIM_CAPITALS:
+            return
+        if parse_snapshot_name(filename) is None:
+            found.find("foreign", path, f"{path} is not a file of the store", hint="move it elsewhere")
+            return
+        _explain_unknown(found, path, hash_bytes(found.read(path)))
+        return
+    data = found.read(path)
+    if hash_bytes(data) != known[0]:
+        code, what = _explain_changed(found, path, data)
+        found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
+
+
+def _explain_unknown(found: TenantScan, path: str, hash_hex: str) -> None:
+    twins = [other for other, (wanted, _) in found.wanted.items() if wanted == hash_hex]
+    if twins:
+        message = f"{path} has the content of {twins[0]}: it is misnamed, or a copy"
+        found.find("misnamed", path, message, hint="move it elsewhere; 'fsck --repair' puts the right name in place")
+        return
+    message = f"{path} is called like a snapshot, but no journal entry holds it"
+    hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
+    found.find("lost_commit" if found.broken else "foreign", path, message, hint=hint)
+
+
+def _explain_changed(found: TenantScan, path: str, data: bytes) -> tuple[str, str]:
+    number = found.wanted[path][1]
+    right = next((change.data() for change in read_entry(found, number).changes if change.path == path), b"")
+    if len(data) < len(right) and right.startswith(data):
+        return "truncated", f"is cut: {len(data)} of {len(right)} bytes"
+    hash_hex = hash_bytes(data)
+    for other, (wanted, _) in found.wanted.items():
+        if wanted == hash_hex and other != path:
+            return "swapped", f"has the content of {other}"
+    flipped = sum(a != b for a, b in zip(data, right, strict=False)) + abs(len(data) - len(right))
+    return "changed", f"was changed: {flipped} byte{'s' * (flipped != 1)} differ from what was saved"
