@@ -3,6 +3,10 @@
 Where a lock dies with its holder (local disk) the lease is that lock, and the fence is the lease's epoch in the
 journal, which only `lock break` raises: a run that changes nothing writes nothing. On a bucket, taking and giving back
 are entries, and a lease whose time is over may be taken by another.
+
+That time is told by each host's own clock. Between hosts whose clocks differ by more than a lease's time to live it
+keeps nobody out; the fence, which is counted and not timed, holds all the same: of two that think they hold the lease
+only the one who took it last can commit under it.
 """
 
 from __future__ import annotations
@@ -76,7 +80,7 @@ def refuse_held(name: str, state: JournalState, clock: Clock) -> None:
     """
     for info in state.lease_infos():
         if info.name == name and info.until is not None and info.until > clock.now():
-            age_s = (clock.now() - info.since).total_seconds()
+            age_s = max(0.0, (clock.now() - info.since).total_seconds())  # its host's clock may be ahead of ours
             raise LockHeldError(
                 f"another run holds the lock '{name}': {info.who} on {info.host}, pid {info.pid}, for {age_s:.0f} s",
                 hint="wait for it; 'sheetsync lock show' and 'lock break' help",
