@@ -1,17 +1,18 @@
 """Buckets through `obstore`: S3, Google Cloud Storage and Azure, with credentials from their usual places.
 
-Only this module imports obstore; its errors become the few that `objects.py` knows.
+Only this module calls obstore; its errors become ours by the table in `bucket_errors.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
-from sheetsync.errors import AuthError, MissingExtraError, NetworkError, SheetSyncError, UsageError
-from sheetsync.errors import NotFoundError as MissingError
+from sheetsync.errors import MissingExtraError, NetworkError
+from sheetsync.store.bucket_errors import is_panic, refuse_address, translate
+from sheetsync.store.creation import PACE, Pace
 from sheetsync.store.objects import ObjectBackend
 
 if TYPE_CHECKING:
@@ -19,20 +20,19 @@ if TYPE_CHECKING:
 
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
 CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s", "allow_http": True}
-NO_TOKEN: Final = (  # asked as a last resort: nothing was sent to the bucket
-    "Error performing token request",
-    "169.254.169.254",
-    "metadata.google.internal",
-    "metadata/identity",
-)
-BAD_URL: Final = "Generic URL error"
-STATUS: Final = re.compile(r"status code: (\d{3})")  # where obstore has no class for it, as in lists of Google's
-CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
+PATIENT: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": RETRY_TIMEOUT}
+ONCE: Final[RetryConfig] = {"max_retries": 0, "retry_timeout": RETRY_TIMEOUT}
+LISTED_AT_ONCE: Final = 1000  # as many as a page of the service has
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
 
 
-def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectBackend:
-    """The backend of a bucket's URL; `config` goes over what the environment says (for endpoints and tests).
+def open_bucket(url: str, *, config: Mapping[str, str] | None = None, pace: Pace = PACE) -> ObjectBackend:
+    """The backend of a bucket's URL.
+
+    Args:
+        url: its address.
+        config: goes over what the environment says (for endpoints and tests).
+        pace: how a commit whose answer was lost is tried again.
 
     Raises:
         MissingExtraError: obstore is not installed.
@@ -44,90 +44,101 @@ def open_bucket(url: str, *, config: Mapping[str, str] | None = None) -> ObjectB
         from obstore.store import from_url
     except ImportError as exc:
         raise MissingExtraError("a store in a bucket needs the extra 'buckets'", hint=HINT) from exc
-    retry: RetryConfig = {"max_retries": 5, "retry_timeout": RETRY_TIMEOUT}
+    options = dict(config or {})
+    if url.startswith("s3"):
+        options["conditional_put"] = "etag"  # AWS_CONDITIONAL_PUT=disabled would take away what a commit is
     try:
-        given = cast("S3Config", dict(config or {}))  # whose keys they are follows from the URL, at run time
-        store = from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry)
+        given = cast("S3Config", options)  # whose keys they are follows from the URL, at run time
+        stores = [
+            from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry) for retry in (PATIENT, ONCE)
+        ]
     except (BaseError, ValueError) as exc:
-        if isinstance(exc, ValueError) or BAD_URL in str(exc):
-            hint = "it should look like s3://bucket/folder, gs://bucket/folder or az://container/folder"
-            raise UsageError(f"'{url}' is no bucket's address: {first_line(exc)}", hint=hint) from exc
-        raise AuthError(f"the bucket '{url}' cannot be opened: {first_line(exc)}", hint=CREDENTIALS_HINT) from exc
-    return ObjectBackend(BucketObjects(store), url)
+        raise refuse_address(exc, url) from None  # its text may hold the values of settings
+    return ObjectBackend(BucketObjects(*stores), url, pace=pace)
 
 
-def first_line(exc: BaseException) -> str:
-    """The first line of an error's text; the rest may hold request details."""
-    return str(exc).strip().split("\n", 1)[0][:300]
+@contextmanager
+def said_in_our_words(what: str) -> Iterator[None]:
+    """Obstore's errors become ours; what it said is not kept, for it may hold tokens."""
+    from obstore.exceptions import BaseError
 
-
-def translate(exc: Exception, what: str) -> SheetSyncError:
-    """Obstore's error in our words: who we are, whether the bucket is there, else the network."""
-    from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
-
-    line, status = first_line(exc), STATUS.search(str(exc))
-    code = status[1] if status else ""
-    if any(sign in str(exc) for sign in NO_TOKEN):
-        return AuthError("no credentials for the bucket were found", hint=CREDENTIALS_HINT)
-    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)) or code in ("401", "403"):
-        return AuthError(f"the bucket {what}: we are not allowed to ({line})", hint=CREDENTIALS_HINT)
-    if isinstance(exc, NotFoundError) or code == "404":
-        return MissingError(f"the bucket {what}: is there such a bucket? ({line})", hint="check the store's address")
-    return NetworkError(f"the bucket {what}: {line}", hint="try again later")
+    try:
+        yield
+    except BaseException as exc:
+        if isinstance(exc, BaseError | OSError | ValueError | NotImplementedError) or is_panic(exc):
+            raise translate(exc, what) from None
+        raise
 
 
 class BucketObjects:
-    """Objects in a real bucket."""
+    """Objects in a real bucket.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    Args:
+        patient: the client for all that may be repeated; it repeats it by itself.
+        once: the client for what is created if absent; it must not.
+    """
+
+    def __init__(self, patient: ObjectStore, once: ObjectStore) -> None:
+        self._store, self._once = patient, once
 
     def put_new(self, key: str, data: bytes) -> None:
         """Create if absent, by the bucket's own condition."""
-        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
         try:
-            self._store.put(key, data, mode="create", use_multipart=False)
-        except (AlreadyExistsError, PreconditionError, FileExistsError) as exc:
-            raise FileExistsError(key) from exc
-        except (BaseError, OSError) as exc:
-            error = translate(exc, f"did not take '{key}'")
-            if isinstance(error, NetworkError):
-                raise TimeoutError(first_line(exc)) from exc
-            raise error from exc
+            with said_in_our_words(f"did not take '{key}'"):
+                try:
+                    self._once.put(key, data, mode="create", use_multipart=False)
+                except (AlreadyExistsError, NotModifiedError, PreconditionError, FileExistsError):
+                    there = True
+                else:
+                    there = False
+        except NetworkError as exc:
+            raise TimeoutError(exc.message) from None
+        if there:
+            raise FileExistsError(key)
 
     def put(self, key: str, data: bytes) -> None:
         """Create or replace."""
-        from obstore.exceptions import BaseError
-
-        try:
+        with said_in_our_words(f"did not take '{key}'"):
             self._store.put(key, data, use_multipart=False)
-        except (BaseError, OSError) as exc:
-            raise translate(exc, f"did not take '{key}'") from exc
 
     def get(self, key: str) -> bytes | None:
         """The bytes, None if there is no such object."""
-        from obstore.exceptions import BaseError, NotFoundError
+        from obstore.exceptions import NotFoundError
 
-        try:
-            return bytes(self._store.get(key).bytes())
-        except (NotFoundError, FileNotFoundError):
-            return None
-        except (BaseError, OSError) as exc:
-            raise translate(exc, f"did not give '{key}'") from exc
+        with said_in_our_words(f"did not give '{key}'"):
+            try:
+                return bytes(self._store.get(key).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """Keys in order. Buckets match prefixes by whole parts, so the last part is filtered here."""
-        from obstore.exceptions import BaseError
-
         folder = prefix.rpartition("/")[0]
-        keys: list[str] = []
-        try:
-            for batch in self._store.list(folder or None):
-                keys += [meta["path"] for meta in batch if meta["path"].startswith(prefix)]
-        except (BaseError, OSError) as exc:
-            raise translate(exc, f"did not list '{prefix}'") from exc
+        keys: set[str] = set()
+        empty: set[str] = set()
+        with said_in_our_words(f"did not list '{prefix}'"):
+            for batch in self._store.list(folder or None, offset=after or None, chunk_size=LISTED_AT_ONCE):
+                for meta in batch:
+                    if meta["path"].startswith(prefix):
+                        (keys if meta["size"] else empty).add(meta["path"])
+            keys |= set(self._without_folders(keys, empty))
         yield from sorted(keys)
+
+    def _without_folders(self, keys: set[str], empty: set[str]) -> Iterator[str]:
+        """Those of the empty objects that are no folder's marker.
+
+        A console makes an empty object `a/b/` when somebody makes a folder; obstore tells it as `a/b`, so that it can
+        be told from a file of ours only by what stands below it, or by asking for `a/b`.
+        """
+        folders = {key[:at] for key in keys | empty for at in range(len(key)) if key[at] == "/"}
+        for key in empty - folders - {""}:
+            try:
+                self._store.head(key)
+            except FileNotFoundError:
+                continue
+            yield key
 
     def close(self) -> None:
         """Connections are given back with the object."""

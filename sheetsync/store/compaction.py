@@ -1,7 +1,6 @@
-"""Compaction: on a bucket, old entries gathered into larger immutable objects, so that opening asks for fewer.
+"""Compaction: on a bucket, old entries gathered in packs, so that opening and looking back ask for fewer objects.
 
-A pack holds the lines of a run of entries, byte for byte. It is proved against the entries before it is used, and the
-entries' own objects stay: one that were removed could be created again by a writer who slept since. On local disk the
+What a pack is called, and what compaction did. How a pack is proved, read and written is `packs.py`. On local disk the
 journal's files are large already; there compaction is a checkpoint and an index.
 """
 
@@ -19,7 +18,13 @@ PACKS: Final = "packs"
 
 @dataclass(frozen=True, slots=True)
 class CompactReport:
-    """What compaction did; `commit` is the newest commit that it covers."""
+    """What compaction did.
+
+    Attributes:
+        commit: the newest commit that it covers.
+        packs_written: packs that were missing or wrong.
+        proved: entries that have a pack which is proved.
+    """
 
     commit: int
     packs_written: int

@@ -1,89 +1,47 @@
 """Buckets and memory: every entry is one object, and the commit is create-if-absent of the next numbered one.
 
-Two hosts are safe without a lock server, as in Delta Lake. Objects come from a small port; `buckets.py` puts obstore
-behind it, and `MemoryObjects` a dict.
+Two hosts are safe without a lock server, as in Delta Lake. Objects come from a small port (`object_port.py`);
+`buckets.py` puts obstore behind it.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final, Protocol
+from typing import Final
 
-from sheetsync.errors import DefectError, SheetSyncError, StoreDamagedError, UnknownOutcomeError
+import orjson
+
+from sheetsync.errors import DefectError, DestinationError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
-from sheetsync.store.compaction import PACK_ENTRIES, pack_name, pack_ranges
-from sheetsync.store.content import hash_bytes
+from sheetsync.store.compaction import pack_ranges
+from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
+from sheetsync.store.object_port import MemoryObjects, Objects
+from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.segments import parse_segment_name, segment_name
 
+__all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
+
 FORMAT_KEY: Final = "FORMAT"
-ATTEMPTS: Final = 8
-
-
-class Objects(Protocol):
-    """A strongly consistent bucket. Keys are `/`-separated."""
-
-    def put_new(self, key: str, data: bytes) -> None:
-        """Create if absent.
-
-        Raises:
-            FileExistsError: there is such an object.
-            TimeoutError: no answer; it may have been made, or may be made later.
-        """
-
-    def put(self, key: str, data: bytes) -> None:
-        """Create or replace."""
-
-    def get(self, key: str) -> bytes | None:
-        """The bytes, None if there is no such object."""
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """All keys that start with `prefix`, in order."""
-
-    def close(self) -> None:
-        """Give back what is open."""
-
-
-class MemoryObjects:
-    """Objects in a dict, for tests and for `memory://`."""
-
-    def __init__(self) -> None:
-        self._objects: dict[str, bytes] = {}
-        self._mutex = threading.Lock()
-
-    def put_new(self, key: str, data: bytes) -> None:
-        """Create if absent."""
-        with self._mutex:
-            if key in self._objects:
-                raise FileExistsError(key)
-            self._objects[key] = bytes(data)
-
-    def put(self, key: str, data: bytes) -> None:
-        """Create or replace."""
-        with self._mutex:
-            self._objects[key] = bytes(data)
-
-    def get(self, key: str) -> bytes | None:
-        """The bytes."""
-        return self._objects.get(key)
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """Keys in order."""
-        with self._mutex:
-            keys = sorted(key for key in self._objects if key.startswith(prefix))
-        yield from keys
-
-    def close(self) -> None:
-        """Nothing is open."""
+# What a bucket that does not keep the condition has as FORMAT, so that nobody takes it for a store later.
+NO_CONDITION: Final = orjson.dumps({"format": "a bucket without conditional writes", "version": 1, "store_id": ""})
+MOST_ASIDE: Final = 10_000  # of one name
 
 
 class ObjectBackend:
     """A store in a bucket."""
 
-    def __init__(self, objects: Objects, url: str, *, cheap: bool = False) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        url: str,
+        *,
+        cheap: bool = False,
+        pace: Pace = PACE,
+    ) -> None:
         self.url = url
+        self._pace = pace
         self.traits = Traits(cheap_refresh=cheap, lasting_leases=False)
         self._objects = objects
 
@@ -92,8 +50,17 @@ class ObjectBackend:
         return self._objects.get(FORMAT_KEY)
 
     def create_format(self, data: bytes) -> None:
-        """Make it, unless another host did."""
-        put_surely(self._objects, FORMAT_KEY, data)
+        """Make it, unless another host did, and prove the condition that every commit needs.
+
+        Raises:
+            DestinationError: the server creates what is there already: two hosts would overwrite each other's commits.
+        """
+        ours = put_surely(self._objects, FORMAT_KEY, data, self._pace)  # another's: we were refused, which is the proof
+        if ours and not is_refused(self._objects, FORMAT_KEY, NO_CONDITION, self._pace):
+            raise DestinationError(
+                "this bucket's server does not keep the condition that a commit needs (create only if absent)",
+                hint="use another bucket or server; what is at this address now is no store, and may be deleted",
+            )
 
     def tenants(self) -> list[str]:
         """Prefixes whose journal holds an entry's name; hidden ones are none of ours."""
@@ -114,7 +81,7 @@ class ObjectBackend:
 
     def open_tenant(self, folder: str) -> ObjectTenant:
         """One tenant's part."""
-        return ObjectTenant(self._objects, folder)
+        return ObjectTenant(self._objects, folder, pace=self._pace)
 
     def close(self) -> None:
         """Give back connections."""
@@ -124,9 +91,11 @@ class ObjectBackend:
 class ObjectTenant:
     """One tenant in a bucket."""
 
-    def __init__(self, objects: Objects, folder: str) -> None:
-        self._objects, self._folder = objects, folder
+    def __init__(self, objects: Objects, folder: str, *, pace: Pace = PACE) -> None:
+        self._objects, self._folder, self._pace = objects, folder, pace
+        self._packs = Packs(objects, folder)
         self._number = 0
+        self._listed = False  # are the keys behind the position known to have no gap?
 
     def prepare(self) -> bool:
         """A bucket has no folders to make."""
@@ -136,11 +105,8 @@ class ObjectTenant:
         """Nothing: create-if-absent decides."""
         return nullcontext()
 
-    def _key(self, number: int) -> str:
-        return f"{self._folder}/{JOURNAL}/{segment_name(number)}"
-
     def _line(self, number: int) -> bytes | None:
-        data = self._objects.get(self._key(number))
+        data = self._objects.get(entry_key(self._folder, number))
         if data is None:
             return None
         line = data[:-1]
@@ -149,57 +115,80 @@ class ObjectTenant:
         return line
 
     def new_lines(self) -> list[bytes]:
-        """Entries behind the position, until there is none."""
+        """Entries behind the position, until there is none.
+
+        The first time the keys behind the position are listed, and every entry up to the newest must be there: each is
+        made only upon the one before, and asked for after the list was. One that is missing in their midst was lost.
+        """
+        newest = None if self._listed else self._newest()
         fresh: list[bytes] = []
-        while True:
+        while newest is None or self._number + len(fresh) < newest:
             number = self._number + len(fresh) + 1
-            if packed := self._packed(number):
-                fresh += packed
-            elif (line := self._line(number)) is not None:
-                fresh.append(line)
-            else:
+            found = self._next(number, newest)
+            if not found and newest is None:
                 break
-        if not fresh and self._number == 0:
-            self._check_gap()
+            if not found:
+                message = f"journal: entry {number} is missing, but later ones, up to entry {newest}, are there"
+                raise StoreDamagedError(message)
+            fresh += found
+        self._listed = True
         self._number += len(fresh)
         return fresh
 
-    def _packed(self, first: int) -> list[bytes]:
-        """The lines of the pack that begins with this entry; none if there is no such pack, or a line is not whole."""
-        if (first - 1) % PACK_ENTRIES:
-            return []
-        data = self._objects.get(f"{self._folder}/{WORK}/{pack_name(first, first + PACK_ENTRIES - 1)}")
-        lines = (data or b"").split(b"\n")[:-1]
-        return lines if len(lines) == PACK_ENTRIES and all(map(is_whole, lines)) else []
+    def _newest(self) -> int:
+        """The highest number behind the position that has a key; the position if there is none."""
+        prefix = f"{self._folder}/{JOURNAL}/"
+        keys = self._objects.list(prefix, entry_key(self._folder, self._number))
+        numbers = (parse_segment_name(key[len(prefix) :]) for key in keys)
+        return max((number for number in numbers if number is not None), default=self._number)
+
+    def _next(self, number: int, newest: int | None) -> list[bytes]:
+        """The line of this entry, or all of the pack that begins with it; none if it is not there."""
+        if newest is not None and self._packs.is_start(number) and newest >= number + self._packs.size - 1:
+            return self._packs.proved(number) or self._own(number)
+        line = self._own(number)
+        if line and newest is None and self._packs.is_start(number):  # we may be far behind
+            return self._packs.proved(number) or line
+        return line
+
+    def _own(self, number: int) -> list[bytes]:
+        line = self._line(number)
+        return [] if line is None else [line]
 
     def pack(self, upto: int) -> tuple[int, int]:
-        """Write the packs that are missing, and prove every pack against the entries' own objects."""
+        """Write the packs that are missing or wrong, from the entries' own objects; those that are right are proved."""
         written = proved = 0
-        for first, last in pack_ranges(upto):
-            lines = b"".join(line + b"\n" for _, line in self.lines(first, last))
-            key = f"{self._folder}/{WORK}/{pack_name(first, last)}"
-            if self._objects.get(key) is None:
-                put_surely(self._objects, key, lines)
+        for first, _ in pack_ranges(upto):
+            if self._packs.proved(first) is None:
+                lines = self._gather(first)
+                if not lines:
+                    continue
+                self._packs.write(first, lines)
                 written += 1
-            if self._objects.get(key) != lines:
-                raise StoreDamagedError(f"the pack {pack_name(first, last)} is not what its entries are")
-            proved += PACK_ENTRIES
+            proved += self._packs.size
         return written, proved
 
-    def _check_gap(self) -> None:
-        prefix = f"{self._folder}/{JOURNAL}/"
-        later = [key for key in self._objects.list(prefix) if parse_segment_name(key[len(prefix) :]) is not None]
-        if later and self._objects.get(self._key(1)) is None:  # asked last: another host may write its first just now
-            raise StoreDamagedError("journal: entry 1 is missing, but later ones are there")
+    def _gather(self, first: int) -> list[bytes]:
+        """The lines of a run from the entries' own objects; none if they are too large for a pack."""
+        lines: list[bytes] = []
+        size_bytes = 0
+        for number in range(first, first + self._packs.size):
+            line = self._line(number)
+            if line is None:
+                raise StoreDamagedError(f"journal: entry {number} is missing")
+            size_bytes += len(line)
+            if size_bytes > PACK_BYTES:
+                return []
+            lines.append(line)
+        return lines
 
     def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go on after `number`."""
         if number == 0:
-            self._number = 0
-            return True
-        if place != [number] or not (self._objects.get(self._key(number)) or b"").startswith(mark):
+            self._packs.forget()
+        elif place != [number] or not (self._objects.get(entry_key(self._folder, number)) or b"").startswith(mark):
             return False
-        self._number = number
+        self._number, self._listed = number, False
         return True
 
     def mark(self) -> bytes:
@@ -214,15 +203,15 @@ class ObjectTenant:
         """Create the object of the next entry. An attempt is over only when something stands at this number."""
         if number != self._number + 1:
             return False
-        ours = put_surely(self._objects, self._key(number), line + b"\n")
+        ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
         if ours:
             self._number = number
         return ours
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        """Lines of known entries."""
+        """Lines of known entries, from proved packs where that takes fewer requests."""
         for number in range(first, last + 1):
-            line = self._line(number)
+            line = self._packs.line(number, last=last, newest=self._number) or self._line(number)
             if line is None:
                 raise StoreDamagedError(f"journal: entry {number} is missing")
             yield number, line
@@ -237,24 +226,35 @@ class ObjectTenant:
     def replace_journal(self, name: str, data: bytes) -> None:
         """Replace a damaged entry's object, keeping its bytes aside."""
         key = f"{self._folder}/{JOURNAL}/{name}"
-        put_surely(self._objects, f"{self._folder}/{WORK}/aside/damaged-{name}", self._objects.get(key) or b"")
+        there = self._objects.get(key)
+        if there is not None:
+            self.keep_aside(f"damaged-{name}", there)
         self._objects.put(key, data)
 
     def keep_aside(self, name: str, data: bytes) -> None:
-        """A copy in the work folder, under a name that tells its bytes."""
-        put_surely(self._objects, f"{self._folder}/{WORK}/aside/{name}.{hash_bytes(data)[:16]}", data)
+        """A copy in the work folder, under the first number that is free, or that has these very bytes."""
+        for serial in range(MOST_ASIDE):
+            if put_surely(self._objects, f"{self._folder}/{WORK}/aside/{name}.{serial}", data, self._pace):
+                return
+        raise DestinationError(f"{MOST_ASIDE} objects called '{name}' are kept aside", hint="move some elsewhere")
 
     def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:  # noqa: ARG002
-        """Create the object; with `verify` replace content that differs, keeping it aside."""
+        """Create the object; with `verify` replace content that differs, keeping it aside.
+
+        False without `verify`: other bytes stand there, and were left alone.
+        """
         key = f"{self._folder}/{path}"
         there = self._objects.get(key) if verify else None
+        if there is None:
+            if put_surely(self._objects, key, data, self._pace):
+                return True
+            if not verify:
+                return False
+            there = self._objects.get(key) or b""
         if there == data:
             return False
-        if there is not None:
-            put_surely(self._objects, f"{self._folder}/{WORK}/aside/{path.replace('/', '%2f')}", there)
-            self._objects.put(key, data)
-            return True
-        put_surely(self._objects, key, data)
+        self.keep_aside(path.replace("/", "%2f"), there)
+        self._objects.put(key, data)
         return True
 
     def read(self, path: str) -> bytes | None:
@@ -299,42 +299,3 @@ class ObjectTenant:
     def break_lock(self, name: str) -> Holder | None:  # noqa: ARG002 (there is none)
         """None: see the journal."""
         return None
-
-
-def put_surely(objects: Objects, key: str, data: bytes) -> bool:
-    """Create if absent, through time-outs: True if what stands there is ours.
-
-    After a time-out the object may be there, ours or another's, or may still come: only what stands there counts, and
-    not even a refusal of a later attempt says that the first one did nothing.
-    """
-    doubt: Exception | None = None
-    for _ in range(ATTEMPTS):
-        try:
-            objects.put_new(key, data)
-        except FileExistsError:
-            return _is_ours(objects, key, data)
-        except TimeoutError as exc:
-            doubt = exc
-        except SheetSyncError as exc:
-            if doubt is None:
-                raise
-            doubt = exc
-            break
-        else:
-            return True
-    raise _unknown(key) from doubt
-
-
-def _is_ours(objects: Objects, key: str, data: bytes) -> bool:
-    """Is what stands there ours? A first attempt, which the client repeated by itself, may have made it."""
-    try:
-        return objects.get(key) == data
-    except SheetSyncError as exc:
-        raise _unknown(key) from exc
-
-
-def _unknown(key: str) -> UnknownOutcomeError:
-    return UnknownOutcomeError(
-        f"no answer from the bucket about '{key}'; it may or may not have been written",
-        hint="open the store again and look",
-    )

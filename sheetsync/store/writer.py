@@ -19,12 +19,12 @@ from sheetsync.errors import (
     DefectError,
     DestinationError,
     InvalidContentError,
-    NotFoundError,
     NotPlacedError,
     SheetSyncError,
     StaleSnapshotError,
     TryLaterError,
     UnknownOutcomeError,
+    UsageError,
 )
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
@@ -155,7 +155,7 @@ class StoreWriter(StoreReader):
                 self._state.take(added.number, added.line_hash, new_heads(added, request.who), added.lease)
                 self._lag += 1
                 self._lag_bytes += len(line)
-        except (OSError, AuthError, NotFoundError):
+        except (OSError, AuthError, UsageError):
             raise  # nothing was added
         except UnknownOutcomeError as exc:
             self._dead = f"an earlier save has an unknown outcome: {exc.message}"

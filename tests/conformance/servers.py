@@ -12,7 +12,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,20 @@ def free_port() -> int:
     return port
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer in the server's place; with `done` the server does first what it was asked."""
+
+    status: str
+    body: bytes = b""
+    done: bool = False
+
+
 class FaultyServer:
     """A WSGI application between the client and a server that breaks requests which write, one in so many.
 
     `before`: 503, and nothing was done. `after`: the write was done, and the answer is 503 (as after a time-out).
+    `rule` is asked first: it may answer a request (its method and path) itself, whatever it is.
     """
 
     def __init__(self, app: Any) -> None:
@@ -49,8 +60,21 @@ class FaultyServer:
         self._rng = random.Random(1)
         self.rate = 0.0
         self.faults = {"before": 0, "after": 0}
+        self.rule: Callable[[str, str], Reply | None] = lambda method, path: None
+        self.asked: list[tuple[str, str]] = []
+        self.deaf = False  # to If-None-Match
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if self.deaf:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+        if (reply := self.rule(*self.asked[-1])) is not None:
+            if reply.done:
+                list(self._app(environ, lambda status, headers, info=None: None))
+            else:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response(reply.status, [("Content-Type", "text/xml"), ("Content-Length", str(len(reply.body)))])
+            return [reply.body]
         if environ["REQUEST_METHOD"] != "PUT" or self._rng.random() >= self.rate:
             return self._app(environ, start_response)
         kind = self._rng.choice(["before", "after"])

@@ -1,4 +1,4 @@
-"""Buckets that answer late, twice or not at all; copies between disk and bucket; packs; missing parts."""
+"""Buckets that answer late, twice or not at all; copies between disk and bucket; missing parts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import itertools
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from obstore import exceptions
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
@@ -19,7 +17,6 @@ from sheetsync.errors import (
     DestinationError,
     MissingExtraError,
     NetworkError,
-    NotFoundError,
     NotPlacedError,
     SheetSyncError,
     StaleSnapshotError,
@@ -27,12 +24,12 @@ from sheetsync.errors import (
     UnknownOutcomeError,
 )
 from sheetsync.store import RecordId, SourceBytes, Store, copy_store, fsck
-from sheetsync.store import compaction as packs
-from sheetsync.store.buckets import open_bucket, translate
+from sheetsync.store.buckets import open_bucket
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.conformance.object_fakes import QUICK, BusyObjects, FailingObjects, LateObjects
 from tests.conformance.servers import FaultyServer
 
 CTX = RequestContext(user="ada")
@@ -40,45 +37,19 @@ SCHEMES = {"s3": "s3", "azure": "az", "gcs": "gs"}
 _SERIAL = itertools.count()
 
 
+def opened(objects: MemoryObjects) -> ObjectBackend:
+    return ObjectBackend(objects, "x", cheap=True, pace=QUICK)
+
+
 def a_record(name: str = "alpha") -> RecordId:
     return RecordId("default", ("things", name), name)
-
-
-class LateObjects(MemoryObjects):
-    """A put may time out before it takes effect, after it, or long before it does."""
-
-    def __init__(self, rng: random.Random, rate: float) -> None:
-        super().__init__()
-        self.rng, self.rate = rng, rate
-        self.late: list[tuple[str, bytes]] = []
-
-    def put_new(self, key: str, data: bytes) -> None:
-        if self.late and self.rng.random() < 0.3:
-            self.deliver()
-        if self.rng.random() < self.rate:
-            fate = self.rng.choice(["lost", "landed", "late"])
-            if fate == "landed":
-                self.force(key, data)
-            if fate == "late":
-                self.late.append((key, data))
-            raise TimeoutError(key)
-        super().put_new(key, data)
-
-    def force(self, key: str, data: bytes) -> None:
-        if self.get(key) is None:
-            self.put(key, data)
-
-    def deliver(self) -> None:
-        """One late put takes effect, or finds that it is too late."""
-        if self.late:
-            self.force(*self.late.pop(self.rng.randrange(len(self.late))))
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_timeouts_before_after_and_long_before_the_write_break_nothing(seed: int) -> None:
     rng = random.Random(seed)
     objects = LateObjects(rng, 0.0)
-    stores = [Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock()) for _ in range(3)]
+    stores = [Store.on(opened(objects), clock=FakeClock()) for _ in range(3)]
     objects.rate = 0.25
     acknowledged: dict[int, str] = {}
     failed: set[int] = set()
@@ -92,14 +63,14 @@ def test_timeouts_before_after_and_long_before_the_write_break_nothing(seed: int
         except StaleSnapshotError:
             failed.add(number)
         except UnknownOutcomeError:
-            stores[index] = Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock())
+            stores[index] = Store.on(opened(objects), clock=FakeClock())
         else:
             assert tx.commit is not None
             acknowledged[tx.commit.number] = tx.commit.hash
     objects.rate = 0.0
     while objects.late:
         objects.deliver()
-    store = Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock())
+    store = Store.on(opened(objects), clock=FakeClock())
     commits = {commit.number: commit for commit in store.log()}
     assert {number: commits[number].hash for number in acknowledged} == acknowledged
     told = [s.content["n"] for c in commits.values() for s in c.snapshots if isinstance(s.content, dict)]
@@ -109,17 +80,17 @@ def test_timeouts_before_after_and_long_before_the_write_break_nothing(seed: int
 
 
 def test_an_endless_silence_is_an_unknown_outcome_and_ends_the_handle() -> None:
-    objects = LateObjects(random.Random(1), 0.0)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
-    objects.rate = 1.0
+    objects = FailingObjects(lambda what, key: None)
+    store = Store.on(opened(objects))
+    objects.fate = lambda what, key: TimeoutError(key) if what == "put_new" else None
     tx = store.transaction(CTX)
     tx.save(a_record(), {"n": 1})
     with pytest.raises(UnknownOutcomeError), tx:
         pass
-    objects.rate = 0.0
+    objects.fate = lambda what, key: None
     with pytest.raises(UnknownOutcomeError, match="unknown outcome"):
         store.latest(a_record())
-    assert Store.on(ObjectBackend(objects, "x", cheap=True)).head() in (0, 1)
+    assert Store.on(opened(objects)).head() == 0
 
 
 @pytest.mark.parametrize("kind", ["s3", "gcs"])
@@ -159,30 +130,6 @@ def test_503s_and_lost_answers_of_a_server_break_nothing(kind: str, request: pyt
     assert sum(server.faults.values()) > 0
 
 
-class FailingObjects(MemoryObjects):
-    """Raises what `fate` says for an operation and a key, before it takes effect."""
-
-    def __init__(self, fate: Callable[[str, str], Exception | None]) -> None:
-        super().__init__()
-        self.fate = fate
-
-    def fail(self, what: str, key: str) -> None:
-        if (error := self.fate(what, key)) is not None:
-            raise error
-
-    def put_new(self, key: str, data: bytes) -> None:
-        self.fail("put_new", key)
-        super().put_new(key, data)
-
-    def put(self, key: str, data: bytes) -> None:
-        self.fail("put", key)
-        super().put(key, data)
-
-    def get(self, key: str) -> bytes | None:
-        self.fail("get", key)
-        return super().get(key)
-
-
 def save_one(store: Store, value: int) -> None:
     with store.transaction(CTX) as tx:
         tx.save(a_record(), {"n": value})
@@ -191,7 +138,7 @@ def save_one(store: Store, value: int) -> None:
 def test_a_refusal_after_a_time_out_is_an_unknown_outcome() -> None:
     errors: list[Exception] = [TimeoutError("no answer"), AuthError("the token ran out")]
     objects = FailingObjects(lambda what, key: None)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    store = Store.on(opened(objects))
     objects.fate = lambda what, key: errors.pop(0) if errors and what == "put_new" else None
     with pytest.raises(UnknownOutcomeError):
         save_one(store, 1)
@@ -202,7 +149,7 @@ def test_a_refusal_after_a_time_out_is_an_unknown_outcome() -> None:
 def test_a_refusal_at_once_is_a_failure_and_the_handle_lives_on() -> None:
     errors: list[Exception] = [AuthError("not you")]
     objects = FailingObjects(lambda what, key: None)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    store = Store.on(opened(objects))
     objects.fate = lambda what, key: errors.pop(0) if errors and what == "put_new" else None
     with pytest.raises(AuthError):
         save_one(store, 1)
@@ -212,7 +159,7 @@ def test_a_refusal_at_once_is_a_failure_and_the_handle_lives_on() -> None:
 
 def test_an_entry_that_cannot_be_read_back_after_a_lost_answer_is_an_unknown_outcome() -> None:
     objects = FailingObjects(lambda what, key: None)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    store = Store.on(opened(objects))
     written: list[str] = []
 
     def loses_answers(what: str, key: str) -> Exception | None:
@@ -229,33 +176,11 @@ def test_an_entry_that_cannot_be_read_back_after_a_lost_answer_is_an_unknown_out
         save_one(store, 2)
 
 
-class BusyObjects(MemoryObjects):
-    """Before one request another host is at work."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.awaited = ""
-        self.work: Callable[[], None] = lambda: None
-
-    def look(self, what: str) -> None:
-        if what == self.awaited:
-            self.awaited = ""
-            self.work()
-
-    def get(self, key: str) -> bytes | None:
-        self.look(f"get {key}")
-        return super().get(key)
-
-    def list(self, prefix: str) -> Iterator[str]:
-        self.look(f"list {prefix}")
-        return super().list(prefix)
-
-
 @pytest.mark.parametrize("moment", ["list default/", "get default/.store/checkpoint.json"])
 @pytest.mark.parametrize("saved_before", [0, 3])
 def test_another_hosts_commits_while_a_store_is_opened_are_no_damage(moment: str, saved_before: int) -> None:
     objects = BusyObjects()
-    other = Store.on(ObjectBackend(objects, "x", cheap=True))
+    other = Store.on(opened(objects))
     for value in range(saved_before):
         save_one(other, value)
 
@@ -265,13 +190,13 @@ def test_another_hosts_commits_while_a_store_is_opened_are_no_damage(moment: str
         other.compact()
 
     objects.awaited, objects.work = moment, work
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    store = Store.on(opened(objects))
     assert store.head() in (saved_before, saved_before + 3)
     store.compact()
     objects.awaited, objects.work = moment, lambda: save_one(other, 200)
     store.compact()
     save_one(store, 300)
-    _, scans = scan(ObjectBackend(objects, "x", cheap=True))
+    _, scans = scan(opened(objects))
     assert [finding for found in scans for finding in found.findings] == []
 
 
@@ -279,7 +204,7 @@ def test_another_hosts_commits_while_a_store_is_opened_are_no_damage(moment: str
 def test_a_name_that_a_bucket_refuses_after_the_commit_is_no_failed_save(error: Exception, refused: bool) -> None:
     said: list[str] = []
     objects = FailingObjects(lambda what, key: None)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True), tell=said.append)
+    store = Store.on(opened(objects), tell=said.append)
     objects.fate = lambda what, key: error if "/things/" in key and what == "put_new" else None
     if refused:
         with pytest.raises(NotPlacedError, match="saved as commit 1"):
@@ -288,7 +213,7 @@ def test_a_name_that_a_bucket_refuses_after_the_commit_is_no_failed_save(error: 
         save_one(store, 1)
         assert "not in its folder yet" in said[0]
     objects.fate = lambda what, key: None
-    again = Store.on(ObjectBackend(objects, "x", cheap=True))
+    again = Store.on(opened(objects))
     latest = again.latest(a_record())
     assert latest is not None
     assert objects.get(f"default/{latest.path}") == b'{"n":1}'
@@ -300,7 +225,7 @@ def test_an_index_that_a_bucket_refuses_after_the_commit_is_no_failed_save(monke
     monkeypatch.setattr(writer, "CHECKPOINT_SEEN", 2)
     said: list[str] = []
     objects = FailingObjects(lambda what, key: NetworkError("429") if what == "put" else None)
-    store = Store.on(ObjectBackend(objects, "x", cheap=True), tell=said.append)
+    store = Store.on(opened(objects), tell=said.append)
     for value in range(3):
         save_one(store, value)
     assert store.head() == 3
@@ -365,37 +290,6 @@ def test_a_copy_goes_to_a_fresh_place_only_and_from_a_sound_store_only(filled: P
     assert not (tmp_path / "other").exists()
 
 
-def test_packs_gather_old_entries_and_prove_that_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sheetsync.store import objects as module
-
-    monkeypatch.setattr(packs, "PACK_ENTRIES", 4)
-    monkeypatch.setattr(module, "PACK_ENTRIES", 4)
-    objects = MemoryObjects()
-    store = Store.on(ObjectBackend(objects, "x", cheap=True))
-    for number in range(11):
-        with store.transaction(CTX) as tx:
-            tx.save(a_record(), {"n": number})
-    before = {key: objects.get(key) for key in objects.list("")}
-    report = store.compact()
-    assert (report.commit, report.packs_written, report.proved) == (11, 2, 8)
-    assert store.compact().packs_written == 0
-    for key, data in before.items():
-        assert objects.get(key) == data
-    asked: list[str] = []
-
-    class Watched(MemoryObjects):
-        def get(self, key: str) -> bytes | None:
-            asked.append(key)
-            return objects.get(key)
-
-        def list(self, prefix: str) -> Iterator[str]:
-            return objects.list(prefix)
-
-    part = ObjectBackend(Watched(), "x", cheap=True).open_tenant("default")
-    assert len(part.new_lines()) == 11
-    assert len([key for key in asked if "/journal/" in key]) == 4  # 9, 10, 11, and the one that is not there
-
-
 USUAL_PLACES = {
     "s3": {
         "AWS_ENDPOINT_URL": "endpoint",
@@ -435,21 +329,3 @@ def test_a_bucket_that_is_not_there_is_said_so(s3: tuple[dict[str, str], FaultyS
     config, _ = s3
     with pytest.raises(SheetSyncError, match=r"no-such-bucket|such a bucket"):
         Store.on(open_bucket("s3://no-such-bucket/x", config=config))
-
-
-@pytest.mark.parametrize(
-    ("raised", "expected"),
-    [
-        (exceptions.GenericError("Error performing PUT http://169.254.169.254/latest/api/token"), AuthError),
-        (exceptions.PermissionDeniedError("403"), AuthError),
-        (exceptions.UnauthenticatedError("401"), AuthError),
-        (exceptions.NotFoundError("NoSuchBucket"), NotFoundError),
-        (exceptions.GenericError("connection reset"), NetworkError),
-        (exceptions.GenericError("Error performing token request: no route"), AuthError),
-        (exceptions.GenericError("Server returned non-2xx status code: 403 Forbidden"), AuthError),
-        (exceptions.GenericError("Server returned non-2xx status code: 404 Not Found: NoSuchBucket"), NotFoundError),
-        (exceptions.GenericError("Server returned non-2xx status code: 500"), NetworkError),
-    ],
-)
-def test_a_buckets_errors_are_said_in_our_words(raised: Exception, expected: type[SheetSyncError]) -> None:
-    assert type(translate(raised, "did not give 'FORMAT'")) is expected

@@ -7,15 +7,21 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from obstore.store import ObjectStore, from_url
+from obstore.store import from_url
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import AuthError, NotFoundError, SheetSyncError
 from sheetsync.store import RecordId, Store, VersionedStore
-from sheetsync.store.buckets import BucketObjects
+from sheetsync.store.buckets import ONCE, PATIENT, BucketObjects
+from sheetsync.store.creation import put_surely
 from tests.conformance.gcs_server import FakeGoogleStorage, serve
+from tests.conformance.object_fakes import QUICK
+
+if TYPE_CHECKING:
+    pass
 
 ADA = RequestContext(user="ada")
 
@@ -87,8 +93,8 @@ def test_the_server_keeps_googles_preconditions_ranges_and_errors(google: FakeGo
 
 
 def test_a_list_of_many_pages_is_whole_and_in_order(google: FakeGoogleStorage) -> None:
-    objects = BucketObjects(a_client())
-    objects.put("p/one", b"")
+    objects = a_bucket()
+    objects.put("p/one", b"1")
     stored = google.buckets["store"].pop("p/one")
     google.buckets["store"] |= {f"p/{number:05d} é&<": stored for number in range(2500)}
     google.buckets["store"]["q/other"] = stored
@@ -96,9 +102,15 @@ def test_a_list_of_many_pages_is_whole_and_in_order(google: FakeGoogleStorage) -
     assert len([path for method, path in google.asked if path == "/store"]) == 3
 
 
-def a_client() -> ObjectStore:
-    """A client of the bucket, as `open_bucket` makes it, without a store around it."""
-    return from_url("gs://store", client_options={"allow_http": True}, config={"bearer_token": "test-token"})
+def a_bucket() -> BucketObjects:
+    """The bucket, as `open_bucket` makes it, without a store around it."""
+    clients = [
+        from_url(
+            "gs://store", client_options={"allow_http": True}, config={"bearer_token": "test-token"}, retry_config=r
+        )
+        for r in (PATIENT, ONCE)
+    ]
+    return BucketObjects(*clients)
 
 
 def save_and_read(url: str) -> None:
@@ -202,10 +214,10 @@ def test_who_may_only_read_can_open_read_and_is_refused_a_save(
 
 
 def test_a_bucket_that_is_asked_too_often_is_asked_again_later(google: FakeGoogleStorage) -> None:
-    objects = BucketObjects(a_client())
+    objects = a_bucket()
     google.busy = 3
     objects.put("one", b"1")
     google.busy = 1
-    objects.put_new("two", b"2")
+    assert put_surely(objects, "two", b"2", QUICK)
     assert google.buckets["store"].keys() == {"one", "two"}
-    assert [method for method, _ in google.asked] == ["PUT"] * 6
+    assert [method for method, _ in google.asked] == ["PUT"] * 4 + ["PUT", "GET", "PUT"]  # looked before it is repeated

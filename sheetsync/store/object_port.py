@@ -1,0 +1,75 @@
+"""The port to a bucket: create-if-absent, put, get and list; and a bucket in a dict.
+
+What is built upon it: creating surely (`creation.py`), packs (`packs.py`), the backend (`objects.py`). What is behind
+it: `buckets.py` puts obstore there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Objects(Protocol):
+    """A strongly consistent bucket. Keys are `/`-separated."""
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Create if absent, in one attempt: what a client repeats by itself hides what the first attempt did.
+
+        Raises:
+            FileExistsError: it is refused because there is such an object, or because another request is at work there.
+            TimeoutError: it is not known what happened; it may have been made, or may be made later.
+            SheetSyncError: it was refused, and nothing was made.
+        """
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace."""
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes, None if there is no such object."""
+
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        """All keys that start with `prefix`, in order; with `after` only those behind it.
+
+        The empty objects under `…/` that consoles make for folders are no keys.
+
+        Raises:
+            StoreDamagedError: a key stands there that no program of ours could read.
+        """
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+
+class MemoryObjects:
+    """Objects in a dict, for tests and for `memory://`."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+        self._mutex = threading.Lock()
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Create if absent."""
+        with self._mutex:
+            if key in self._objects:
+                raise FileExistsError(key)
+            self._objects[key] = bytes(data)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace."""
+        with self._mutex:
+            self._objects[key] = bytes(data)
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes."""
+        return self._objects.get(key)
+
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        """Keys in order."""
+        with self._mutex:
+            keys = sorted(key for key in self._objects if key.startswith(prefix) and key > after)
+        yield from (key for key in keys if not key.endswith("/"))
+
+    def close(self) -> None:
+        """Nothing is open."""
