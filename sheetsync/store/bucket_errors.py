@@ -77,8 +77,10 @@ PASSING_CODES: Final = frozenset(
     {"RequestTimeout", "OperationAborted"}
 )  # S3 answers 400 to a body that came too slowly
 PASSING: Final = frozenset({408, 409, 412, 425, 429})
+NOT_IMPLEMENTED: Final = 501
 
 CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
+LATER: Final = "try again later"
 REGION_HINT: Final = "set AWS_REGION to the bucket's region, and AWS_ENDPOINT_URL only if its server is not Amazon's"
 SETTING_HINT: Final = (
     "look at the provider's variables: an endpoint is http://… or https://…, and no value holds a line break"
@@ -113,6 +115,8 @@ def translate(exc: BaseException, what: str) -> SheetSyncError:
     if is_panic(exc) or (status is None and NO_REQUEST in text):
         return UsageError(f"the bucket {what}: a setting of its address or credentials has no form", hint=SETTING_HINT)
     if any(sign in text for sign in NO_TOKEN):
+        if status is not None and (status in PASSING or status >= 500):
+            return NetworkError(f"the service that gives credentials for the bucket answered{told}", hint=LATER)
         return AuthError("no credentials for the bucket were found", hint=CREDENTIALS_HINT)
     if isinstance(exc, InvalidPathError | ValueError):
         return _bad_key(text, what)
@@ -124,10 +128,12 @@ def translate(exc: BaseException, what: str) -> SheetSyncError:
         return NotFoundError(f"the bucket {what}: is there such a bucket?{told}", hint="check the store's address")
     if isinstance(exc, NotImplementedError) or (status and _is_refusal(status, code)):
         return DestinationError(f"the bucket {what}: its server refuses such a request{told}", hint=SETTING_HINT)
-    return NetworkError(f"the bucket {what}:{told or f' {_silence(text)}'}", hint="try again later")
+    return NetworkError(f"the bucket {what}: {f'its server answered{told}' if told else _silence(text)}", hint=LATER)
 
 
 def _is_refusal(status: int, code: str) -> bool:
+    if status == NOT_IMPLEMENTED:  # how some servers refuse the condition
+        return True
     return 400 <= status < 500 and status not in PASSING and code not in PASSING_CODES
 
 

@@ -26,6 +26,7 @@ __all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
 FORMAT_KEY: Final = "FORMAT"
 # What a bucket that does not keep the condition has as FORMAT, so that nobody takes it for a store later.
 NO_CONDITION: Final = orjson.dumps({"format": "a bucket without conditional writes", "version": 1, "store_id": ""})
+FRESH_BYTES: Final = 8 << 20
 MOST_ASIDE: Final = 10_000  # of one name
 
 
@@ -96,6 +97,7 @@ class ObjectTenant:
         self._packs = Packs(objects, folder)
         self._number = 0
         self._listed = False  # are the keys behind the position known to have no gap?
+        self._fresh: dict[int, bytes] = {}  # what the last look brought: recovery reads it again at once
 
     def prepare(self) -> bool:
         """A bucket has no folders to make."""
@@ -132,6 +134,8 @@ class ObjectTenant:
                 raise StoreDamagedError(message)
             fresh += found
         self._listed = True
+        small = sum(map(len, fresh)) <= FRESH_BYTES
+        self._fresh = dict(enumerate(fresh, self._number + 1)) if small else {}
         self._number += len(fresh)
         return fresh
 
@@ -186,6 +190,7 @@ class ObjectTenant:
         """Go on after `number`."""
         if number == 0:
             self._packs.forget()
+            self._fresh = {}
         elif place != [number] or not (self._objects.get(entry_key(self._folder, number)) or b"").startswith(mark):
             return False
         self._number, self._listed = number, False
@@ -211,7 +216,8 @@ class ObjectTenant:
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries, from proved packs where that takes fewer requests."""
         for number in range(first, last + 1):
-            line = self._packs.line(number, last=last, newest=self._number) or self._line(number)
+            line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
+            line = line or self._line(number)
             if line is None:
                 raise StoreDamagedError(f"journal: entry {number} is missing")
             yield number, line

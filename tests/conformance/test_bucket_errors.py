@@ -89,6 +89,8 @@ def in_turn(what: str, *replies: Reply | None) -> Callable[[str, str], Reply | N
         (FileNotFoundError("NoSuchBucket"), NotFoundError),
         (exceptions.GenericError("connection reset"), NetworkError),
         (exceptions.GenericError("Error performing token request: no route"), AuthError),
+        (exceptions.GenericError("Error performing token request: … non-2xx status code: 503 x"), NetworkError),
+        (answered("501 Not Implemented", "NotImplemented"), DestinationError),
         (answered("403 Forbidden"), AuthError),
         (answered("404 Not Found", "NoSuchBucket"), NotFoundError),
         (answered("400 Bad Request", "ExpiredToken"), AuthError),
@@ -103,7 +105,7 @@ def in_turn(what: str, *replies: Reply | None) -> Callable[[str, str], Reply | N
         (answered("405 Method Not Allowed"), DestinationError),
         (NotImplementedError("Operation `put_opts` with mode `PutMode::Create` when …"), DestinationError),
         (answered("400 Bad Request", "RequestTimeout"), NetworkError),
-        *((answered(status), NetworkError) for status in ("408", "409", "412", "429", "500", "501", "503")),
+        *((answered(status), NetworkError) for status in ("408", "409", "412", "429", "500", "502", "503")),
         (
             exceptions.InvalidPathError('Encountered object with invalid path: Path "t//x" contained empty'),
             StoreDamagedError,
@@ -120,7 +122,7 @@ def test_a_buckets_errors_are_said_in_our_words(raised: Exception, expected: typ
 
 def test_status_and_code_are_told() -> None:
     assert "(400 ExpiredToken)" in translate(answered("400 Bad Request", "ExpiredToken"), "did not give 'x'").message
-    assert "(503)" in translate(answered("503 Slow Down"), "did not give 'x'").message
+    assert "its server answered (503)" in translate(answered("503 Slow Down"), "did not give 'x'").message
     assert "AWS_REGION" in translate(answered("301 Moved", "PermanentRedirect"), "did not give 'x'").hint
     assert "'t//x'" in translate(exceptions.InvalidPathError('Path "t//x" contained empty'), "did not list ''").message
     refused = translate(

@@ -95,8 +95,20 @@ def test_an_opening_asks_for_each_entry_and_lists_once() -> None:
     part = ObjectBackend(objects, "x").open_tenant("default")
     assert len(part.new_lines()) == 10
     assert objects.requests == {"list": 1, "get": 10}
+    assert [number for number, _ in part.lines(1, 10)] == list(range(1, 11))
+    assert objects.requests == {"list": 1, "get": 10}  # recovery reads them once more
     assert part.new_lines() == []
-    assert objects.requests == {"list": 1, "get": 11}
+    assert [number for number, _ in part.lines(9, 10)] == [9, 10]
+    assert objects.requests == {"list": 1, "get": 13}
+
+
+def test_what_the_last_look_brought_is_kept_only_where_it_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FRESH_BYTES", 1000)
+    objects = CountedObjects(filled(10))
+    part = ObjectBackend(objects, "x").open_tenant("default")
+    part.new_lines()
+    list(part.lines(1, 10))
+    assert objects.requests == {"list": 1, "get": 20}
 
 
 def test_other_bytes_under_a_snapshots_name_are_no_snapshot() -> None:
