@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sheetsync.errors import SheetSyncError
+from sheetsync.observability.redaction import redact
 
 ENTRIES_KEPT: Final = 1000  # of each list of a report: the record is read by every `status` and page
 WHOLE: Final = ("complaints",)  # what `--quiet-known` compares with: short lines, and needed all
@@ -104,7 +105,7 @@ def next_record(
         at=at,
         ok_at=at if ok else old.ok_at,
         exit_code=exit_code,
-        error=None if error is None else {"code": error.code, "message": error.message, "hint": error.hint},
+        error=None if error is None else _told(error),
         report=_shortened(report) if report is not None else old.report,
         spreadsheet_id=spreadsheet_id or old.spreadsheet_id,
         url=url or old.url,
@@ -115,6 +116,11 @@ def next_record(
 def _shortened(report: Mapping[str, Any]) -> dict[str, Any]:
     cut = {key: part[:ENTRIES_KEPT] if isinstance(part, list) else part for key, part in report.items()}
     return cut | {key: report[key] for key in WHOLE if key in report}
+
+
+def _told(error: SheetSyncError) -> dict[str, str]:
+    """What the record says of an error; it is shown to everybody who may see the page."""
+    return {"code": error.code, "message": redact(error.message), "hint": redact(error.hint)}
 
 
 def _error(value: Any) -> dict[str, str] | None:

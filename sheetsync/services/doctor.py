@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
+from sheetsync.observability.redaction import redact
 from sheetsync.services.health import read_health
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
@@ -73,7 +74,7 @@ class DoctorReport:
 
 def failed(name: str, error: SheetSyncError) -> Line:
     """A check that ended in an error."""
-    return Line("fail", name, error.message, error.hint, error.exit_code, error.code)
+    return Line("fail", name, redact(error.message), redact(error.hint), error.exit_code, error.code)
 
 
 def checked(name: str, check: Callable[[], Iterator[Line]]) -> Iterator[Line]:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from sheetsync.errors import UsageError
+from sheetsync.observability.redaction import redact
+from sheetsync.store.address import parse_address
+
 LOCAL: Final = "local"
-STORE_SCHEMES: Final = ("s3", "gs", "az", "memory", "file")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _PATH: Final = re.compile(r"(?:/a/[A-Za-z0-9.-]+)?/spreadsheets(?:/u/\d+)?/d/([A-Za-z0-9_-]{1,128})(?:/.*)?")
 
@@ -59,22 +62,14 @@ def parse_store(text: str, relative_to: Path) -> str:
     """A store's URL, or the absolute path of its directory.
 
     Raises:
-        ValueError: the scheme is unknown, or the URL holds a password.
+        ValueError: it is no store's address (`sheetsync.store.address` says what is one).
     """
-    text = text.strip()
-    if not text:
-        raise ValueError("the store needs a directory or a URL")
-    if "://" not in text:
-        return str(relative_to / Path(text).expanduser())
-    parts = urlsplit(text)
-    if parts.scheme not in STORE_SCHEMES:
-        raise ValueError(
-            f"unknown kind of store {parts.scheme!r}: a directory, or one of {', '.join(STORE_SCHEMES)}://"
-        )
-    if parts.password is not None:
-        raise ValueError("a store's URL holds no password: give it through the environment of the cloud's own tools")
-    return text
+    try:
+        found = parse_address(text.strip())
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}" if error.hint else error.message) from None
+    return found.text if found.folder is None else str(relative_to / found.folder.expanduser())
 
 
 def _without_secrets(text: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", text)[:80]
+    return redact(text)[:80]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from sheetsync.domain.connector import EngineRoute
 from sheetsync.domain.context import RequestContext
@@ -138,7 +137,7 @@ class Settings:
         return {
             "config_file": _text(self.config_file),
             "root": str(self.root),
-            "store": _without_user(self.store),
+            "store": self.store,
             "tenant": self.tenant,
             "user": self.user,
             "spreadsheet": self.spreadsheet,
@@ -164,13 +163,6 @@ class Settings:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _without_user(url: str) -> str:
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _sheets_json(sheets: SheetsSettings) -> JSONValue:

@@ -20,12 +20,12 @@ from sheetsync.errors import (
     TryLaterError,
     UsageError,
 )
+from sheetsync.store.address import parse_address
 from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 
-BUCKET_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 NETWORK_FILE_SYSTEMS: Final = (
     "nfs",
     "nfs4",
@@ -40,6 +40,7 @@ NETWORK_FILE_SYSTEMS: Final = (
     "fuse.s3fs",
 )
 MOUNTS: Final = Path("/proc/self/mounts")
+NO_STORE: Final = "check the address; 'sheetsync init' makes a store in a folder, 'sheetsync import' anywhere"
 _MEMORY: dict[str, MemoryObjects] = {}
 
 # errno → (error class, what to say, what to do)
@@ -80,32 +81,24 @@ def open_backend(url: str | Path, *, create: bool = True, tell: Callable[[str], 
     """The backend for a folder or a URL.
 
     Raises:
-        UsageError: the URL's scheme is unknown.
+        UsageError: it is no store's address.
         DestinationError: the folder is a file, or cannot be made.
         MissingExtraError: a bucket, and the extra `buckets` is not installed.
     """
-    text = str(url)
-    scheme, _, rest = text.partition("://")
-    if not text or text == "file://":
-        raise UsageError("an empty text is no store's address", hint="'.' is this folder")
-    if (folder := folder_of(url)) is not None:
-        return _open_folder(folder, create, tell)
-    if scheme == "memory":
-        objects = _MEMORY.setdefault(rest, MemoryObjects()) if rest else MemoryObjects()
-        return ObjectBackend(objects, text, cheap=True)
-    if scheme in BUCKET_SCHEMES:
-        from sheetsync.store.buckets import open_bucket
+    found = parse_address(url)
+    if found.folder is not None:
+        return _open_folder(found.folder, create, tell)
+    if found.scheme == "memory":
+        objects = _MEMORY.setdefault(found.rest, MemoryObjects()) if found.rest else MemoryObjects()
+        return ObjectBackend(objects, found.text, cheap=True)
+    from sheetsync.store.buckets import open_bucket
 
-        return open_bucket(text)
-    raise UsageError(f"'{text[:80]}' is no store's address", hint="use a folder, or s3://, gs://, az://, memory://")
+    return open_bucket(found.text)
 
 
 def folder_of(url: str | Path) -> Path | None:
     """The folder of a store on local disk, None for other addresses."""
-    scheme, mark, rest = str(url).partition("://")
-    if isinstance(url, Path) or not mark:
-        return Path(url)
-    return Path(rest) if scheme == "file" else None
+    return parse_address(url).folder
 
 
 def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backend:
@@ -118,7 +111,7 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
     if is_there and not is_folder:
         raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
     if not create and not is_folder:
-        raise NotFoundError(f"there is no store at '{path}'", hint="run 'sheetsync init'")
+        raise NotFoundError(f"there is no store at '{path}'", hint=NO_STORE)
     with media_errors(f"make the store's folder '{path}'"):
         root.mkdir(parents=True, exist_ok=True)
         root = root.resolve()
@@ -155,7 +148,7 @@ def open_format(backend: Backend, *, create: bool) -> str:
     data = backend.read_format()
     if data is None:
         if not create:
-            raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
+            raise NotFoundError(f"there is no store at '{backend.url}'", hint=NO_STORE)
         if not backend.tenants():
             value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
             backend.create_format(orjson.dumps(value) + b"\n")

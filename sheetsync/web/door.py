@@ -25,6 +25,7 @@ from sheetsync.errors import (
     TryLaterError,
     UsageError,
 )
+from sheetsync.observability.redaction import redact
 from sheetsync.web.sessions import Session
 from sheetsync.web.site import Site
 from sheetsync.web.visit import Fields, Page, Visit
@@ -89,7 +90,8 @@ def show_error(visit: Visit, error: SheetSyncError) -> Response:
     """The page of an error that a use case raised."""
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     title = TITLES.get(status, "It did not work")
-    return visit.show("error.html", status, title=title, text=error.message, hint=error.hint, code=error.code)
+    text, hint = redact(error.message), redact(error.hint)
+    return visit.show("error.html", status, title=title, text=text, hint=hint, code=error.code)
 
 
 def _answer(visit: Visit, page: Page) -> Response:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import sheetsync
 from sheetsync.observability import logs
 from sheetsync.observability.redaction import redact
 
@@ -27,6 +31,22 @@ from sheetsync.observability.redaction import redact
         "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJwbGFudGVkLXNlY3JldC12YWx1ZSJ9.planted-secret-value",
         "{'private_key_id': 'planted-secret-value'}",
         'token_hash = "planted-secret-value"',
+        "s3://AKIA:planted@store/x",
+        "s3://planted@store/x",
+        "s3://AKIA:planted/with+slashes/@store/x",
+        "http://u:planted@127.0.0.1:1/c/FORMAT in 1 s",
+        "http://u:planted@[::1/x",
+        "abfss://c:planted@account.dfs.core.windows.net/x",
+        "az://c?sv=2021&sig=planted%3D&se=2030",
+        "https://h/x?X-Amz-Credential=planted/2026&X-Amz-Signature=planted",
+        "x-amz-security-token:planted",
+        "AccountName=a;AccountKey=planted==;EndpointSuffix=x",
+        "Authorization: Basic planted",
+        "SharedKey account:planted=",
+        "<Error><Token-0>planted</Token-0></Error>",
+        "<Error><Token-0>planted and cut off",
+        "<AWSAccessKeyId>planted</AWSAccessKeyId><StringToSign>AWS4\nplanted</StringToSign>",
+        r"""{'aws_secret_access_key': 'planted', \"sas_token\": \"planted\"}""",
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
@@ -36,10 +56,38 @@ def test_secrets_are_taken_out(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["GET /v4/spreadsheets/1AbC: 200, 12 ms, 300 bytes", "draft_0123456789ab", "the password policy", "token quota"],
+    [
+        "GET /v4/spreadsheets/1AbC: 200, 12 ms, 300 bytes",
+        "draft_0123456789ab",
+        "the password policy",
+        "token quota",
+        "http://127.0.0.1:8090/v4/people/ana@example.com",
+        "http://127.0.0.1:8090: ana@example.com",
+        "abfss://container@account.dfs.core.windows.net/x",
+        "s3://bucket/ana@example.com",
+        "a signature = the hash, the credential of a token",
+    ],
 )
 def test_plain_words_stay(text: str) -> None:
     assert redact(text) == text
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """Every text of a module that is no docstring, with a space for what is filled in (that may be a secret)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else " " for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n\n" not in node.value:
+            yield node.value
+
+
+def test_nothing_that_we_say_ourselves_is_garbled() -> None:
+    for path in Path(sheetsync.__file__).parent.rglob("*.py"):
+        if path.name == "redaction.py" or path.parent.name == "localsheets":  # which makes tokens, and says them
+            continue
+        for text in texts_of(path):
+            assert redact(text) == text, path
 
 
 def test_tracebacks_are_redacted_too_and_levels_follow_the_flags() -> None:
