@@ -16,6 +16,7 @@ import click
 from sheetsync.cli.options import command
 from sheetsync.cli.output import Output
 from sheetsync.errors import DefectError, DestinationError, SheetSyncError
+from sheetsync.observability.redaction import redact
 
 if TYPE_CHECKING:
     from sheetsync.cli.demo_owner import Owner
@@ -44,7 +45,7 @@ class StageOutput(Output):
         self.value = value
         if not self.as_json and not self.quiet:
             for line in lines:
-                print(f"    {line}".rstrip())
+                print(self.clean(f"    {line}".rstrip()))
 
     def say(self, text: str, *, level: int = 0) -> None:
         """The talk of single steps only with -v."""
@@ -69,7 +70,7 @@ class Stage:
         """Print lines of the story."""
         if not self.session.as_json and not self.session.quiet:
             for line in lines:
-                print(line, flush=True)
+                print(self.session.output.clean(line), flush=True)
 
     def play(self, *args: str, user: str = ANA, expect: Sequence[int] = (0,)) -> Any:
         """Run one command as `user`; an exit code that is not expected is a defect."""
@@ -100,7 +101,7 @@ class Stage:
             with step.closing:
                 code = cli.main(list(args), prog_name="sheetsync", standalone_mode=False, obj=step)
         except SheetSyncError as error:
-            self.show(f"    error: {error.message}", *([f"    hint: {error.hint}"] if error.hint else []))
+            self.show(f"    error: {redact(error.message)}", *([f"    hint: {error.hint}"] if error.hint else []))
             return error.exit_code, error.to_json()
         return code if isinstance(code, int) else 0, output.value
 

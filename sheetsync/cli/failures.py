@@ -10,6 +10,7 @@ import click
 from sheetsync.cli.output import json_line
 from sheetsync.errors import ConfigError, DefectError, SheetSyncError, StoreDamagedError, UsageError
 from sheetsync.observability.redaction import redact
+from sheetsync.observability.terminal import clean_line, clean_text
 
 if TYPE_CHECKING:
     from sheetsync.cli.session import Session
@@ -38,7 +39,7 @@ def report_failure(error: BaseException, session: Session) -> int:
     if session.debug:
         import traceback
 
-        print(redact("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+        print(clean_text(redact("".join(traceback.format_exception(error)))), file=sys.stderr, end="")
     ours.message, ours.hint = redact(ours.message), redact(ours.hint)  # the last net, not the first
     if session.as_json:
         print(json_line(ours.to_json()), flush=True)
@@ -74,9 +75,9 @@ def print_error(error: SheetSyncError, session: Session) -> None:
     elif isinstance(error, StoreDamagedError):
         details = error.findings[:FINDINGS_SHOWN]
     style = session.output.error_style
-    print(f"{style('error:')} {error.message}", file=sys.stderr)
+    print(f"{style('error:')} {clean_text(error.message)}", file=sys.stderr)
     for line in details:
         if line not in error.message:
-            print(f"  {redact(line)}", file=sys.stderr)
+            print(f"  {clean_line(redact(line))}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(f"hint: {clean_line(error.hint)}", file=sys.stderr)

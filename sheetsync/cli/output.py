@@ -1,11 +1,14 @@
 """Printing: stdout is the answer, stderr the talk. Colours only on a terminal and without NO_COLOR.
 
 Tables here are plain text that reads well in a pipe; a terminal gets bold headers. Nothing here knows a command.
+Names, reasons and messages come from stores and sheets that others write: what could steer a terminal is taken out of
+every line, and so is what looks like a secret out of the talk.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -13,10 +16,15 @@ from typing import Final, TextIO
 
 import click
 
+from sheetsync.observability.redaction import redact
+from sheetsync.observability.terminal import REPLACED, clean_line, clean_text
+
 Lines = Iterable[str]
 GAP: Final = "  "
 WIDE: Final = frozenset("WF")
 NUMERIC: Final = frozenset("0123456789.,%-+")
+IN_JSON: Final = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # JSON lets these stand, a terminal obeys some
+OWN_STYLE: Final = re.compile(r"(\x1b\[(?:0|1|3[1-6])m)")  # what `style` makes
 
 
 class Output:
@@ -36,13 +44,24 @@ class Output:
         if self.quiet:
             return
         for line in lines:
-            print(line)
+            print(self.clean(line))
         sys.stdout.flush()
 
     def say(self, text: str, *, level: int = 0) -> None:
         """Tell something on stderr; `level` 1 only with -v."""
         if not self.quiet and self.verbose >= level:
-            print(text, file=sys.stderr)
+            print(clean_text(redact(text)), file=sys.stderr)
+
+    def tell_person(self, lines: Lines) -> None:
+        """Lines for stderr although `--quiet` was given: what makes cron send its mail."""
+        for line in lines:
+            print(self.clean(line), file=sys.stderr)
+
+    def clean(self, line: str) -> str:
+        """One line, with our own colours where there are any, and nothing else that steers a terminal."""
+        if not self.colours():
+            return clean_line(line)
+        return "".join(part if OWN_STYLE.fullmatch(part) else clean_line(part) for part in OWN_STYLE.split(line))
 
     def colours(self, stream: TextIO | None = None) -> bool:
         """May we colour this stream (default stdout)?"""
@@ -65,6 +84,7 @@ def json_line(value: object) -> str:
     """A JSON value on one line; with escapes where stdout is not UTF-8, so that nothing of it is lost."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(value, ensure_ascii=not utf8)
+    text = IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -97,7 +117,7 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return " / ".join(shown(part) for part in value)
     text = str(value).replace("\t", " ").replace("\n", " ")
-    return "".join(char if char.isprintable() else "�" for char in text)
+    return "".join(char if char.isprintable() else REPLACED for char in text)
 
 
 def text_width(text: str) -> int:

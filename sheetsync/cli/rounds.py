@@ -7,7 +7,6 @@ what no later round can mend: usage, configuration, a defect, a damaged store.
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -51,7 +50,7 @@ def one_round(session: Session, rounds: Rounds) -> int:
         codes.append(code)
     session.output.answer({"ok": all(code in GOOD for code in codes), "runs": runs}, lines)
     if session.quiet and any(codes):
-        print("\n".join(lines), file=sys.stderr)
+        session.output.tell_person(lines)
     return min(codes, key=WORST_FIRST.index)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +71,7 @@ def answer_run(session: Session, report: SyncReport, *, dry_run: bool = False) -
 def tell_trouble(session: Session, value: dict[str, Any], exit_code: int) -> None:
     """With -q, what a person must know still goes to stderr: that is what makes cron send its mail."""
     if session.quiet and not session.as_json and exit_code:
-        for line in trouble_lines(value, session.output):
-            print(line, file=sys.stderr)
+        session.output.tell_person(trouble_lines(value, session.output))
 
 
 @command("push")

@@ -11,17 +11,18 @@ import sys
 from typing import Final, TextIO
 
 from sheetsync.observability.redaction import redact
+from sheetsync.observability.terminal import clean_text
 
 OURS: Final = "sheetsync"
 LINE: Final = "%(levelname)s %(name)s: %(message)s"
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, traceback included, and takes out what looks like a secret."""
+    """Formats a record, traceback included, and takes out what looks like a secret, or steers a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The finished line."""
-        return redact(super().format(record))
+        return clean_text(redact(super().format(record)))
 
 
 class CurrentStderr(logging.Handler):

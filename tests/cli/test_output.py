@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +35,37 @@ def test_values_look_as_in_the_sheet() -> None:
 
 def test_control_characters_never_reach_the_terminal() -> None:
     assert shown("a\x1b[31mb\tc\nd") == "a�[31mb c d"
+
+
+EVIL = "x\x1b[2J\x1b]0;pwn\x07\ny\x9b31m\u202e"
+
+
+def test_lines_and_talk_are_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=False, quiet=False, verbose=0, no_color=False)
+    output.answer(None, [f"broke {EVIL}"])
+    output.say(f"recovered {EVIL} s3://AKIA:SECRETPW@store")
+    output.tell_person([EVIL])
+    told = capsys.readouterr()
+    assert told.out == "broke x�[2J�]0;pwn� y�31m�\n"
+    assert not [char for char in told.out + told.err if (ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160]
+    assert "SECRETPW" not in told.err
+
+
+def test_on_a_terminal_our_own_colours_stay_and_others_go(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Output(as_json=False, quiet=False, verbose=0, no_color=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    output.answer(None, [output.style("sound", "green", bold=True) + EVIL])
+    out = capsys.readouterr().out
+    assert out == "\x1b[32m\x1b[1msound\x1b[0mx�[2J�]0;pwn� y�31m�\n"
+
+
+def test_json_holds_the_text_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True, quiet=False, verbose=0, no_color=False).answer({"why": EVIL})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"why": EVIL}
+    assert not [char for char in out.rstrip() if ord(char) < 32 or 127 <= ord(char) < 160]
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.integers()), max_size=5))
