@@ -12,12 +12,13 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from sheetsync.domain.clock import Clock, SystemClock
-from sheetsync.errors import ConfigError, DestinationError, LockHeldError
+from sheetsync.errors import ConfigError, DestinationError, LockHeldError, NotFoundError
 
 if TYPE_CHECKING:
     from sheetsync.gsheets.api import SheetsApi
@@ -72,13 +73,19 @@ def read_template(name: str) -> str:
     return (files("sheetsync.settings") / "templates" / name).read_text(encoding="utf-8")
 
 
-def open_workspace(settings: Settings, *, tell: Tell = _say_nothing, clock: Clock | None = None) -> Workspace:
-    """Open the store, let it recover, and put the configuration's catalogues and rules beside it."""
+def open_workspace(
+    settings: Settings, *, tell: Tell = _say_nothing, clock: Clock | None = None, create: bool = True
+) -> Workspace:
+    """Open the store, let it recover, and put the configuration's catalogues and rules beside it.
+
+    Raises:
+        NotFoundError: there is no store, and `create` is off.
+    """
     from sheetsync.services.workspace import Rules, Workspace
     from sheetsync.store import Store
 
     clock = clock or SystemClock()
-    store = Store.open(settings.store, tenant=settings.tenant, clock=clock, tell=tell)
+    store = Store.open(settings.store, tenant=settings.tenant, clock=clock, create=create, tell=tell)
     rules = Rules(
         loosening_needs_second_person=settings.publish.loosening_needs_second_person,
         unattended_users=settings.pull.unattended_users,
@@ -281,13 +288,16 @@ def run_doctor_from(
 ) -> DoctorReport:
     """All checks, from the configuration on; errors become lines. `interactive`: a browser may be opened to sign in."""
     from sheetsync import settings
+    from sheetsync.observability.redaction import redact
     from sheetsync.services.doctor import DoctorReport, Line
 
     try:
         found = settings.load(config=config, overrides=overrides, environ=environ, cwd=cwd)
     except ConfigError as error:
         mistakes = error.mistakes or (error.message,)
-        lines = (Line("fail", "configuration", text, error.hint, error.exit_code, error.code) for text in mistakes)
+        lines = (
+            Line("fail", "configuration", redact(text), error.hint, error.exit_code, error.code) for text in mistakes
+        )
         return DoctorReport(tuple(lines))
     return run_doctor(found, interactive=interactive)
 
@@ -323,7 +333,10 @@ def _check_credentials(found: Settings, *, interactive: bool) -> Iterator[Line]:
 def _check_open(found: Settings) -> Iterator[Line]:
     from sheetsync.services.doctor import check_drift, check_spreadsheet, check_workspace, checked
 
-    ws = open_workspace(found)
+    try:
+        ws = open_workspace(found, create=False)
+    except NotFoundError:  # said by the check of the store; looking makes none, and an empty one is as good
+        ws = open_workspace(replace(found, store="memory://"))
     try:
         yield from check_workspace(ws)
         if found.is_local and found.sheets.endpoint is None and not found.local_data_file.exists():

@@ -40,7 +40,7 @@ def new(session: Session, *, connector: str, spec: Path | None) -> int:
     from sheetsync.services import drafts
 
     content = read_json(spec) if spec else None
-    return _answer_draft(session, drafts.new_draft(session.workspace, connector, content), "made")
+    return _answer_draft(session, drafts.new_draft(session.workspace_to_fill, connector, content), "made")
 
 
 @command("list")

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sheetsync.cli.output import Output
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sheetsync.settings import Settings
     from sheetsync.store import Store
     from sheetsync.sync.gateway import SheetGateway
-
-DEFAULT_TENANT: Final = "default"
 
 
 @dataclass
@@ -36,6 +34,7 @@ class Session:
     quiet: bool = False
     debug: bool = False
     no_color: str | None = None
+    may_create: bool = False  # a store where there is none; a mistyped address is no store for who only looks
     environ: Mapping[str, str] | None = None  # None: the process's; the demo runs without any
     closing: ExitStack = field(default_factory=ExitStack)
 
@@ -72,9 +71,10 @@ class Session:
 
     @cached_property
     def store_place(self) -> tuple[str, str]:
-        """The store and the tenant, whatever else the configuration says: mistakes keep nobody from the store."""
-        if self.store is not None:
-            return self.store, self.tenant or DEFAULT_TENANT
+        """The store and the tenant, whatever else the configuration says: mistakes keep nobody from the store.
+
+        But a mistake in the store's own address, or in the tenant's name, ends the command: it would act on another.
+        """
         found = self._load(lenient=True)
         return found.store, found.tenant
 
@@ -92,9 +92,15 @@ class Session:
         """The open workspace; it is closed with the session."""
         from sheetsync.bootstrap import open_workspace
 
-        opened = open_workspace(self.settings, tell=self.output.say)
+        opened = open_workspace(self.settings, tell=self.output.say, create=self.may_create)
         self.closing.callback(opened.store.close)
         return opened
+
+    @property
+    def workspace_to_fill(self) -> Workspace:
+        """The workspace, for commands that bring something in: its store is made if there is none."""
+        self.may_create = True
+        return self.workspace
 
     def again(self, *, tenant: str | None = None, spreadsheet: str | None = None) -> Session:
         """A session with the same options (and, if given, another target) that has opened nothing yet."""

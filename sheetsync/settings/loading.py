@@ -19,7 +19,15 @@ from sheetsync.gsheets.options import CredentialSource, QuotaPolicy, RetryPolicy
 from sheetsync.settings.address import LOCAL, parse_endpoint, parse_spreadsheet, parse_store
 from sheetsync.settings.catalogues import read_firearms, read_routes
 from sheetsync.settings.keys import ARRAYS, FILE_ONLY, KEYS, TARGETS, variable
-from sheetsync.settings.mistakes import Mistakes, TomlFile, did_you_mean
+from sheetsync.settings.mistakes import (
+    OF_ENVIRONMENT,
+    OF_FILE,
+    OF_FLAGS,
+    Mistakes,
+    TomlFile,
+    closest,
+    did_you_mean,
+)
 from sheetsync.settings.model import (
     ImportSettings,
     Person,
@@ -43,6 +51,7 @@ class Found:
     value: Any
     place: str
     relative_to: Path
+    level: int = OF_FILE
 
 
 def load(
@@ -60,7 +69,8 @@ def load(
         overrides: flags by key, like `{"store": …, "tenant": …, "user": …}`.
         environ: the environment; None takes the process's.
         cwd: the working directory; None takes the process's.
-        lenient: mistakes become warnings, and what is wrong counts as not said: for whoever must get at the store.
+        lenient: for whoever must get at the store: mistakes become warnings, and what is wrong counts as not said; but
+            for what leaves open which store, or which tenant, is meant.
 
     Raises:
         ConfigError: with all mistakes; or there is no configuration here, and no store was named.
@@ -68,7 +78,9 @@ def load(
     environ = os.environ if environ is None else environ  # noqa: TID251  # this is the one place
     cwd = Path.cwd() if cwd is None else cwd
     overrides = overrides or {}
-    path = find_config(config, environ, cwd)
+    path, unread = (
+        _find_leniently(config, environ, cwd, overrides) if lenient else (find_config(config, environ, cwd), ())
+    )
     if path is None and not ("store" in overrides or environ.get(variable("store"))):
         raise ConfigError(
             f"there is no workspace in {cwd} or above it (no {CONFIG_NAME})",
@@ -78,13 +90,26 @@ def load(
     mistakes = Mistakes(root)
     file = TomlFile.read(path, mistakes, salvage=lenient) if path is not None else TomlFile(Path(), "no file")
     found = _from_file(file, root, mistakes)
-    warnings = _from_environment(environ, cwd, found, mistakes)
+    warnings = (*unread, *_from_environment(environ, cwd, found, mistakes))
     _from_flags(overrides, cwd, found, mistakes)
     settings = _build(found, file, root, environ, warnings, mistakes)
     if lenient:
+        mistakes.raise_if_undecided({key: one.level for key, one in found.items()})
         return replace(settings, warnings=(*warnings, *mistakes.found))
     mistakes.raise_if_any()
     return settings
+
+
+def _find_leniently(
+    config: Path | None, environ: Mapping[str, str], cwd: Path, overrides: Mapping[str, str]
+) -> tuple[Path | None, tuple[str, ...]]:
+    """The configuration file; where the store was named by a flag, one that cannot be had is only warned about."""
+    try:
+        return find_config(config, environ, cwd), ()
+    except ConfigError as error:
+        if "store" not in overrides:
+            raise
+        return None, (error.message,)
 
 
 def find_config(config: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -136,11 +161,11 @@ def _from_file(file: TomlFile, root: Path, mistakes: Mistakes) -> dict[str, Foun
                 try:
                     found[key] = Found(KEYS[key](value), f"{file.shown}:{file.line(at)}", root)
                 except ValueError as exc:
-                    mistakes.add(file, at, f"{key} {exc}")
+                    mistakes.add(file, at, f"{key} {exc}", about=(key,))
             elif key in sections and isinstance(value, Mapping):
                 walk(value, key)
             else:
-                mistakes.add(file, at, f"unknown key {key!r}{_close_key(key)}")
+                mistakes.add(file, at, f"unknown key {key!r}{_close_key(key)}", about=(closest(name, KEYS),))
 
     walk(file.values, "")
     return found
@@ -195,26 +220,29 @@ def _from_environment(
 ) -> tuple[str, ...]:
     names = {variable(key): key for key in KEYS if key not in FILE_ONLY}
     warnings = []
+    mistakes.level = OF_ENVIRONMENT
     for name in sorted(environ):
         if not name.startswith("SHEETSYNC_") or not environ[name] or name == "SHEETSYNC_CONFIG":
             continue
         if name not in names:
             warnings.append(f"the environment variable {name} is not known{did_you_mean(name, names)}")
+            mistakes.doubt(warnings[-1], (names.get(closest(name, names), ""),))
             continue
         _take(names[name], environ[name], name, cwd, found, mistakes)
     return tuple(warnings)
 
 
 def _from_flags(overrides: Mapping[str, str], cwd: Path, found: dict[str, Found], mistakes: Mistakes) -> None:
+    mistakes.level = OF_FLAGS
     for key, raw in overrides.items():
         _take(key, raw, f"--{key.replace('.', '-')}", cwd, found, mistakes)
 
 
 def _take(key: str, raw: str, place: str, cwd: Path, found: dict[str, Found], mistakes: Mistakes) -> None:
     try:
-        found[key] = Found(KEYS[key](raw), place, cwd)
+        found[key] = Found(KEYS[key](raw), place, cwd, mistakes.level)
     except ValueError as exc:
-        mistakes.say(f"{place}: {exc}")
+        mistakes.say(f"{place}: {exc}", about=(key,))
 
 
 class _Values:
@@ -245,7 +273,7 @@ class _Values:
         try:
             return parse(self._found[key].value)
         except ValueError as exc:
-            self._mistakes.say(f"{self._found[key].place}: {key}: {exc}")
+            self._mistakes.say(f"{self._found[key].place}: {key}: {exc}", about=(key,))
             return default
 
 

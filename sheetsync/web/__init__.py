@@ -43,7 +43,7 @@ def run(
     from sheetsync.bootstrap import open_workspace
     from sheetsync.web.server import serve_site
 
-    workspace = open_workspace(settings, tell=tell)
+    workspace = open_workspace(settings, tell=tell, create=False)
     try:
         serve_site(
             workspace,
