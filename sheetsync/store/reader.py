@@ -13,6 +13,7 @@ from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, U
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
+from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.media import media_errors
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
 from sheetsync.store.snapshot import Commit, Snapshot
@@ -24,10 +25,13 @@ def check_number(commit: int) -> None:
     """Refuse what is no commit's number.
 
     Raises:
-        UsageError: it is no whole number.
+        UsageError: it is no whole number (True is none).
+        NotFoundError: it is beyond every number that a commit can have.
     """
-    if not isinstance(commit, int):
+    if not isinstance(commit, int) or isinstance(commit, bool):
         raise UsageError(f"{ascii(commit)[:40]} is no commit's number", hint="'sheetsync log' lists the commits")
+    if abs(commit) > LAST_NUMBER:  # not told in digits: there may be thousands
+        raise NotFoundError("there is no commit of so large a number", hint="'sheetsync log' lists the commits")
 
 
 class StoreReader:
@@ -197,6 +201,8 @@ class StoreReader:
         check_number(number)
         with self._mutex, media_errors("read the store"):
             self._look()
+            if number > self._state.number:  # on a bucket nobody has looked yet
+                self._catch_up()
             if not 1 <= number <= self._state.number:
                 raise NotFoundError(f"there is no commit {number}; the newest is {self._state.number}")
             return self._commit(self._entry(number))

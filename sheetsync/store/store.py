@@ -131,9 +131,10 @@ class Store(StoreWriter):
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
         self._check_alive()
         with self._mutex, media_errors("rebuild the index"), self._part.exclusive():
-            self._part.seek(0, [], b"")
-            self._state = JournalState(self.tenant)
-            self._catch_up()
+            last, fresh = self._catch_up(), JournalState(self.tenant)
+            for entry in self._entries(1, last, contents=False):
+                fresh.believe(entry)
+            self._state = fresh  # only now: a journal that was read half way leaves the handle as it was
             self._write_index()
             return len(self._state.heads)
 
@@ -192,8 +193,12 @@ class Store(StoreWriter):
                 raise LockHeldError(f"the lock '{name}' is no longer ours")
             return lease_member(name, epoch + 1, None, self._clock, 0.0)
 
-        with suppress(LockHeldError):  # broken, or taken over: there is nothing to give back
+        try:
             self._run_lease(who, f"unlock {name}", free)
+        except LockHeldError:
+            pass  # broken, or taken over: there is nothing to give back
+        except (TryLaterError, AuthError) as exc:  # what was done under the lease is done
+            self._tell(f"warning: the lock '{name}' could not be given back, and ends by its time: {exc.message}")
 
     def held(self) -> list[LeaseInfo]:
         """The leases that are held now, and on a bucket those left behind."""

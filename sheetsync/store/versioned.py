@@ -11,6 +11,7 @@ from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import DEFAULT_TENANT, RequestContext, ScopeConfig
 from sheetsync.errors import NotFoundError, UsageError
 from sheetsync.store.content import Content
+from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.names import RecordId, check_record_name
 from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
 from sheetsync.store.store import Store
@@ -120,7 +121,7 @@ class VersionedStore:
         """
         if isinstance(when, Snapshot):
             view = self._store.at(when.commit)
-            ours = view.version(when.record) == when.version
+            ours = view.holds(when)
         elif isinstance(when, Commit):
             view = self._store.at(when.number)
             ours = when.number == 0 or self._store.commit(when.number).hash == when.hash
@@ -135,11 +136,15 @@ class VersionedStore:
 
         Raises:
             NotFoundError: there is none of that number.
+            UsageError: it is no number of a version.
         """
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise UsageError(f"{ascii(version)[:40]} is no version's number", hint="versions are 1, 2, …")
         for snapshot in self.history(name):
             if snapshot.version == version:
                 return snapshot
-        raise NotFoundError(f"'{name}' has no version {version}")
+        shown = version if abs(version) <= LAST_NUMBER else "of so large a number"
+        raise NotFoundError(f"'{name}' has no version {shown}")
 
     def transaction(self, *, why: str = "") -> NamedTransaction:
         """Several saves, all or none."""

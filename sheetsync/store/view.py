@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sheetsync.errors import InvalidIdError
+from sheetsync.store.entry import from_micros
 from sheetsync.store.names import RecordId, decode_record, encode_record
 from sheetsync.store.snapshot import Snapshot
 from sheetsync.store.state import Head, sorted_keys
@@ -37,6 +38,19 @@ class StoreView:
         self._check_tenant(record.tenant)
         head = self._heads.get(encode_record(record))
         return head.version if head else 0
+
+    def holds(self, snapshot: Snapshot) -> bool:
+        """Is it the record's newest one at that commit, and of this very store?"""
+        self._check_tenant(snapshot.record.tenant)
+        key = encode_record(snapshot.record)
+        head = self._heads.get(key)
+        if head is None:
+            return False
+        ours = (head.commit, head.version, head.hash, head.filename(key), from_micros(head.at), head.who)
+        theirs = (
+            snapshot.commit, snapshot.version, snapshot.hash, snapshot.filename, snapshot.saved_at, snapshot.author,
+        )  # fmt: skip
+        return ours == theirs
 
     def records(self, tenant: str, folder: tuple[str, ...] = ()) -> list[RecordId]:
         """All records below a folder at that commit, by code point."""
