@@ -101,7 +101,7 @@ def restore(session: Session, *, name: str, at: str | None) -> int:
     from sheetsync.cli.draft_text import saved_line
     from sheetsync.services import drafts
 
-    stored = drafts.restore_draft(session.workspace, name, int(at) if at and at.isdigit() else at)
+    stored = drafts.restore_draft(session.workspace, name, at)
     value = stored.draft.to_json()
     session.output.answer({"draft": value}, [saved_line(value, "made")])
     return 0

@@ -6,8 +6,10 @@ made in `syncing`, those from imports in `importing`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import STAGES, Approval, DraftBase, Stage, Status, WorkbenchDraft, WorkbenchOrigin
@@ -43,6 +45,7 @@ from sheetsync.services.draft_content import (
 )
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Snapshot
+from sheetsync.store.reader import check_number
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
@@ -51,6 +54,8 @@ __all__ = [
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
+NUMBER_FORM: Final = re.compile(r"[0-9]{1,18}")  # other digits, and more of them, are no commit's number
+SHOWN: Final = 60
 Expected = Snapshot | str | None
 
 
@@ -136,20 +141,23 @@ def restore_draft(ws: Workspace, name: str, at: int | str | None = None) -> Stor
     Raises:
         NotFoundError: there is no such connector, draft or state.
     """
+    ws.store.refresh()  # what another host published is what "the state before the newest one" is counted from
     catalogue = ws.catalogue()
     if name.startswith("draft_"):
         old = catalogue.draft(name)
-        state = WorkbenchDraft.from_json(_state_at(ws, old.snapshot, at).content)
+        state = WorkbenchDraft.from_json(_state_at(ws, (old.snapshot,), at).content)
         connector_id, spec, policy = state.connector_id, state.spec_snapshot, state.policy_snapshot
     else:
         connector_id = parse_id(check_connector_id, name)
         records = catalogue.records_of(connector_id)
         if records is None:
             raise NotFoundError(f"{name!r} was never published", hint=_suggest_connector(catalogue, name))
-        commit = _state_at(ws, records[0], at).commit
+        commit = _state_at(ws, records, at).commit
         then = catalogue.at(commit).published(connector_id)
         if then is None:
-            raise NotFoundError(f"{name!r} was not yet published at {at}", hint=f"see 'sheetsync log {name}'")
+            raise NotFoundError(
+                f"{name!r} was not yet published at commit {commit}", hint=f"see 'sheetsync log {name}'"
+            )
         spec, policy = then.spec, then.policy()
     live = catalogue.published(connector_id)
     if live is not None and (spec != live.spec or live.retired) and not version_rises(live.spec.version, spec.version):
@@ -160,17 +168,35 @@ def restore_draft(ws: Workspace, name: str, at: int | str | None = None) -> Stor
     )
 
 
-def _state_at(ws: Workspace, newest: Snapshot, at: int | str | None) -> Snapshot:
-    history = list(ws.store.history(newest.record))
-    if at is None:
-        found = history[-2:-1] or history[-1:]
-    elif isinstance(at, int) or at.isdecimal():
-        found = [one for one in history if one.commit <= int(at) <= ws.store.head()][-1:]
+def _state_at(ws: Workspace, newest: Sequence[Snapshot], at: int | str | None) -> Snapshot:
+    """The snapshot that a state is told by: `newest` are those of its records, the first counts for numbers."""
+    name = newest[0].name
+    commit = _commit_number(at)
+    if isinstance(at, str) and commit is None:  # any of the file names that `log` lists
+        found = [one for record in newest for one in ws.store.history(record.record) if one.filename == at]
     else:
-        found = [one for one in history if one.filename == at]
+        history = list(ws.store.history(newest[0].record))
+        if commit is None:
+            found = history[-2:-1] or history[-1:]
+        else:
+            found = [one for one in history if one.commit <= commit <= ws.store.head()][-1:]
     if not found:
-        raise NotFoundError(f"{newest.name!r} has no state at {at!r}", hint=f"see 'sheetsync log {newest.name}'")
+        raise NotFoundError(f"{name!r} has no state at {ascii(at)[:SHOWN]}", hint=f"see 'sheetsync log {name}'")
     return found[0]
+
+
+def _commit_number(at: int | str | None) -> int | None:
+    """The commit's number; None for a file name, or nothing.
+
+    Raises:
+        UsageError: it is neither a number nor a text.
+    """
+    if isinstance(at, str) and NUMBER_FORM.fullmatch(at):
+        return int(at)
+    if at is None or isinstance(at, str):
+        return None
+    check_number(at)
+    return at
 
 
 def _create(

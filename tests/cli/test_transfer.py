@@ -101,3 +101,12 @@ def test_a_store_is_copied_and_sound(workspace: Path, sheetsync: Callable[..., R
     assert sheetsync("store", "copy", str(copy), "--json").json()["ok"] is True
     assert sheetsync("--store", str(copy), "fsck", "--json").json()["ok"] is True
     assert len(sheetsync("--store", str(copy), "draft", "list", "--json").json()["drafts"]) == 7
+
+
+@pytest.mark.parametrize("at", ["²", "٣", "9" * 5000, "0", "-1", "1.0", "true", "../x", ""])
+def test_an_odd_state_to_restore_is_a_usage_error(workspace: Path, sheetsync: Callable[..., Ran], at: str) -> None:
+    sheetsync("import", str(DATA / "providers" / "github"))
+    draft = sheetsync("draft", "list", "--json").json()["drafts"][0]["id"]
+    ran = sheetsync("--json", "restore", draft, f"--at={at}")
+    assert (ran.code, ran.json()["error"]["code"]) == (2, "not_found")
+    assert len(ran.json()["error"]["message"]) < 200

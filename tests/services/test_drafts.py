@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +31,9 @@ from sheetsync.services.drafts import (
 )
 from sheetsync.services.publishing import publish_drafts, verify_drafts
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import Store
+from sheetsync.store.object_port import MemoryObjects
+from sheetsync.store.objects import ObjectBackend
 
 Live = Callable[..., str]
 READ = {"read_public": FirearmBinding(firearm_id="firearm.read_secret")}
@@ -277,6 +281,63 @@ def test_restoring_a_draft_brings_back_its_earlier_content(ws: Workspace, github
     draft = restore_draft(ws, first.draft.id).draft
     assert draft.policy_snapshot.firearms == {}
     assert draft.id != first.draft.id
+
+
+def test_every_snapshot_of_a_connector_that_the_log_lists_tells_its_state(
+    ws: Workspace, live: Live, policy: dict[str, Any]
+) -> None:
+    live()
+    before = ws.catalogue().published("github")
+    first = ws.store.commit(ws.store.head())
+    live({**policy, "kpis": {"spend": {**policy["kpis"]["spend"], "target": 6}}})
+    assert before is not None
+    assert {one.record.folder[0] for one in first.snapshots} >= {"components", "firearms", "kpis"}
+    for snapshot in first.snapshots:
+        if snapshot.record.folder[0] != "workbench_drafts":
+            assert restore_draft(ws, "github", snapshot.filename).draft.policy_snapshot == before.policy()
+
+
+@pytest.mark.parametrize("make", [lambda ws: new_draft(ws, "github").draft.id, lambda ws: "github"])
+def test_numbers_of_no_commit_are_refused_in_one_sentence(
+    ws: Workspace, live: Live, make: Callable[[Workspace], str]
+) -> None:
+    live()
+    name = make(ws)
+    for at in ("²", "٣", "-1", "9" * 5000, "9" * 18, "1.0", "true", "", "\x1b[2J", -1, 10**5000):
+        with pytest.raises(NotFoundError) as caught:
+            restore_draft(ws, name, at)
+        assert caught.value.message.isprintable()
+        assert len(caught.value.message) < 200
+    with pytest.raises(UsageError, match="no commit's number"):
+        restore_draft(ws, name, True)
+
+
+def test_a_state_is_restored_from_what_another_host_published(
+    ws: Workspace, github: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    bucket = MemoryObjects()
+
+    def on_a_host() -> Workspace:
+        return replace(ws, store=Store.on(ObjectBackend(bucket, "s3://bucket/x"), clock=ws.clock))
+
+    def publish(here: Workspace, target: float) -> None:
+        kpis = {"spend": {**policy["kpis"]["spend"], "target": target}}
+        draft_id = new_draft(here, "github", github).draft.id
+        edit_draft(here, draft_id, policy={**policy, "kpis": kpis})
+        verify_drafts(here, [draft_id])
+        publish_drafts(here, [draft_id])
+
+    def restored(here: Workspace, at: int | None = None) -> float | None:
+        return restore_draft(here, "github", at).draft.policy_snapshot.kpis["spend"].target
+
+    one = on_a_host()
+    publish(one, 5)
+    other = on_a_host()
+    for target in (6, 7):
+        publish(one, target)
+        assert restored(other) == target - 1  # the state before the newest one
+    publish(one, 8)
+    assert restored(other, one.store.head()) == 8
 
 
 @pytest.mark.parametrize("at", [0, "0", 99999, "99999", "nope.json"])
