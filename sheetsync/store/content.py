@@ -19,6 +19,8 @@ from sheetsync.store.names import SUFFIX_FORM
 
 MAX_CONTENT_BYTES: Final = 50_000_000
 JSON_SUFFIX: Final = ".json"
+MAX_DEPTH: Final = 300  # the parsers that read it back stop at about 900, less what calls them
+MAX_INTEGER_BITS: Final = 13_288  # 4,000 digits; Python parses 4,300
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def encode_content(content: Content, *, name: str = "") -> Encoded:
             raise InvalidContentError(f"{content.suffix[:40]!r} is not a file extension")
         data, suffix, wide = bytes(content.data), content.suffix, False
     elif isinstance(content, dict):
-        data, wide = _canonical(content, name)
+        data, wide = encode_json(content, f"content of '{name}'")
         suffix = JSON_SUFFIX
     else:
         raise InvalidContentError(f"content of '{name}' is not a JSON object, but {type(content).__name__}")
@@ -83,23 +85,44 @@ def encode_content(content: Content, *, name: str = "") -> Encoded:
     return Encoded(data, hash_bytes(data), suffix, isinstance(content, SourceBytes), wide)
 
 
-def _canonical(content: dict[str, JSONValue], name: str) -> tuple[bytes, bool]:
-    """Canonical JSON, and whether it is wide."""
-    plain = plain_json(content)
+def encode_json(value: dict[str, JSONValue], what: str) -> tuple[bytes, bool]:
+    """Canonical JSON that reads back as it is, and whether that takes a parser with arbitrary precision.
+
+    Raises:
+        InvalidContentError: there is no such form.
+    """
+    plain = plain_json(value)
     if plain is not None:
         return plain, False
     try:
-        orjson.dumps(content)  # fast, and refuses keys that are no text, which json.dumps would rewrite
+        orjson.dumps(value)  # refuses keys that are no text, which json.dumps would rewrite
         wide = False
     except TypeError:
         wide = True
+        _check_readable(value, what)
     try:
-        data = canonical_json(content)
-        if wide and json.loads(data) != _lists(content):
-            raise InvalidContentError(f"content of '{name}' does not come back from JSON as it is")
+        data = canonical_json(value)
+        if wide and json.loads(data) != _lists(value):
+            raise InvalidContentError(f"{what} does not come back from JSON as it is")
     except (TypeError, ValueError, RecursionError) as exc:
-        raise InvalidContentError(f"content of '{name}' has no JSON form: {exc}") from exc
+        raise InvalidContentError(f"{what} has no JSON form: {exc}") from exc
     return data, wide
+
+
+def _check_readable(value: JSONValue, what: str) -> None:
+    """Another process may parse less than this one, whose limits somebody may have raised."""
+    level: list[JSONValue] = [value]
+    for _ in range(MAX_DEPTH + 1):  # the innermost values are no level
+        if any(isinstance(item, int) and item.bit_length() > MAX_INTEGER_BITS for item in level):
+            raise InvalidContentError(f"{what} holds a number of more than 4,000 digits")
+        inner: list[JSONValue] = []
+        for item in level:
+            if isinstance(item, (dict, list, tuple)):
+                inner += item.values() if isinstance(item, dict) else item
+        if not inner:
+            return
+        level = inner
+    raise InvalidContentError(f"{what} is nested more than {MAX_DEPTH} levels deep")
 
 
 def _lists(value: JSONValue) -> JSONValue:

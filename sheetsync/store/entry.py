@@ -20,7 +20,7 @@ import orjson
 
 from sheetsync.domain.model import JSONValue, canonical_json
 from sheetsync.errors import DefectError, StoreDamagedError
-from sheetsync.store.content import Encoded, LazyContent, hash_bytes
+from sheetsync.store.content import Encoded, LazyContent, encode_json, hash_bytes
 from sheetsync.store.entry_form import (
     LAST_NUMBER,
     check_changes,
@@ -163,12 +163,18 @@ def encode_line(
     details: Mapping[str, JSONValue] | None = None,
     lease: Mapping[str, JSONValue] | None = None,
 ) -> bytes:
-    """The entry's line, without its line feed. ValueError where `why` or `details` have no JSON form."""
+    """The entry's line, without its line feed.
+
+    Raises:
+        ValueError: `why` has no JSON form.
+        InvalidContentError: `details` have none that reads back as they are.
+    """
     head = {"n": number, "id": entry_id, "at": format_time(at), "who": who, "why": why, "prev": prev}
     parts = [orjson.dumps(head)[1:-1], b',"snapshots":[', b",".join(map(_change_bytes, changes)), b"]"]
     for name, value in (("details", details), ("lease", lease)):
         if value:
-            parts += [b',"', name.encode(), b'":', canonical_json(dict(value))]
+            data, wide = encode_json(dict(value), name)
+            parts += [b',"', name.encode(), b'":', data, b',"wide":true' if wide else b""]
     rest = b"".join([*parts, b"}"])
     return HEAD + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
 
