@@ -168,6 +168,15 @@ class TenantBackend(Protocol):
     def make_durable(self, paths: Iterable[str]) -> None:
         """Snapshots' files and names survive power loss from here on."""
 
+    def names_in_doubt(self) -> bool:
+        """Did `make_durable` fail since the last checkpoint, here or in another process?"""
+
+    def rewrite_snapshot(self, path: str, data: bytes) -> None:
+        """Replace a snapshot's file by a durable copy of what it should hold. Only under `exclusive`."""
+
+    def settle_names(self) -> None:
+        """Nothing is in doubt any more."""
+
     def sweep(self) -> int:
         """Remove temporary files of dead writers. Only under `exclusive`."""
 

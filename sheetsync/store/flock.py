@@ -1,43 +1,142 @@
-"""Locks on local disk (`flock`): they belong to an open file, so the kernel gives them back when the process dies."""
+"""Locks on local disk (`flock`): they belong to an open file, so the kernel gives them back when the process dies.
+
+An open file outlives a fork: parent and child share it and its lock. So a lock is only ever used by the process that
+opened it, and another one opens it anew.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import threading
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Final
 
 import orjson
 
-from sheetsync.errors import LockHeldError
+from sheetsync.errors import DefectError, LockHeldError
 from sheetsync.store.backend import Holder
 
-
-@dataclass(slots=True)
-class LockFile:
-    """A lock's open file, and what excludes the threads of this process from each other."""
-
-    fd: int = -1
-    mutex: threading.Lock = field(default_factory=threading.Lock)
+LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
+LOCK_POLL_S: Final = (0.0002, 0.005)
 
 
-class FlockHeld:
-    """A lock for long: open for as long as it is held, so that the kernel gives it back when the process dies."""
+class FolderLock:
+    """The lock of one folder, among the threads of this process and among processes. A context manager.
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    Args:
+        path: the folder's path, for messages.
+        open_it: opens the folder.
+        stands: is the open folder the one at the path?
+    """
 
-    def is_ours(self) -> bool:
-        """Is the file we locked still the one under that name?"""
-        if self._fd < 0:
-            return False
-        there = os.fstat(self._fd)
-        return there.st_nlink > 0
+    def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
+        self._path, self._open_it, self._stands = path, open_it, stands
+        self._among_threads = threading.RLock()
+        self._fd, self._pid, self._held = -1, 0, False
 
-    def release(self) -> None:
-        """Let it go."""
+    def __enter__(self) -> None:
+        if self._fd >= 0 and self._pid != os.getpid():  # inherited by a fork: the lock of our parent
+            self.close()
+            self._among_threads, self._held = threading.RLock(), False
+        try:  # an interrupt may come behind each call: what was taken until then is given back
+            self._among_threads.acquire()
+            if self._held:
+                raise DefectError(f"'{self._path}' is locked twice by one thread")
+            self._take()
+        except DefectError:
+            self._among_threads.release()
+            raise
+        except BaseException:
+            self._give_back()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_back()
+
+    def _take(self) -> None:
+        """Lock the folder; opened anew if another one stands there now, for others lock that one."""
+        while True:
+            if self._fd < 0:
+                self._fd, self._pid = self._open_it(), os.getpid()
+            wait_for(self._fd, self._path)
+            if self._stands(self._fd):
+                self._held = True
+                return
+            self.close()
+
+    def _give_back(self) -> None:
+        """Unlock, if no other thread has it: an interrupt may have come before it was ours."""
+        if not self._among_threads.acquire(blocking=False):
+            return
+        self._held = False
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._among_threads.release()
+        with suppress(RuntimeError):  # it never was ours
+            self._among_threads.release()
+
+    def close(self) -> None:
+        """Give back the descriptor."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class FlockHeld:
+    """A lock for long: open for as long as it is held, so that the kernel gives it back when the process dies.
+
+    Args:
+        fd: the open file, locked.
+        stands: is the open file the one under its name?
+    """
+
+    def __init__(self, fd: int, stands: Callable[[int], bool]) -> None:
+        self._fd, self._stands, self._pid = fd, stands, os.getpid()
+
+    def is_ours(self) -> bool:
+        """Is the file we locked still the one under that name?"""
+        return self._fd >= 0 and self._pid == os.getpid() and self._stands(self._fd)
+
+    def release(self) -> None:
+        """Let it go; for a forked child the copy alone, for the lock is its parent's."""
+        if self._fd >= 0:
+            if self._pid == os.getpid():
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def wait_for(fd: int, path: str) -> None:
+    """Lock an open file, waiting for others up to a minute.
+
+    Raises:
+        LockHeldError: they take longer.
+    """
+    pause, deadline = LOCK_POLL_S[0], time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as exc:
+            if time.monotonic() > deadline:
+                raise LockHeldError(
+                    f"another writer has held '{path}' for more than {LOCK_WAIT_S:.0f} s",
+                    hint="a stopped process may hold it: see 'fuser' on that folder",
+                ) from exc
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (spreads waiting writers; no secret)
+        pause = min(pause * 1.5, LOCK_POLL_S[1])
+
+
+def holder_bytes(holder: Holder) -> bytes:
+    """What a lock's file says."""
+    return orjson.dumps({"who": holder.who, "host": holder.host, "pid": holder.pid, "since": holder.since})
 
 
 def parse_holder(data: bytes) -> Holder | None:

@@ -25,6 +25,9 @@ from sheetsync.store.segments import Rotation, parse_segment_name
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 TEMP: Final = "temp"
+DOUBT: Final = "doubt"
+NAMES_DOUBT: Final = "doubt-names"
+UNREADABLE: Final = (errno.EIO, errno.EACCES)
 NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -131,8 +134,9 @@ class LocalTenant:
     def __init__(self, files: FileSystem, folder: str, rotation: Rotation, nonce: str) -> None:
         self._files, self._folder, self._nonce = files, folder, nonce
         self._journal, self._work = f"{folder}/{JOURNAL}", f"{folder}/{WORK}"
-        self._lines = LocalJournal(files, self._journal, f"{self._work}/doubt", rotation)
+        self._lines = LocalJournal(files, self._journal, f"{self._work}/{DOUBT}", rotation)
         self._serial = 0
+        self._names_failed = False
 
     # --- folders and locks --------------------------------------------------------------------------------------
     def prepare(self) -> bool:
@@ -242,27 +246,37 @@ class LocalTenant:
         target = f"{self._folder}/{path}"
         if is_new and self._files.place_first(target, data):
             return True
-        there = self._read_own(target) if verify else None
-        if there == data:
-            return False
-        if there is None:
-            try:
-                self._place(target, data)
-            except FileExistsError:
+        if not verify:
+            return self._placed(target, data)
+        try:
+            if self._files.read(target) == data:
                 return False
-            return True
-        temp = self._temp(data)
-        self._files.sync(temp)
-        if there:
-            self._keep_name_aside(target)
-        self._files.rename(temp, target)
+        except FileNotFoundError:
+            return self._placed(target, data)
+        except OSError as exc:
+            if exc.errno == errno.EACCES:  # another user's: not ours to judge, and the journal has its content
+                return False
+            if exc.errno != errno.EIO:
+                raise
+        self._keep_name_aside(target)
+        self.rewrite_snapshot(path, data)
         return True
 
-    def _read_own(self, target: str) -> bytes | None:
+    def rewrite_snapshot(self, path: str, data: bytes) -> None:
+        """Put a durable copy in the place of whatever file stands there."""
+        temp = self._temp(data)
+        self._files.sync(temp)
+        target = f"{self._folder}/{path}"
+        make_folders(self._files, parent(target))
+        self._files.rename(temp, target)
+
+    def _placed(self, target: str, data: bytes) -> bool:
+        """Place the file; False if something stands there."""
         try:
-            return self._files.read(target)
-        except FileNotFoundError:
-            return None
+            self._place(target, data)
+        except FileExistsError:
+            return False
+        return True
 
     def _place(self, target: str, data: bytes) -> None:
         """The whole file under its name. Where a file cannot be without a name, it gets a temporary one first."""
@@ -294,6 +308,8 @@ class LocalTenant:
         path = f"{self._work}/{TEMP}/{self._nonce}.{self._serial}"
         try:
             self._files.create(path, data)
+        except FileExistsError:  # made by whom we were forked from
+            return self._temp(data)
         except FileNotFoundError:  # somebody removed the folder: all in it can be made again
             make_folders(self._files, parent(path))
             self._files.create(path, data)
@@ -313,6 +329,7 @@ class LocalTenant:
     def _into_aside(self, source: str, name: str) -> None:
         with suppress(FileExistsError):
             self._files.mkdir(f"{self._work}/aside")
+            self._files.sync_folder(self._work)
         for serial in itertools.count():
             try:
                 self._second_name(source, f"{self._work}/aside/{name}.{serial}")
@@ -344,7 +361,14 @@ class LocalTenant:
             return
         while todo:
             folder = todo.pop()
-            for name in sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/"))):
+            try:
+                names = sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/")))
+            except OSError as exc:
+                if exc.errno not in UNREADABLE:
+                    raise
+                yield folder, "unreadable"
+                continue
+            for name in names:
                 path = f"{folder}/{name}".lstrip("/")
                 kind = self._files.kind(f"{self._folder}/{path}")
                 if kind == "folder":
@@ -353,8 +377,13 @@ class LocalTenant:
                     yield path, kind
 
     def read_work(self, name: str) -> bytes | None:
-        """A file of the work folder."""
-        return self.read(f"{WORK}/{name}")
+        """A file of the work folder; all of them can be done without."""
+        try:
+            return self.read(f"{WORK}/{name}")
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            return None
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder."""
@@ -377,8 +406,16 @@ class LocalTenant:
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
-        if self._files.sync_all():
-            return
+        try:
+            if not self._files.sync_all():
+                self._sync_one_by_one(paths)
+        except OSError:  # the next sync would say nothing of it, whoever calls it
+            self._names_failed = True
+            with suppress(OSError):
+                self._files.create(f"{self._work}/{NAMES_DOUBT}", b"")
+            raise
+
+    def _sync_one_by_one(self, paths: Iterable[str]) -> None:
         folders: set[str] = {self._folder}
         for path in paths:
             target = f"{self._folder}/{path}"
@@ -389,6 +426,16 @@ class LocalTenant:
                 folder = parent(folder)
         for folder in sorted(folders):
             self._files.sync_folder(folder)
+
+    def names_in_doubt(self) -> bool:
+        """Did a sync of snapshots fail? What the cache shows of them may not be on the disk."""
+        return self._names_failed or self._files.kind(f"{self._work}/{NAMES_DOUBT}") is not None
+
+    def settle_names(self) -> None:
+        """All snapshots that were in doubt were rewritten."""
+        self._names_failed = False
+        with suppress(FileNotFoundError):
+            self._files.unlink(f"{self._work}/{NAMES_DOUBT}")
 
     def sweep(self) -> int:
         """Temporary files are made under the lock only, so those that are there have no writer."""

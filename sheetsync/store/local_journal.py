@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,13 +23,17 @@ PIECE_BYTES: Final = 4 << 20
 
 @dataclass(slots=True)
 class Tail:
-    """What stands behind a position: where it ends, the lines by journal file, and the bytes after the last one."""
+    """What stands behind a position: where it ends, the lines by journal file, and the bytes after the last one.
+
+    The last line begins at `tip` of the file of `tip_first`, which is not the last file where that holds no whole line.
+    """
 
     number: int
     first: int
     offset: int
     entries: int
     tip: int
+    tip_first: int
     torn: int = 0
     files: list[tuple[int, list[bytes]]] = field(default_factory=list)
 
@@ -48,7 +52,8 @@ class LocalJournal:
         self._files, self._journal, self._doubt, self._rotation = files, folder, doubt, rotation
         self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
         self._firsts: list[int] = []
-        self._torn, self._tip = 0, 0
+        self._torn, self._tip, self._tip_first = 0, 0, 1
+        self._mark, self._failed = b"", False
         self._cached: tuple[int, list[int]] = (0, [])
 
     def _path(self, first: int) -> str:
@@ -56,18 +61,40 @@ class LocalJournal:
 
     def new_lines(self) -> list[bytes]:
         """Whole lines behind the position, made durable: their writer may have died before its fsync."""
+        if self._failed:
+            raise self._doubtful()
         found = self._look_twice()
         touched = [start for start, _ in found.files]
         if touched and self._files.kind(self._doubt) is not None:
-            raise UnknownOutcomeError("a disk failed under the journal: open the store again", hint="check the disk")
-        for start in touched:
-            self._files.sync(self._path(start))
-        if any(start not in self._firsts for start in touched):
-            self._files.sync_folder(self._journal)
-            self._firsts = sorted({*self._firsts, *touched})
+            raise self._doubtful()
+        try:
+            for start in touched:
+                self._files.sync(self._path(start))
+            if any(start not in self._firsts for start in touched):
+                self._files.sync_folder(self._journal)
+        except OSError as exc:
+            self._note_doubt(touched)
+            raise self._doubtful() from exc
+        self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
-        self._torn, self._tip = found.torn, found.tip
+        self._torn, self._tip, self._tip_first = found.torn, found.tip, found.tip_first
+        if touched:
+            self._mark = found.files[-1][1][-1][:BODY_AT]
         return [line for _, lines in found.files for line in lines]
+
+    @staticmethod
+    def _doubtful() -> UnknownOutcomeError:
+        return UnknownOutcomeError("a disk failed under the journal: open the store again", hint="check the disk")
+
+    def _note_doubt(self, firsts: Iterable[int]) -> None:
+        """An fsync failed: the next one would say nothing of it, whoever calls it. So these files are written anew."""
+        self._failed = True
+        names = {segment_name(first) for first in firsts}
+        with suppress(OSError):
+            with suppress(FileNotFoundError):
+                names.update(self._files.read(self._doubt).decode("utf-8", "replace").split())
+                self._files.unlink(self._doubt)
+            self._files.create(self._doubt, "\n".join(sorted(names)).encode())
 
     def _look_twice(self) -> Tail:
         """The tail. What looks like damage may be a writer at work: it is damage if it still stands a moment later."""
@@ -85,7 +112,7 @@ class LocalJournal:
 
     def _look(self) -> Tail:
         """What stands behind the position, as of now."""
-        found = Tail(self._number, self._first, self._offset, self._entries, self._tip)
+        found = Tail(self._number, self._first, self._offset, self._entries, self._tip, self._tip_first)
         while True:
             first, offset, entries = found.first, found.offset, found.entries
             if self._rotation.is_full(entries, offset):  # the next file, if there is one yet
@@ -102,7 +129,7 @@ class LocalJournal:
             found.torn = len(data) - used
             if lines:
                 found.files.append((found.first, lines))
-                found.tip = found.offset + used - len(lines[-1]) - 1
+                found.tip, found.tip_first = found.offset + used - len(lines[-1]) - 1, found.first
             found.number, found.offset = found.number + len(lines), found.offset + used
             found.entries += len(lines)
             if not lines or found.torn:
@@ -124,23 +151,25 @@ class LocalJournal:
     def settle_doubt(self, temp: Callable[[bytes], str]) -> None:
         """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
 
-        So the whole file is written anew and made durable before any line of it is believed. Only under the lock.
+        So those files are written anew and made durable before any line of them is believed. Only under the lock.
         """
         try:
-            first = parse_segment_name(self._files.read(self._doubt).decode())
+            names = self._files.read(self._doubt).decode("utf-8", "replace").split()
         except FileNotFoundError:
             return
-        if first is not None and self._files.kind(self._path(first)) == "file":
-            copy = temp(self._files.read(self._path(first)))
-            self._files.sync(copy)
-            self._files.rename(copy, self._path(first))
-            self._files.sync_folder(self._journal)
+        for path in (f"{self._journal}/{name}" for name in names if parse_segment_name(name) is not None):
+            if self._files.kind(path) == "file":
+                copy = temp(self._files.read(path))
+                self._files.sync(copy)
+                self._files.rename(copy, path)
+        self._files.sync_folder(self._journal)
         self._files.unlink(self._doubt)
 
     def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go to a position that a derived index remembers."""
         if number == 0:
             self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
+            self._mark = b""
             return True
         if len(place) != 4 or number < 1:
             return False
@@ -155,12 +184,13 @@ class LocalJournal:
         if firsts[:1] != [1] or first not in firsts:
             return False
         self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
-        self._firsts = [start for start in firsts if start <= first]
+        self._tip_first = first
+        self._firsts, self._mark = [start for start in firsts if start <= first], mark
         return True
 
     def mark(self) -> bytes:
         """The beginning of the last line, with its checksum."""
-        return self._files.read_at(self._path(self._first), self._tip, BODY_AT) if self._number else b""
+        return self._mark
 
     def place(self) -> list[int]:
         """First entry of the present file, the end of its last whole line, its number of entries, that line's start."""
@@ -170,6 +200,7 @@ class LocalJournal:
         """Append the line and make it durable. Only under `exclusive`, with nothing torn."""
         if number != self._number + 1 or self._torn:
             return False
+        self._check_same()
         if self._rotation.is_full(self._entries, self._offset):
             self._first, self._offset, self._entries = number, 0, 0
         path, data = self._path(self._first), line + b"\n"
@@ -177,29 +208,41 @@ class LocalJournal:
             self._files.append(path, self._offset, data)
         except OSError:
             with suppress(OSError):  # else the next writer cuts it
-                self._files.truncate(path, self._offset)
+                self._cut(path)
             raise
         try:
             self._files.sync(path)
             if self._offset == 0:  # the name may be new, or a dead writer's
                 self._files.sync_folder(self._journal)
         except OSError as exc:
-            with suppress(OSError):
-                self._files.create(self._doubt, segment_name(self._first).encode())
+            self._note_doubt([self._first])
             raise UnknownOutcomeError(
                 f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
                 hint="check the disk, then open the store again and look",
             ) from exc
         if self._first not in self._firsts:
             self._firsts.append(self._first)
-        self._number, self._tip, self._entries = number, self._offset, self._entries + 1
-        self._offset += len(data)
+        self._number, self._tip, self._tip_first, self._entries = number, self._offset, self._first, self._entries + 1
+        self._offset, self._mark = self._offset + len(data), line[:BODY_AT]
         return True
+
+    def _check_same(self) -> None:
+        """The last line must be the one that we read: somebody may have put another journal in its place."""
+        if self._mark and self._files.read_at(self._path(self._tip_first), self._tip, BODY_AT) != self._mark:
+            raise StoreDamagedError(
+                f"journal: entry {self._number} is not the one that was read before: the file was replaced",
+                hint="open the store again",
+            )
+
+    def _cut(self, path: str) -> None:
+        """Cut what stands behind the last line, for good: else it could come back behind the beginning of the next."""
+        self._files.truncate(path, self._offset)
+        self._files.sync(path)
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
         number = first
-        if first == last == self._number and self._offset > self._tip:
+        if first == last == self._number and self._first == self._tip_first and self._offset > self._tip:
             data = self._files.read_at(self._path(self._first), self._tip, self._offset - self._tip)
             yield number, data[:-1]
             return
@@ -250,5 +293,5 @@ class LocalJournal:
         data = self.torn_bytes()
         if data:
             keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", data)
-            self._files.truncate(self._path(self._first), self._offset)
+            self._cut(self._path(self._first))
         self._torn = 0

@@ -1,7 +1,7 @@
 """The real file system: POSIX calls that never follow a symbolic link below the store's root.
 
-Every path is walked folder by folder with `O_NOFOLLOW`, so that a link planted in the store leads nowhere. Some
-folders stay open: a save then walks nothing twice.
+Every path is walked folder by folder with `O_NOFOLLOW` (`folders.py`), so that a link planted in the store leads
+nowhere. Locks are in `flock.py`.
 """
 
 from __future__ import annotations
@@ -9,29 +9,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import orjson
-
-from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 from sheetsync.store.descriptors import NO_FILE, stands_there, write_all
-from sheetsync.store.flock import FlockHeld, LockFile, parse_holder
+from sheetsync.store.flock import LOCK_POLL_S, FlockHeld, FolderLock, holder_bytes, parse_holder
+from sheetsync.store.folders import OpenFolders, open_folder
 
-FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
-LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
-LOCK_POLL_S: Final = (0.0002, 0.005)
 READ_CHUNK: Final = 1 << 20
-FOLDERS_KEPT: Final = 64
+SHORT: Final = 4096
 HOLDER_LOOKS: Final = 10
 
 
@@ -53,66 +47,38 @@ def place_nameless(folder: int, name: str, data: bytes) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A file that is appended to, and stays open for it; whoever closes it waits until it is used by nobody."""
+
+    path: str
+    fd: int
+    used: threading.Lock = field(default_factory=threading.Lock)
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        with self.used:
+            os.close(self.fd)
+
+
 class PosixFileSystem:
     """Local disk below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._tail: tuple[str, int] | None = None  # the file that is appended to stays open
-        self._locks: dict[str, LockFile] = {}
-        self._folders: dict[str, int] = {}  # open folders, the oldest first
+        self._folders = OpenFolders(root)
+        self._tails: dict[str, Tail] = {}  # by folder
+        self._locks: dict[str, FolderLock] = {}
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
-
-    # --- walking ------------------------------------------------------------------------------------------------
-    def _folder(self, path: str) -> int:
-        """The open folder, walked to without following links. It stays open, until others need the place."""
-        fd = self._folders.get(path)
-        if fd is not None:
-            return fd
-        if not path:
-            return self._root_fd
-        above, _, part = path.rpartition("/")
-        fd = self._open_folder(self._folder(above), part, path)
-        if len(self._folders) >= FOLDERS_KEPT:
-            os.close(self._folders.pop(next(iter(self._folders))))
-        self._folders[path] = fd
-        return fd
-
-    def _open_folder(self, above: int, part: str, path: str) -> int:
-        try:
-            return os.open(part, FOLDER_FLAGS, dir_fd=above)
-        except OSError as exc:
-            if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-                with suppress(OSError):
-                    is_link = stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode)
-                    what = "a symbolic link; it is not followed" if is_link else "no folder"
-                    raise stands_there(path, what) from exc
-            raise
-
-    def _at(self, path: str) -> tuple[int, str]:
-        """The open folder above a path, and the path's last part."""
-        above, _, name = path.rpartition("/")
-        return self._folder(above), name
-
-    def _again(self, path: str) -> bool:
-        """After FileNotFoundError: was a folder that we kept open removed meanwhile? It is then looked for anew."""
-        above = [path]
-        while above[-1]:
-            above.append(above[-1].rpartition("/")[0])
-        stale = [kept for kept in above if kept in self._folders and os.fstat(self._folders[kept]).st_nlink == 0]
-        for kept in stale:
-            os.close(self._folders.pop(kept))
-        return bool(stale)
 
     # --- reading ------------------------------------------------------------------------------------------------
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""
         with self._mutex:
             try:
-                return os.listdir(self._folder(path))  # noqa: PTH208 (of a descriptor)
+                return os.listdir(self._folders.fd(path))  # noqa: PTH208 (of a descriptor)
             except FileNotFoundError:
-                if self._again(path):
+                if self._folders.forget_removed(path):
                     return self.listdir(path)
                 raise
 
@@ -120,7 +86,7 @@ class PosixFileSystem:
         """What stands there."""
         try:
             with self._mutex:
-                fd, name = self._at(path)
+                fd, name = self._folders.at(path)
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -132,16 +98,24 @@ class PosixFileSystem:
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
         with self._mutex:
-            if self._tail is not None and self._tail[0] == path:
-                there = os.fstat(self._tail[1])
-                if there.st_nlink > 0:
+            if (tail := self._tail(path)) is not None:
+                there = os.fstat(tail.fd)
+                if self._stands_at(path, there):
                     return there.st_size
-                self._drop_tail()  # another process wrote the file anew
+                self._drop_tail(path)  # somebody put another file in its place, or took it away
+                self._folders.forget()
             try:
-                fd, name = self._at(path)
+                fd, name = self._folders.at(path)
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
             except FileNotFoundError:
-                return self.size(path) if self._again(path) else None
+                return self.size(path) if self._folders.forget_removed(path) else None
+
+    def _stands_at(self, path: str, there: os.stat_result) -> bool:
+        """Is what we have open what the path names now?"""
+        try:
+            return os.path.samestat(os.lstat(f"{self.root}/{path}"), there)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def read(self, path: str) -> bytes:
         """All of a file."""
@@ -156,6 +130,10 @@ class PosixFileSystem:
 
     def read_at(self, path: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`."""
+        if length <= SHORT:
+            with self._mutex:
+                if (tail := self._tail(path)) is not None:
+                    return os.pread(tail.fd, length, offset)
         fd = self._open(path, os.O_RDONLY)
         try:
             parts = []
@@ -169,10 +147,10 @@ class PosixFileSystem:
     def _open(self, path: str, flags: int) -> int:
         with self._mutex:
             try:
-                folder, name = self._at(path)
+                folder, name = self._folders.to_write(path) if flags & os.O_CREAT else self._folders.at(path)
                 fd = os.open(name, flags | FILE_FLAGS, 0o666, dir_fd=folder)
             except FileNotFoundError:
-                if not self._again(path):
+                if not self._folders.forget_removed(path):
                     raise
                 return self._open(path, flags)
             except OSError as exc:
@@ -189,10 +167,10 @@ class PosixFileSystem:
         """Make a folder."""
         with self._mutex:
             try:
-                fd, name = self._at(path)
+                fd, name = self._folders.to_write(path)
                 os.mkdir(name, dir_fd=fd)
             except FileNotFoundError:
-                if not self._again(path):
+                if not self._folders.forget_removed(path):
                     raise
                 self.mkdir(path)
 
@@ -209,7 +187,7 @@ class PosixFileSystem:
         if not NAMELESS:
             return False
         with self._mutex:
-            folder, name = self._at(path)
+            folder, name = self._folders.to_write(path)
             return place_nameless(folder, name, data)
 
     def place_first(self, path: str, data: bytes) -> bool:
@@ -219,9 +197,9 @@ class PosixFileSystem:
         above, _, name = path.rpartition("/")
         with self._mutex:
             try:
-                among, part = self._at(above)
+                among, part = self._folders.to_write(above)
                 os.mkdir(part, dir_fd=among)
-                folder = os.open(part, FOLDER_FLAGS, dir_fd=among)
+                folder = open_folder(among, part, above)
             except OSError:  # it is there, or the folder above it is not: the longer way tells
                 return False
             try:
@@ -233,24 +211,31 @@ class PosixFileSystem:
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end."""
+        view = memoryview(data)
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(fd, view, offset)
-            view, offset = view[written:], offset + written
+            while view:
+                written = os.pwrite(fd, view, offset)
+                view, offset = view[written:], offset + written
+
+    def _tail(self, path: str) -> Tail | None:
+        """The open file at whose end is written, if it is this one."""
+        kept = self._tails.get(path.rpartition("/")[0])
+        return kept if kept is not None and kept.path == path else None
 
     def _tail_fd(self, path: str, *, create: bool) -> int:
-        if self._tail is None or self._tail[0] != path:
-            fd = self._open(path, os.O_RDWR | (os.O_CREAT if create else 0))
-            self._drop_tail()
-            self._tail = (path, fd)
-        return self._tail[1]
+        tail = self._tail(path)
+        if tail is None:
+            tail = Tail(path, self._open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
+            self._drop_tail(path)
+            self._tails[path.rpartition("/")[0]] = tail
+        return tail.fd
 
-    def _drop_tail(self) -> None:
-        if self._tail is not None:
-            os.close(self._tail[1])
-            self._tail = None
+    def _drop_tail(self, path: str) -> None:
+        """Close the file that is kept open in this one's folder."""
+        kept = self._tails.pop(path.rpartition("/")[0], None)
+        if kept is not None:
+            kept.close()
 
     def truncate(self, path: str, size: int) -> None:
         """Cut a file."""
@@ -261,41 +246,39 @@ class PosixFileSystem:
         """A second name."""
         with self._mutex:
             try:
-                self._two(os.link, source, target)
+                old, new = self._folders.two(source, target)
+                os.link(source.rpartition("/")[2], target.rpartition("/")[2], src_dir_fd=old, dst_dir_fd=new)
             except FileNotFoundError:
-                if not self._again(target):
+                if not self._folders.forget_removed(target):
                     raise
-                self._two(os.link, source, target)
-
-    def _two(self, act: Callable[..., None], source: str, target: str) -> None:
-        """Act on two names, whose folders must be open at the same time: opening one may close another."""
-        above, _, name = source.rpartition("/")
-        new_above, _, new_name = target.rpartition("/")
-        old = new = -1
-        while self._folders.get(above) != old or self._folders.get(new_above) != new:
-            old, new = self._folder(above), self._folder(new_above)
-            if not above or not new_above:  # the root is always open
-                break
-        act(name, new_name, src_dir_fd=old, dst_dir_fd=new)
+                self.link(source, target)
 
     def rename(self, source: str, target: str) -> None:
         """Move a name."""
         with self._mutex:
-            if self._tail is not None and self._tail[0] == target:
-                self._drop_tail()
-            self._two(os.rename, source, target)
+            if self._tail(target) is not None:
+                self._drop_tail(target)
+            old, new = self._folders.two(source, target)
+            os.rename(source.rpartition("/")[2], target.rpartition("/")[2], src_dir_fd=old, dst_dir_fd=new)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
         with self._mutex:
-            fd, name = self._at(path)
+            fd, name = self._folders.to_write(path)
             os.unlink(name, dir_fd=fd)
 
     # --- durability ---------------------------------------------------------------------------------------------
     def sync(self, path: str) -> None:
         """The content survives power loss."""
-        if self._tail is not None and self._tail[0] == path:
-            os.fdatasync(self._tail[1])
+        with self._mutex:
+            tail = self._tail(path)
+            if tail is not None:
+                tail.used.acquire()
+        if tail is not None:
+            try:
+                os.fdatasync(tail.fd)
+            finally:
+                tail.used.release()
             return
         fd = self._open(path, os.O_RDONLY)
         try:
@@ -307,7 +290,7 @@ class PosixFileSystem:
         """The names survive power loss."""
         with self._mutex:
             try:
-                os.fsync(self._folder(path))
+                os.fsync(self._folders.fd(path))
             except OSError as exc:
                 if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot be asked
                     raise
@@ -319,84 +302,54 @@ class PosixFileSystem:
         libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(libc, "syncfs"):
             return False
-        if libc.syncfs(self._root_fd) != 0:
+        with self._mutex:
+            failed = libc.syncfs(self._folders.fd("")) != 0
+        if failed:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
         return True
 
     # --- locks --------------------------------------------------------------------------------------------------
-    @contextmanager
-    def lock(self, path: str) -> Iterator[None]:
+    def lock(self, path: str) -> FolderLock:
         """The lock of this folder, waited for up to a minute."""
         with self._mutex:
-            among_threads = self._locks.setdefault(path, LockFile())
-        with among_threads.mutex:
-            fd = self._locked(path, among_threads)
-            try:
-                yield
-            finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
+            lock = self._locks.get(path)
+            if lock is None:
+                lock = FolderLock(path, partial(self._folder_anew, path), partial(self._is_locked_now, path))
+                self._locks[path] = lock
+            return lock
 
-    def _locked(self, path: str, lock: LockFile) -> int:
-        """The lock's descriptor, locked; opened anew if another folder stands there now, for others lock that one."""
-        while True:
-            with self._mutex:
-                if lock.fd < 0:
-                    above, name = self._at(path)
-                    lock.fd = self._open_folder(above, name, path)
-            self._wait(lock.fd, path)
-            if self._stands_at(path, lock.fd):
-                return lock.fd
-            os.close(lock.fd)
-            lock.fd = -1
-
-    def _stands_at(self, path: str, fd: int) -> bool:
-        """Is the open folder the one at this path?"""
+    def _folder_anew(self, path: str) -> int:
         with self._mutex:
-            try:
-                above, name = self._at(path)
-                there = os.stat(name, dir_fd=above, follow_symlinks=False)
-            except FileNotFoundError:
-                if not self._again(path):
-                    raise
-                return False
-        return os.path.samestat(there, os.fstat(fd))
+            return open_folder(*self._folders.to_write(path), path)
+
+    def _is_locked_now(self, path: str, fd: int) -> bool:
+        """Is it the folder that stands there now? From here on the folders below are proved anew, too."""
+        with self._mutex:
+            self._folders.doubt()
+        return self._stands_at(path, os.fstat(fd))
 
     def is_writable(self, path: str) -> bool:
         """May names be made in this folder?"""
         with self._mutex:
-            above, name = self._at(path)
+            above, name = self._folders.at(path)
             return os.access(name, os.W_OK | os.X_OK, dir_fd=above, effective_ids=True)
-
-    @staticmethod
-    def _wait(fd: int, path: str) -> None:
-        pause, deadline = LOCK_POLL_S[0], time.monotonic() + LOCK_WAIT_S
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as exc:
-                if time.monotonic() > deadline:
-                    raise LockHeldError(
-                        f"another writer has held '{path}' for more than {LOCK_WAIT_S:.0f} s",
-                        hint="a stopped process may hold it: see 'fuser' on that file",
-                    ) from exc
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (spreads waiting writers; no secret)
-            pause = min(pause * 1.5, LOCK_POLL_S[1])
 
     def try_lock(self, path: str, holder: Holder) -> FlockHeld | None:
         """The lock for long, None if another has it."""
-        fd = self._open(path, os.O_RDWR | os.O_CREAT)
+        with self._mutex:
+            self._folders.doubt()
+            fd = self._open(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             return None
-        held = FlockHeld(fd)
+        held = FlockHeld(fd, lambda fd: self._stands_at(path, os.fstat(fd)))
         if not held.is_ours():  # broken (replaced) between our open and our lock
             held.release()
             return self.try_lock(path, holder)
-        told = orjson.dumps({"who": holder.who, "host": holder.host, "pid": holder.pid, "since": holder.since})
+        told = holder_bytes(holder)
         os.pwrite(fd, told, 0)
         os.ftruncate(fd, len(told))
         return held
@@ -423,11 +376,11 @@ class PosixFileSystem:
 
     def close(self) -> None:
         """Give back all descriptors."""
-        self._drop_tail()
-        for fd in [*self._folders.values(), *(lock.fd for lock in self._locks.values() if lock.fd >= 0)]:
-            os.close(fd)
-        self._locks.clear()
-        self._folders.clear()
-        if self._root_fd >= 0:
-            os.close(self._root_fd)
-            self._root_fd = -1
+        with self._mutex:
+            for tail in self._tails.values():
+                tail.close()
+            self._tails.clear()
+            for lock in self._locks.values():
+                lock.close()
+            self._locks.clear()
+            self._folders.close()

@@ -134,10 +134,16 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
             writers may have died before.
     """
     first, last = read_checkpoint(backend, state) + 1, state.number
-    if not placed.issuperset(range(first, last + 1)):
+    in_doubt = backend.names_in_doubt()
+    if in_doubt or not placed.issuperset(range(first, last + 1)):
         for number, line in backend.lines(first, last):
-            if number not in placed:
+            if in_doubt:
+                for change in decode_line(line).changes:
+                    backend.rewrite_snapshot(change.path, change.data())
+            elif number not in placed:
                 complete_names(backend, decode_line(line))
     entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
     backend.make_durable(change.path for entry in entries for change in entry.changes)
     backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)
+    if in_doubt:
+        backend.settle_names()

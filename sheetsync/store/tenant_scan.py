@@ -93,6 +93,8 @@ def explain_stranger(path: str, kind: str) -> tuple[str, str, str]:
     """(code, path, message) of what stands where a file or a folder of the store should."""
     if kind == "link":
         return "link", path, f"{path} is a symbolic link; it is not followed"
+    if kind == "unreadable":
+        return "unreadable", path, f"what is in {path} cannot be listed"
     if kind == "other":
         return "link", path, f"{path} is a special file; it is not read"
     return "foreign", path, f"{path} is a {kind} that is not of the store"
@@ -138,7 +140,8 @@ def scan_file(found: TenantScan, path: str) -> None:
         _explain_unknown(found, path, hash_bytes(found.read(path)))
         return
     data = found.read(path)
-    if hash_bytes(data) != known[0]:
+    unread = any(finding.code == "unreadable" and finding.path == path for finding in found.findings)
+    if not unread and hash_bytes(data) != known[0]:
         code, what = _explain_changed(found, path, data)
         found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
 

@@ -119,8 +119,8 @@ class StoreWriter(StoreReader):
                 raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
             with self._part.exclusive():
                 added = self._commit_loop(request)
-                if added is not None or self._unplaced:
-                    self._place(added, request)
+                if self._unplaced:
+                    self._place(request)
                 if added is not None:
                     self._keep_house(added)
             return Outcome(request, added, self._unchanged(request, added))
@@ -153,6 +153,7 @@ class StoreWriter(StoreReader):
             ours = self._part.add(added.number, line)
             if ours:
                 self._state.take(added.number, added.line_hash, new_heads(added, request.who), added.lease)
+                self._unplaced.append(added)
                 self._lag += 1
                 self._lag_bytes += len(line)
         except (OSError, AuthError, UsageError):
@@ -196,29 +197,27 @@ class StoreWriter(StoreReader):
                 base = wanted.expected if isinstance(wanted.expected, Snapshot) else None
                 raise StaleSnapshotError(base, theirs, wanted.content, name=wanted.record.name)
 
-    def _place(self, added: Added | None, request: Request) -> None:
-        """Names appear: those of the entry, and those that an earlier save could not place.
+    def _place(self, request: Request) -> None:
+        """Names appear: those of the new entry, and those that earlier saves could not place or were interrupted at.
 
         All are committed, so that a full disk is no failure: recovery or the next save completes them.
 
         Raises:
             NotPlacedError: something that will not go away by itself stands where a name of this request belongs.
         """
-        entries = [*self._unplaced, added] if added is not None else self._unplaced
-        self._unplaced = []
         ours: NotPlacedError | None = None
-        for entry in entries:
+        for entry in list(self._unplaced):
             try:
                 for change in entry.changes:
                     self._put(change)
             except (OSError, SheetSyncError) as exc:
-                self._unplaced.append(entry)
                 if stands_in_the_way(exc) and any(change.key in request.wanted for change in entry.changes):
                     ours = not_placed(entry, exc)
                 else:
                     self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
             else:
                 self._placed.add(entry.number)
+                self._unplaced.remove(entry)
         if ours is not None:
             raise ours
 

@@ -95,6 +95,77 @@ def test_a_failed_fsync_is_an_unknown_outcome_and_ends_the_handle(at: int) -> No
         explorer.check(cut, 0)
 
 
+class ForgetfulDisk(SimulatedDisk):
+    """As Linux: pages whose fsync failed count as clean, and no later fsync writes them, or says so."""
+
+    def __init__(self) -> None:
+        super().__init__(nameless=True)
+        self.failing = ""
+        self.lost: dict[int, tuple[int, int]] = {}
+
+    def sync(self, path: str) -> None:
+        node = self._file(path)
+        if self.failing and self.failing in path:
+            self.failing = ""
+            self.lost[id(node)] = (len(node.safe_data), len(node.data))
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        super().sync(path)
+        if (lost := self.lost.get(id(node))) is not None:
+            node.safe_data = node.data[: lost[0]] + bytes(lost[1] - lost[0]) + node.data[lost[1] :]
+
+    def after_reboot(self) -> SimulatedDisk:
+        """All that was synced, and nothing else."""
+        disk = SimulatedDisk(nameless=True)
+        disk.nodes = {inode: node.copy_safe() for inode, node in self.nodes.items()}
+        for node in disk.nodes.values():
+            node.names = dict(node.safe_names)
+        disk._next = self._next
+        return disk
+
+
+def test_an_fsync_that_fails_while_anothers_line_is_read_is_never_tried_again() -> None:
+    disk = ForgetfulDisk()
+    first, second = open_store(disk), open_store(disk)
+    with first.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+
+    def die(operation: str, path: str) -> None:
+        if operation == "sync":
+            raise KeyboardInterrupt
+
+    disk.before = die
+    with pytest.raises(KeyboardInterrupt), first.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 2, "pad": ""})
+    disk.before = lambda *_: None
+    disk.failing = ".jsonl"
+    for value in (3, 4):
+        with pytest.raises(UnknownOutcomeError), second.transaction(CTX) as tx:
+            tx.save(record("b"), {"value": value, "pad": ""})
+    third = open_store(disk)
+    with third.transaction(CTX) as tx:
+        tx.save(record("b"), {"value": 5, "pad": ""})
+    assert tx.commit is not None
+    assert open_store(disk.after_reboot()).head() == tx.commit.number
+
+
+@pytest.mark.parametrize("again", ["same handle", "another"])
+def test_after_a_failed_sync_of_snapshots_a_checkpoint_writes_them_anew(again: str) -> None:
+    disk = ForgetfulDisk()
+    store = open_store(disk)
+    with store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": "p" * 40})
+    (path,) = (f"default/{snapshot.path}" for snapshot in tx.snapshots.values())
+    data = disk.read(path)
+    disk.failing = path
+    with pytest.raises(TryLaterError, match="disk fails"):
+        store.compact()
+    (store if again == "same handle" else open_store(disk)).compact()
+    assert "default/.store/doubt-names" not in disk.tree()
+    booted = disk.after_reboot()
+    open_store(booted)
+    assert booted.read(path) == data
+
+
 def test_after_a_failed_fsync_the_journal_is_written_anew_before_it_is_believed() -> None:
     """A kernel may mark pages clean though they never reached the disk: a later fsync then says nothing."""
     disk = SimulatedDisk()

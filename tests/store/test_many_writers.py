@@ -12,7 +12,7 @@ import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, SheetSyncError, StaleSnapshotError
-from sheetsync.store import Store, VersionedStore, copy_store, fsck, posix
+from sheetsync.store import Store, VersionedStore, copy_store, flock, fsck
 from sheetsync.store.backend import Holder
 from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_format
@@ -112,7 +112,7 @@ def test_a_writer_that_is_stopped_delays_others_for_a_bounded_time(
 ) -> None:
     named = VersionedStore(CTX, url=folder)
     named.save("alpha", {"n": 1})
-    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(flock, "LOCK_WAIT_S", 0.2)
     stopped = PosixFileSystem(folder)
     with stopped.lock("default/journal"):
         began = time.monotonic()
@@ -206,7 +206,7 @@ def test_fsck_waits_for_nobody_who_was_stopped(folder: Path, monkeypatch: pytest
     named = VersionedStore(CTX, url=folder)
     path = folder / "default" / named.save("alpha", {"n": 1}).path
     path.unlink()
-    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(flock, "LOCK_WAIT_S", 0.2)
     stopped = PosixFileSystem(folder)
     with stopped.lock("default/journal"):
         assert [finding.code for finding in fsck(folder).findings] == ["missing"]
@@ -217,7 +217,7 @@ def test_fsck_waits_for_nobody_who_was_stopped(folder: Path, monkeypatch: pytest
 def test_the_work_folder_deleted_in_the_middle_of_a_commit_lets_no_second_writer_in(
     gone: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posix, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(flock, "LOCK_WAIT_S", 0.2)
     one = VersionedStore(CTX, url=folder)
     one.save("alpha", {"n": 0})
     (folder / "default/.store/leases").mkdir(exist_ok=True)

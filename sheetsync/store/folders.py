@@ -1,0 +1,124 @@
+"""The store's folders on a POSIX disk: walked to one by one without following links, and some of them kept open.
+
+A save then walks nothing twice. What is kept open may have been moved away meanwhile, and another folder put in its
+place: so before something is written into a folder, it is proved to be the one that its path names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from sheetsync.store.descriptors import stands_there
+
+FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+ROOT_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+FOLDERS_KEPT: Final = 64
+
+
+class OpenFolders:
+    """Open folders below `root`, by path; `""` is the root. Not safe between threads by itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._root_fd = os.open(root, ROOT_FLAGS)
+        self._open: dict[str, int] = {}  # the oldest first
+        self._proved: set[str] = set()
+
+    def fd(self, path: str) -> int:
+        """The open folder. It stays open, until others need the place."""
+        fd = self._open.get(path)
+        if fd is not None:
+            return fd
+        if not path:
+            return self._root_fd
+        above, _, part = path.rpartition("/")
+        fd = open_folder(self.fd(above), part, path)
+        if len(self._open) >= FOLDERS_KEPT:
+            self._drop(next(iter(self._open)))
+        self._open[path] = fd
+        return fd
+
+    def at(self, path: str) -> tuple[int, str]:
+        """The open folder above a path, and the path's last part."""
+        above, _, name = path.rpartition("/")
+        return self.fd(above), name
+
+    def to_write(self, path: str) -> tuple[int, str]:
+        """The same, where something is to be written: the folder is proved to stand at its path."""
+        above, _, name = path.rpartition("/")
+        if above not in self._proved:
+            self.prove(above)
+        return self.fd(above), name
+
+    def prove(self, path: str) -> None:
+        """Make sure that what is open is what stands at the path now."""
+        try:
+            proved = os.path.samestat(os.lstat(f"{self.root}/{path}"), os.fstat(self.fd(path)))
+        except FileNotFoundError:
+            proved = False
+        if not proved:  # somebody moved it, or one above it
+            self.forget()
+            self.fd(path)
+        self._proved.add(path)
+
+    def doubt(self) -> None:
+        """From here on each folder is proved anew before something is written into it."""
+        self._proved.clear()
+
+    def forget(self) -> None:
+        """Look for all folders anew."""
+        root = os.open(self.root, ROOT_FLAGS)
+        os.close(self._root_fd)
+        self._root_fd = root
+        for path in list(self._open):
+            self._drop(path)
+
+    def forget_removed(self, path: str) -> bool:
+        """After FileNotFoundError: was a folder that we kept open removed meanwhile? It is then looked for anew."""
+        above = [path]
+        while above[-1]:
+            above.append(above[-1].rpartition("/")[0])
+        stale = [kept for kept in above if kept in self._open and os.fstat(self._open[kept]).st_nlink == 0]
+        for kept in stale:
+            self._drop(kept)
+        return bool(stale)
+
+    def two(self, source: str, target: str) -> tuple[int, int]:
+        """The folders above two paths, open at the same time: opening one may close another."""
+        above, new_above = source.rpartition("/")[0], target.rpartition("/")[0]
+        old = new = -1
+        while self._open.get(above) != old or self._open.get(new_above) != new:
+            old, new = self.to_write(source)[0], self.to_write(target)[0]
+            if not above or not new_above:  # the root is always open
+                break
+        return old, new
+
+    def close(self) -> None:
+        """Give back all descriptors."""
+        for path in list(self._open):
+            self._drop(path)
+        if self._root_fd >= 0:
+            os.close(self._root_fd)
+            self._root_fd = -1
+
+    def _drop(self, path: str) -> None:
+        self._proved.discard(path)
+        os.close(self._open.pop(path))
+
+
+def open_folder(above: int, part: str, path: str) -> int:
+    """Open a folder in another; a link is named, and not followed."""
+    try:
+        return os.open(part, FOLDER_FLAGS, dir_fd=above)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            with suppress(OSError):
+                is_link = stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode)
+                what = "a symbolic link; it is not followed" if is_link else "no folder"
+                raise stands_there(path, what) from exc
+        raise

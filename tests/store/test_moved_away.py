@@ -1,0 +1,116 @@
+"""Something of an open store is moved away, and another thing put in its place: no save goes where nobody looks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import LockHeldError, StoreDamagedError
+from sheetsync.store import VersionedStore, fsck
+
+CTX = RequestContext(user="ada")
+SEGMENT = "default/journal/0000000001.jsonl"
+PARTS = [SEGMENT, "default/journal", "default", ""]
+
+
+@pytest.fixture
+def named(folder: Path) -> Iterator[VersionedStore]:
+    """A store that stays open, with two commits."""
+    with VersionedStore(CTX, url=folder) as opened:
+        opened.save("alpha", {"n": 1})
+        opened.save("alpha", {"n": 2})
+        yield opened
+
+
+def replace_by_copy(folder: Path, part: str) -> Path:
+    """Move it away and put a copy in its place; where it is now."""
+    place, away = folder / part, folder.parent / "away"
+    place.rename(away)
+    if away.is_dir():
+        shutil.copytree(away, place)
+    else:
+        shutil.copy(away, place)
+    return away
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_save_goes_into_what_stands_there_now(part: str, folder: Path, named: VersionedStore) -> None:
+    away = replace_by_copy(folder, part)
+    before = {path: path.read_bytes() for path in [away, *away.rglob("*")] if path.is_file()}
+    assert named.save("alpha", {"n": 3}).version == 3
+    with VersionedStore(CTX, url=folder) as other:
+        assert other.save("beta", {"n": 1}).commit == 4
+        assert named.save("alpha", {"n": 4}).commit == 5
+        assert [snapshot.version for snapshot in other.history("alpha")] == [1, 2, 3, 4]
+    assert {path: path.read_bytes() for path in [away, *away.rglob("*")] if path.is_file()} == before
+    assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_older_copy_with_other_commits_is_not_written_upon(part: str, folder: Path, named: VersionedStore) -> None:
+    shutil.copytree(folder, folder.parent / "older")
+    named.save("alpha", {"n": 3})
+    with VersionedStore(CTX, url=folder.parent / "older") as older:
+        older.save("alpha", {"n": 9})  # of the same length, so that sizes tell nothing
+    (folder / part).rename(folder.parent / "away")
+    (folder.parent / "older" / part).rename(folder / part)
+    with pytest.raises(StoreDamagedError, match="entry 3 is not the one that was read"):
+        named.save("alpha", {"n": 4})
+    with VersionedStore(CTX, url=folder) as again:
+        latest = again.latest("alpha")
+        assert latest is not None
+        assert latest.content == {"n": 9}
+
+
+def test_a_file_that_was_overwritten_in_place_is_not_written_upon(folder: Path, named: VersionedStore) -> None:
+    shutil.copytree(folder, folder.parent / "older")
+    named.save("alpha", {"n": 3})
+    with VersionedStore(CTX, url=folder.parent / "older") as older:
+        older.save("alpha", {"n": 9})
+    (folder / SEGMENT).write_bytes((folder.parent / "older" / SEGMENT).read_bytes())
+    with pytest.raises(StoreDamagedError, match="entry 3 is not the one that was read"):
+        named.save("alpha", {"n": 4})
+
+
+def test_a_journal_of_hard_links_to_a_backup_is_written_where_it_stands(folder: Path, named: VersionedStore) -> None:
+    """`cp -al` as a backup; then a repair writes the journal's file anew."""
+    backup = folder.parent / "backup.jsonl"
+    os.link(folder / SEGMENT, backup)
+    data = (folder / SEGMENT).read_bytes()
+    (folder / "new").write_bytes(data)
+    (folder / "new").rename(folder / SEGMENT)
+    named.save("alpha", {"n": 3})
+    assert backup.read_bytes() == data
+    assert fsck(folder).findings == ()
+
+
+def test_a_records_folder_that_was_moved_away_gets_nothing_more(folder: Path, named: VersionedStore) -> None:
+    place = folder / "default/workbench_drafts/ada/alpha"
+    place.rename(folder.parent / "away")
+    snapshot = named.save("alpha", {"n": 3})
+    assert [file.name for file in place.iterdir()] == [snapshot.filename]
+    assert not (folder.parent / "away" / snapshot.filename).exists()
+
+
+@pytest.mark.parametrize("how", ["moved", "removed"])
+def test_a_lease_whose_file_is_gone_commits_nothing_more(how: str, folder: Path, named: VersionedStore) -> None:
+    lease = named.store.lease("sync", who="ada")
+    if how == "moved":
+        (folder / "default/.store").rename(folder.parent / "away")
+    else:
+        shutil.rmtree(folder / "default/.store")
+    with VersionedStore(CTX, url=folder) as other, other.store.lease("sync", who="bob") as second:
+        with (
+            pytest.raises(LockHeldError, match="no longer ours"),
+            named.store.transaction(CTX, fence=lease) as tx,
+        ):
+            tx.save(named.record("alpha"), {"n": 3})
+        with other.store.transaction(CTX, fence=second) as tx:
+            tx.save(other.record("alpha"), {"n": 4})
+        assert tx.commit is not None
+        assert tx.commit.number == 3

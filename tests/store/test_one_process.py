@@ -1,0 +1,154 @@
+"""What one process can do to its own store: fork, threads of several tenants, an interrupt at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import DefectError, SheetSyncError, StaleSnapshotError
+from sheetsync.store import RecordId, Store, VersionedStore, fsck
+from sheetsync.store.posix import PosixFileSystem
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
+CTX = RequestContext(user="ada")
+CHILDREN = 4
+RAISES = 25
+
+
+def raise_counter(named: VersionedStore) -> None:
+    base = named.latest("counter")
+    count = base.content["n"] if base is not None and isinstance(base.content, dict) else 0
+    named.save("counter", {"n": count + 1}, base)
+
+
+def test_forked_children_exclude_each_other(folder: Path) -> None:
+    """Parent and children share one open file, and so its lock: each must take a lock of its own."""
+    named = VersionedStore(CTX, url=folder)
+    named.save("counter", {"n": 0})
+    pids = []
+    for _ in range(CHILDREN):
+        if (pid := os.fork()) == 0:
+            status = 1
+            try:
+                done = 0
+                while done < RAISES:
+                    try:
+                        raise_counter(named)
+                    except StaleSnapshotError:
+                        continue
+                    done += 1
+                status = 0
+            finally:
+                os._exit(status)
+        pids.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * CHILDREN
+    latest = named.latest("counter")
+    assert latest is not None
+    assert latest.content == {"n": CHILDREN * RAISES}
+    assert fsck(folder).findings == ()
+    named.close()
+
+
+def test_a_childs_copy_of_a_lease_is_not_its_own(folder: Path) -> None:
+    with Store.open(folder) as store:
+        lease = store.lease("sync", who="ada")
+        if (pid := os.fork()) == 0:
+            lease.release()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert [info.name for info in store.held()] == ["sync"]
+        with store.transaction(CTX, fence=lease) as tx:
+            tx.save(RecordId("default", ("components", "a"), "a"), {"n": 1})
+        lease.release()
+        assert store.held() == []
+
+
+def test_tenants_of_one_backend_write_side_by_side(folder: Path) -> None:
+    """Each has its own journal's file open for appending; a closed one's number may already be another file's."""
+    store = Store.open(folder)
+    other = store.for_tenant("acme")
+    failed: list[Exception] = []
+
+    def write(part: Store) -> None:
+        who = RequestContext(tenant=part.tenant, user="ada")
+        try:
+            for number in range(150):
+                with part.transaction(who) as tx:
+                    tx.save(RecordId(part.tenant, ("components", "a"), "a"), {"n": number})
+        except (OSError, SheetSyncError) as exc:
+            failed.append(exc)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=write, args=(part,)) for part in (store, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failed == []
+    assert [store.head(), other.head()] == [150, 150]
+    store.close()
+    assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_interrupt_leaves_nothing_locked_and_nothing_unplaced(seed: int, folder: Path) -> None:
+    """Ctrl-C at any moment of a save, hundreds of times; the process, and others, then go on."""
+    named = VersionedStore(CTX, url=folder)
+    began = time.perf_counter()
+    for number in range(10):
+        named.save("alpha", {"first": number})
+    usual_s = (time.perf_counter() - began) / 10
+    interrupted = saved = 0
+    kept: list[BaseException] = []
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for number in range(100):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + (number * 7 + seed) % 97 / 60 * usual_s)
+                named.save("alpha", {"n": number})
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                saved += 1
+            except KeyboardInterrupt as exc:
+                kept.append(exc)  # a shell keeps the last one, with all its frames
+                interrupted += 1
+                if named.store._dead:
+                    named.close()
+                    named = VersionedStore(CTX, url=folder)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            files = PosixFileSystem(folder)
+            with files.lock("default/journal"):
+                pass
+            files.close()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted
+    assert saved
+    named.save("alpha", {"n": -1})
+    assert fsck(folder).findings == ()
+    named.close()
+
+
+def test_a_thread_that_would_wait_for_itself_is_told_so(folder: Path) -> None:
+    with Store.open(folder):
+        files = PosixFileSystem(folder)
+        with files.lock("default/journal"):
+            with pytest.raises(DefectError, match="locked twice"), files.lock("default/journal"):
+                pass
+            other = PosixFileSystem(folder)
+            assert other.kind("default/journal") == "folder"
+            other.close()
+        with files.lock("default/journal"):
+            pass
+        files.close()
