@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError, UsageError
 from sheetsync.store.backend import TenantBackend, Traits
@@ -132,7 +133,9 @@ class StoreReader:
         """The head with its content: from its file if that is whole, else from the journal."""
         filename = head.filename(key)
         path = f"{key.rpartition('/')[0]}/{filename}"
-        data = self._part.read(path)
+        data = None
+        with suppress(OSError):  # a bad sector, or a mode: the journal has it too
+            data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
             data = self._change(head.commit, path).data()
         content = LazyContent(data, head.suffix, source=bool(head.flags & SOURCE), wide=bool(head.flags & WIDE))
