@@ -121,7 +121,7 @@ class BucketObjects:
         with said_in_our_words(f"did not list '{prefix}'"):
             for batch in self._store.list(folder or None, offset=after or None, chunk_size=LISTED_AT_ONCE):
                 for meta in batch:
-                    if meta["path"].startswith(prefix):
+                    if meta["path"].startswith(prefix) and meta["path"] > after:  # some servers ignore where to begin
                         (keys if meta["size"] else empty).add(meta["path"])
             keys |= set(self._without_folders(keys, empty))
         yield from sorted(keys)

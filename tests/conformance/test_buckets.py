@@ -28,7 +28,7 @@ from sheetsync.store.buckets import open_bucket
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_backend
-from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend, Objects
 from tests.conformance.object_fakes import QUICK, BusyObjects, FailingObjects, LateObjects
 from tests.conformance.servers import FaultyServer
 
@@ -288,6 +288,23 @@ def test_a_copy_goes_to_a_fresh_place_only_and_from_a_sound_store_only(filled: P
     with pytest.raises(StoreDamagedError):
         copy_store(filled, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3", "azure", "gcs"])
+def test_keys_behind_a_key_are_listed_in_order(kind: str, request: pytest.FixtureRequest) -> None:
+    objects: Objects = MemoryObjects()
+    if kind != "memory":
+        config = request.getfixturevalue(f"{kind}_config")
+        objects = open_bucket(f"{SCHEMES[kind]}://store/list{next(_SERIAL)}-{kind}", config=config)._objects
+    for key in ("t/a/2", "t/a/1", "t/a/10", "t/ab/1", "t/b", "u/a/3"):
+        objects.put(key, b"x")
+    assert list(objects.list("t/a/")) == ["t/a/1", "t/a/10", "t/a/2"]
+    assert list(objects.list("t/a/", "t/a/1")) == ["t/a/10", "t/a/2"]
+    assert list(objects.list("t/a/", "t/a/0")) == ["t/a/1", "t/a/10", "t/a/2"]
+    assert list(objects.list("t/a/", "t/a/2")) == []
+    assert list(objects.list("t/a", "t/a/2")) == ["t/ab/1"]
+    assert list(objects.list("", "t/b")) == ["u/a/3"]
+    assert list(objects.list("v/")) == []
 
 
 USUAL_PLACES = {
