@@ -15,7 +15,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -97,6 +97,14 @@ def lease_member(name: str, epoch: int, holder: Holder | None, clock: Clock, ttl
             "host": holder.host,
             "pid": holder.pid,
             "since": to_micros(since),
-            "until": to_micros(since + timedelta(seconds=ttl_s)),
+            "until": to_micros(_end(since, ttl_s)),
         }
     return member
+
+
+def _end(since: datetime, ttl_s: float) -> datetime:
+    """When the time of a lease is over; a clock that stands at the end of time is no reason to fail."""
+    try:
+        return since + timedelta(seconds=ttl_s)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from sheetsync.domain.clock import FakeClock
@@ -28,6 +30,15 @@ def test_a_lease_of_a_host_whose_clock_is_ahead_has_no_age_below_nothing() -> No
     second.lease("sync", who="eve")
     with pytest.raises(LockHeldError, match="for 0 s"):
         first.lease("sync", who="ada")
+
+
+def test_a_lease_at_the_end_of_time_is_taken_and_given_back() -> None:
+    clock = FakeClock()
+    clock.advance((datetime(9999, 12, 31, 23, 59, tzinfo=UTC) - clock.now()).total_seconds())
+    store = Store.on(ObjectBackend(MemoryObjects(), "x", cheap=True), clock=clock)
+    with store.lease("sync", who="ada", ttl_s=300.0):
+        assert [info.alive for info in store.held()] == [True]
+    assert store.held() == []
 
 
 def test_between_clocks_that_differ_by_more_than_the_time_to_live_the_fence_holds() -> None:
