@@ -26,21 +26,14 @@ __all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
 FORMAT_KEY: Final = "FORMAT"
 # What a bucket that does not keep the condition has as FORMAT, so that nobody takes it for a store later.
 NO_CONDITION: Final = orjson.dumps({"format": "a bucket without conditional writes", "version": 1, "store_id": ""})
-FRESH_BYTES: Final = 8 << 20
+FRESH_BYTES: Final = 8 << 20  # of lines that are held because recovery reads them once more
 MOST_ASIDE: Final = 10_000  # of one name
 
 
 class ObjectBackend:
     """A store in a bucket."""
 
-    def __init__(
-        self,
-        objects: Objects,
-        url: str,
-        *,
-        cheap: bool = False,
-        pace: Pace = PACE,
-    ) -> None:
+    def __init__(self, objects: Objects, url: str, *, cheap: bool = False, pace: Pace = PACE) -> None:
         self.url = url
         self._pace = pace
         self.traits = Traits(cheap_refresh=cheap, lasting_leases=False)
@@ -161,6 +154,7 @@ class ObjectTenant:
 
     def pack(self, upto: int) -> tuple[int, int]:
         """Write the packs that are missing or wrong, from the entries' own objects; those that are right are proved."""
+        self._packs.forget()  # one that was proved may have been deleted or damaged since
         written = proved = 0
         for first, _ in pack_ranges(upto):
             if self._packs.proved(first) is None:
