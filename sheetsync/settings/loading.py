@@ -270,10 +270,13 @@ class _Values:
     def parsed(self, key: str, default: Any, parse: Any) -> Any:
         if key not in self._found:
             return default
+        found = self._found[key]
         try:
-            return parse(self._found[key].value)
+            return parse(found.value)
         except ValueError as exc:
-            self._mistakes.say(f"{self._found[key].place}: {key}: {exc}", about=(key,))
+            self._mistakes.level = found.level
+            named = f"{found.place}: {key}" if found.level == OF_FILE else found.place
+            self._mistakes.say(f"{named}: {exc}", about=(key,))
             return default
 
 

@@ -113,10 +113,9 @@ class Mistakes:
         left = [doubt for doubt in self.doubts if doubt.level >= given.get(doubt.key, OF_FILE)]
         if left:
             lines = tuple(dict.fromkeys(doubt.line for doubt in left))
-            flags = dict.fromkeys(DECISIVE[doubt.key] for doubt in left)
-            raise ConfigError(
-                "\n  ".join(lines), mistakes=lines, hint=f"name it on the command line: {' '.join(flags)}"
-            )
+            flags = " ".join(dict.fromkeys(DECISIVE[doubt.key] for doubt in left if doubt.level != OF_FLAGS))
+            hint = f"name it on the command line: {flags}" if flags else "correct what is named"
+            raise ConfigError("\n  ".join(lines), mistakes=lines, hint=hint)
 
     def raise_if_any(self) -> None:
         """Tell all of them.

@@ -111,6 +111,6 @@ def _refuse_cut(before: str, cut: str, rest: str) -> NoReturn:
 
 def _refuse(before: str, what: str) -> NoReturn:
     raise UsageError(
-        f"{ascii(before + '…')[:SHOWN]} is no bucket's address: it holds {what}",
+        f"'{ascii(before)[1:-1][:SHOWN]}…' is no bucket's address: it holds {what}",
         hint="write each part of the folder as it is, as in s3://bucket/folder/part",
     )

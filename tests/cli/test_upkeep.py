@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.store import Store
+from sheetsync.errors import AuthError
+from sheetsync.store import Store, VersionedStore, media
+from sheetsync.store.object_port import MemoryObjects
 from tests.cli.conftest import Ran
 
 BROKEN = {
@@ -56,3 +58,37 @@ def test_the_tenant_of_a_wrong_configuration_counts(broken: Path, sheetsync: Cal
     with Store.open(broken / "elsewhere", tenant="acme") as store, store.lease("sync", who=RequestContext().user):
         assert len(sheetsync("lock", "show", "--json").json()["locks"]) == 1
     assert sheetsync("--tenant", "other", "lock", "show", "--json").json() == {"locks": []}
+
+
+class ReadOnly(MemoryObjects):
+    """A bucket that may be read, and from a moment on no longer written."""
+
+    sealed = False
+
+    def put(self, key: str, data: bytes) -> None:
+        if self.sealed:
+            raise AuthError("the bucket did not take it: we are not allowed to")
+        super().put(key, data)
+
+    def put_new(self, key: str, data: bytes) -> None:
+        if self.sealed:
+            raise AuthError("the bucket did not take it: we are not allowed to")
+        super().put_new(key, data)
+
+
+def test_a_repair_without_the_right_to_write_prints_its_whole_report(sheetsync: Callable[..., Ran]) -> None:
+    objects = media._MEMORY.setdefault("readonly", ReadOnly())
+    assert isinstance(objects, ReadOnly)
+    with VersionedStore(RequestContext(user="ada"), url="memory://readonly") as named:
+        snapshots = [named.save(name, {"x": 1}) for name in ("a", "b")]
+    for snapshot in snapshots:
+        objects._objects[f"default/{snapshot.path}"] = b"damaged"
+    objects.sealed = True
+    told = sheetsync("--store", "memory://readonly", "fsck", "--repair")
+    assert (told.code, told.err) == (9, "")
+    assert told.out.count("damage  changed") == 2
+    assert "we are not allowed to" in told.out
+    assert told.out.splitlines()[-1] == "the store is damaged"
+    value = sheetsync("--store", "memory://readonly", "fsck", "--repair", "--json").json()
+    assert (value["ok"], value["error"]["exit_code"], value["repaired"]) == (False, 9, 0)
+    assert {finding["path"] for finding in value["findings"]} == {snapshot.path for snapshot in snapshots}

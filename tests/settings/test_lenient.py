@@ -87,8 +87,9 @@ def test_a_mistake_in_the_environment_is_an_error_too(load: Load, environ: dict[
 
 
 def test_a_store_named_by_a_flag_must_be_one(load: Load) -> None:
-    with pytest.raises(ConfigError, match="--store"):
+    with pytest.raises(ConfigError, match="--store: 's3x://…' is no store's address") as caught:
         load(lenient=True, overrides={"store": "s3x://prod/store"})
+    assert caught.value.hint == "correct what is named"
 
 
 def test_a_configuration_that_cannot_be_had_keeps_nobody_from_a_store_that_is_named(
