@@ -61,11 +61,11 @@ def scan_derived(found: TenantScan) -> None:
     if upto > last:
         found.broken = True
         found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=LOST)
-    elif found.remembered > last:
+    elif found.remembered > last and not found.index_misleads:
         message = f"{INDEX_PATH} tells of entry {found.remembered}, but the journal ends at entry {last}"
         hint = "if nobody put another store's files here, the journal lost commits: compare it with a copy"
         found.find("index", INDEX_PATH, message, damage=False, hint=hint)
-    if found.index_differs:
+    if found.index_misleads:
         message = f"{INDEX_PATH} does not say what the journal says, and would be believed"
         found.find("index", INDEX_PATH, message, hint="run 'sheetsync fsck --repair': it can be made from the journal")
     if not found.torn_tails and not found.broken:

@@ -59,7 +59,7 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
         for key, version, commit, stamp, hash_hex, suffix, flags, at, who in value["heads"]:
             heads[key] = Head(version, commit, stamp, hash_hex, intern(suffix), flags, at, intern(who))
         leases = {name: LeaseState(epoch, holder) for name, (epoch, holder) in value["leases"].items()}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):  # its sum holds: somebody forged it
         backend.seek(0, [], b"")
         return False
     state.start_at(number, line_hash, heads, leases)

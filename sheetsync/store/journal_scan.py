@@ -144,8 +144,7 @@ def _believe(found: TenantScan, path: str, entry: Entry, line: bytes) -> None:
         return
     if index is not None and index.number == state.number:
         known = (state.line_hash, state.heads, state.leases)
-        if known != (index.line_hash, index.heads, index.leases):
-            found.index_differs = True
+        found.index_agrees = known == (index.line_hash, index.heads, index.leases)
     if not found.torn_tails:
         total = found.sums.setdefault((entry.number - 1) // compaction.PACK_ENTRIES, hashlib.sha256())
         total.update(line + b"\n")

@@ -16,8 +16,9 @@ from typing import Final
 
 import orjson
 
+from sheetsync.errors import StoreDamagedError
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import BODY_AT, HEAD, decode_line, is_whole
+from sheetsync.store.entry import BODY_AT, HEAD, Entry, decode_line, is_whole
 
 MOST_HASHED: Final = 4 << 30  # bytes; seconds, on a slow machine a quarter of a minute
 SNAPSHOT: Final = re.compile(rb'"path":"([^"\\]+)","version":\d+,"hash":"([0-9a-f]{64})","before":\d+,')
@@ -49,7 +50,7 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
     """
     pieces = data.split(b"\n")
     tail = [] if pieces[-1] and not torn else [pieces.pop()]
-    whole = [is_whole(piece) for piece in pieces]
+    whole = [_entry_of(piece) is not None for piece in pieces]
     out: list[bytes] = []
     number, at, found = first, 0, False
     while at < len(pieces):
@@ -62,7 +63,8 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
         found = found or bool(lines)
         if end < len(pieces):
             out.append(pieces[end])
-            number = decode_line(pieces[end]).number + 1
+            entry = _entry_of(pieces[end])
+            number = entry.number + 1 if entry is not None else number
         at = end + 1
     return b"\n".join([*out, *(tail or [b""])]) if found else None
 
@@ -80,21 +82,30 @@ def was_written_whole(torn: bytes) -> bool:
 def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read) -> list[bytes]:
     """The lines that were written where these bytes stand; none if that is not proved."""
     proof, expected = Proof(BODY_AT, damaged[len(HEAD) : BODY_AT - 2].decode("latin-1")), 1
-    if after is not None and number is not None and is_whole(after):
-        entry = decode_line(after)
+    entry = _entry_of(after) if after is not None else None
+    if entry is not None and number is not None:
         proof, expected = Proof(0, entry.prev), entry.number - number
     middle = damaged.find(HEAD, BODY_AT)
     if expected == 2 and middle > 0:  # a line feed was flipped
         lines = [damaged[: middle - 1], damaged[middle:]]
-        chained = is_whole(lines[0]) and proof.holds(lines[1])
-        return lines if chained and decode_line(lines[1]).prev == hash_bytes(lines[0]) else []
+        second = _entry_of(lines[1]) if is_whole(lines[0]) and proof.holds(lines[1]) else None
+        return lines if second is not None and second.prev == hash_bytes(lines[0]) else []
     if expected != 1:
         return []
     mended = _with_sum(damaged)
     if proof.start and len(mended) == len(damaged) and sum(a != b for a, b in zip(mended, damaged, strict=False)) == 1:
         return [mended]  # the last line: 63 of the sum's 64 digits (or all) prove the body
     line = next((line for line in _candidates(damaged, proof, read) if proof.holds(line)), None)
-    return [line] if line is not None and number in (None, decode_line(line).number) else []
+    entry = _entry_of(line) if line is not None else None
+    return [line] if line is not None and entry is not None and number in (None, entry.number) else []
+
+
+def _entry_of(line: bytes) -> Entry | None:
+    """The entry of a whole line; a sum that holds may have been made by somebody else."""
+    try:
+        return decode_line(line, contents=False) if is_whole(line) else None
+    except StoreDamagedError:
+        return None
 
 
 def _candidates(damaged: bytes, proof: Proof, read: Read) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from sheetsync.domain.clock import Clock
 from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import Backend
 from sheetsync.store.derived_scan import INDEX_PATH
@@ -38,15 +39,15 @@ def fsck(url: str | Path, *, repair: bool = False) -> FsckReport:
         backend.close()
 
 
-def check(backend: Backend, url: str, *, repair: bool = False) -> FsckReport:
-    """`fsck` on a backend that is open."""
+def check(backend: Backend, url: str, *, repair: bool = False, clock: Clock | None = None) -> FsckReport:
+    """`fsck` on a backend that is open; `clock` as in `scan`."""
     with media_errors("check the store"):
-        store_id, scans = scan(backend)
+        store_id, scans = scan(backend, clock=clock)
         findings = [finding for found in scans for finding in found.findings]
     if repair:
         findings = []
         for index, found in enumerate(scans):
-            scans[index], told = _repair_tenant(found, backend)
+            scans[index], told = _repair_tenant(found, backend, clock)
             findings += told
     return FsckReport(
         url=url,
@@ -58,7 +59,7 @@ def check(backend: Backend, url: str, *, repair: bool = False) -> FsckReport:
     )
 
 
-def _repair_tenant(found: TenantScan, backend: Backend) -> tuple[TenantScan, list[Finding]]:
+def _repair_tenant(found: TenantScan, backend: Backend, clock: Clock | None) -> tuple[TenantScan, list[Finding]]:
     """Put right what can be; the last scan, and all findings, those marked that are gone."""
     before = found.findings
     done: set[Finding] = set()
@@ -67,7 +68,7 @@ def _repair_tenant(found: TenantScan, backend: Backend) -> tuple[TenantScan, lis
         with media_errors("repair the store"):
             if found.rebuilt and _may_write(found):
                 _repair_journal(found)
-                found = scan_tenant(found.tenant, found.part, backend)
+                found = scan_tenant(found.tenant, found.part, backend, clock=clock)
             if _repairable(found) and _may_write(found):
                 _put_right(found, done, failed)
     except SheetSyncError as exc:
@@ -101,7 +102,7 @@ def _repairable(found: TenantScan) -> list[Finding]:
         finding
         for finding in found.findings
         if (finding.code in FROM_ENTRIES and finding.path in found.wanted)
-        or (finding.code == "index" and found.index_differs and finding.damage)
+        or (finding.code == "index" and finding.damage)
     ]
 
 

@@ -40,7 +40,7 @@ class TenantScan:
         checkpoint: the entry that the checkpoint tells of, 0 if there is none.
         remembered: the entry that an index with a right checksum tells of, at its place or not.
         index: the state that the derived index remembers, None where no reader would believe it.
-        index_differs: it is not the state that the journal had then.
+        index_agrees: it is the state that the journal had then.
         broken: is the journal damaged?
         rebuilt: journal files as they were written, where that is proved.
         sums: a pack's number, from 0 → the hash over the entries it should hold, as far as they were read.
@@ -58,7 +58,7 @@ class TenantScan:
     checkpoint: int = 0
     remembered: int = 0
     index: JournalState | None = None
-    index_differs: bool = False
+    index_agrees: bool = False
     broken: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)
     sums: dict[int, hashlib._Hash] = field(default_factory=dict)
@@ -75,6 +75,12 @@ class TenantScan:
             self.broken = self.broken or path.startswith(f"{JOURNAL}/")
             self.find("unreadable", path, f"{path} cannot be read: {exc.strerror}", hint="check the disk, and its mode")
             return b""
+
+    @property
+    def index_misleads(self) -> bool:
+        """Would a reader believe the index, though the journal says something else?"""
+        known = self.index is not None and (not self.broken or self.index.number <= self.state.number)
+        return known and not self.index_agrees
 
     def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
         """Note a finding, once."""

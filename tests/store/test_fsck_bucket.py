@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +17,7 @@ from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.repair import check
 
+LATER = datetime(2026, 2, 1, tzinfo=UTC)  # no writer is at work any more
 CTX = RequestContext(user="ada")
 ASIDE = "default/.store/aside/"
 
@@ -57,7 +58,7 @@ def made(number: int = 5, value: int = 0) -> MemoryObjects:
 
 
 def checked(objects: MemoryObjects, *, repair: bool = False) -> FsckReport:
-    return check(ObjectBackend(objects, "x", cheap=True), "x", repair=repair)
+    return check(ObjectBackend(objects, "x", cheap=True), "x", repair=repair, clock=FakeClock(LATER))
 
 
 def codes(report: FsckReport) -> set[str]:
