@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from sheetsync.errors import DestinationError
+from sheetsync.store.address import parse_address
 from sheetsync.store.backend import Backend
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan_raw
-from sheetsync.store.media import folder_of
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
 FRESH: Final = "choose an empty folder or prefix"
@@ -38,28 +37,20 @@ class Place(NamedTuple):
 
 
 def place_of(url: str | Path) -> Place | None:
-    """Where an address leads; None where it is no address, or leads nowhere else could (`memory://` without a name)."""
-    folder = folder_of(url)
-    if folder is not None:
-        return None if "\0" in str(folder) else Place("folder", "", folder.expanduser().resolve().parts)
-    try:
-        split = urlsplit(str(url))
-        host = split.hostname or ""
-    except ValueError:
+    """Where an address leads; None for a nameless `memory://`, which is another place each time.
+
+    Raises:
+        UsageError: it is no store's address.
+    """
+    found = parse_address(url)
+    if found.folder is not None:
+        return None if "\0" in str(found.folder) else Place("folder", "", found.folder.expanduser().resolve().parts)
+    if not found.rest:
         return None
-    kind = FAMILIES.get(split.scheme, split.scheme)
-    path = unquote(split.path).split("/")
-    if kind == "az" and "@" in split.netloc:  # abfss://container@account.dfs.core.windows.net/path
-        host = split.username or ""
-    if not host and not any(path):
-        return None
-    parts: list[str] = []
-    for part in path:
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return Place(kind, host.lower(), tuple(parts))
+    bucket, _, below = found.rest.partition("/")
+    if found.scheme != "memory":
+        bucket = bucket.partition("@")[0].lower()  # container@account: an account may also come from the environment
+    return Place(FAMILIES.get(found.scheme, found.scheme), bucket, tuple(below.split("/")) if below else ())
 
 
 def check_apart(source: str | Path, destination: str | Path) -> None:

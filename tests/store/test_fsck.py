@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,9 @@ from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import NewerFormatError, NotFoundError, StoreDamagedError
 from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.repair import check
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 JOURNAL = "default/journal/0000000001.jsonl"
@@ -247,3 +253,149 @@ def test_kept_damaged_stores_are_understood_as_before(name: str, tmp_path: Path)
     shutil.copytree(FIXTURES / name, tmp_path / name)
     report = fsck(tmp_path / name)
     assert (report.exit_code, {finding.code for finding in report.findings}) == EXPECTED[name]
+
+
+def test_other_bytes_under_a_snapshots_name_are_kept_aside_each_time(built: Path) -> None:
+    path = snapshots(built)[2]
+    right = path.read_bytes()
+    for damage in (b"first damage", b"second damage", b"first damage"):
+        path.write_bytes(damage)
+        assert [finding.code for finding in fsck(built).findings] == ["changed"]
+        assert fsck(built, repair=True).exit_code == 0
+        assert path.read_bytes() == right
+        assert fsck(built).findings == ()
+    kept = [file.read_bytes() for file in (built / "default/.store/aside").iterdir()]
+    assert sorted(kept) == [b"first damage", b"first damage", b"second damage"]
+
+
+def forge_index(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """An index with a right checksum that says something else."""
+    path = folder / "default/.store/index.json"
+    value = json.loads(path.read_bytes())
+    value.pop("sum")
+    change(value)
+    rest = json.dumps(value).encode()[1:]
+    path.write_bytes(b'{"sum":"' + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest)
+    return path.read_bytes()
+
+
+def drop_a_record(index: dict[str, Any]) -> None:
+    del index["heads"][0]
+
+
+def raise_a_version(index: dict[str, Any]) -> None:
+    index["heads"][0][1] += 1
+
+
+def begin_at_nothing(index: dict[str, Any]) -> None:
+    index["number"], index["place"] = 0, []
+
+
+def hold_a_lease(index: dict[str, Any]) -> None:
+    index["leases"] = {"sync": [7, None]}
+
+
+@pytest.mark.parametrize(
+    "change", [drop_a_record, raise_a_version, begin_at_nothing, hold_a_lease], ids=lambda change: change.__name__
+)
+def test_an_index_that_readers_would_believe_and_that_is_wrong_is_damage(
+    change: Callable[[dict[str, Any]], None], built: Path
+) -> None:
+    with Store.open(built) as store:
+        store.compact()
+    forged = forge_index(built, change)
+    (finding,) = fsck(built).findings
+    assert (finding.code, finding.damage, finding.recoverable) == ("index", True, True)
+    assert fsck(built, repair=True).exit_code == 0
+    assert [file.read_bytes() for file in (built / "default/.store/aside").iterdir()] == [forged]
+    assert fsck(built).findings == ()
+    with Store.open(built) as store:
+        assert (store.head(), len(store.records("default"))) == (10, 2)
+
+
+def test_an_index_beyond_the_journals_end_is_a_note(built: Path) -> None:
+    with Store.open(built) as store:
+        store.note(RequestContext(user="ada"), "a note has no snapshots", {})
+        store.rebuild_index()
+    lose_last_line(built)
+    (finding,) = fsck(built).findings
+    assert (finding.code, finding.damage) == ("index", False)
+    assert "tells of entry 11, but the journal ends at entry 10" in finding.message
+
+
+def test_a_line_of_another_store_decides_nothing(built: Path, tmp_path: Path) -> None:
+    """It is whole, and of the right number, but not upon the line before: its snapshots are not put in place."""
+    shutil.copytree(built, tmp_path / "other")
+    lose_last_line(tmp_path / "other")
+    snapshots(tmp_path / "other", "beta")[-1].unlink()
+    shutil.rmtree(tmp_path / "other/default/.store")
+    with VersionedStore(RequestContext(user="eve"), url=tmp_path / "other") as other:
+        other.save("gamma", {"n": 1})
+        other.save("gamma", {"n": 2})
+    last = (tmp_path / "other" / JOURNAL).read_bytes().splitlines(keepends=True)[-1]
+    with (built / JOURNAL).open("ab") as file:
+        file.write(last)  # entry 11, upon another entry 10
+    assert {finding.code for finding in fsck(built).findings} == {"journal_order"}
+    assert fsck(built, repair=True).exit_code == 9
+    assert not (built / "default/workbench_drafts/eve").exists()
+
+
+class UnreadableDisk(PosixFileSystem):
+    """A disk that fails under one file."""
+
+    bad = "-"
+
+    def read(self, path: str) -> bytes:
+        if path.endswith(self.bad):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return super().read(path)
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_and_the_others_are_looked_at(built: Path) -> None:
+    bad, gone = snapshots(built)[2:4]
+    gone.unlink()
+    disk = UnreadableDisk(built)
+    disk.bad = bad.name
+    report = check(LocalBackend(disk, "x"), "x", repair=True)
+    told = {(finding.code, finding.path.rpartition("/")[2], finding.repaired) for finding in report.findings}
+    assert {("unreadable", bad.name, False), ("missing", gone.name, True)} <= told
+    assert report.exit_code == 9
+    assert gone.exists()
+
+
+class ReadOnly(PosixFileSystem):
+    """A disk on which nothing can be written, as its modes and mount tell."""
+
+    def is_writable(self, path: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("damage", [remove, break_line], ids=lambda damage: damage.__name__)
+def test_a_repair_where_nothing_can_be_written_tells_what_it_found_and_why(
+    damage: Callable[[Path], None], built: Path
+) -> None:
+    damage(built)
+    before = fsck(built)
+    report = check(LocalBackend(ReadOnly(built), "x"), "x", repair=True)
+    assert report.exit_code == 9
+    assert [finding.message for finding in report.findings] == [finding.message for finding in before.findings]
+    assert all(finding.hint.startswith("not repaired: the store cannot be written") for finding in report.findings)
+
+
+def test_a_repair_that_meets_a_full_disk_tells_what_it_did_until_then(built: Path) -> None:
+    for path in snapshots(built)[:2]:
+        path.unlink()
+
+    class Filling(PosixFileSystem):
+        placed = 0
+
+        def place(self, path: str, data: bytes) -> bool:
+            self.placed += 1
+            if self.placed > 1:
+                raise OSError(errno.ENOSPC, "No space left on device", path)
+            return super().place(path, data)
+
+    report = check(LocalBackend(Filling(built), "x"), "x", repair=True)
+    assert [finding.repaired for finding in report.findings] == [True, False]
+    assert "the disk is full" in report.findings[1].hint
+    assert report.exit_code == 9
