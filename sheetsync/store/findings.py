@@ -14,12 +14,13 @@ class Finding:
 
     Attributes:
         code: what it is, stable: torn_line, broken_line, journal_gap, journal_order, missing, truncated, changed,
-            swapped, link, misnamed, foreign, lost_commit, wrong_hash, format.
+            swapped, link, misnamed, foreign, lost_commit, wrong_hash, format, unreadable, index, pack.
         tenant: the tenant's folder, "" for the whole store.
         path: the file, below the tenant.
         message: what is wrong.
-        damage: does it break a promise? A torn last line does not: it was never acknowledged.
-        hint: what can be done.
+        damage: does it break a promise? A torn last line does not: it was never acknowledged. Nor does a wrong pack,
+            which nobody believes, or a name that its writer on a bucket may still be putting.
+        hint: what can be done; after a repair, first why it was not.
         repaired: `--repair` put it right.
     """
 

@@ -154,12 +154,15 @@ def _wait_for_writers(found: TenantScan, clock: Clock) -> None:
         if still < LOOKS:
             clock.sleep(LOOK_AGAIN_S)
     missing = {finding.path for finding in found.findings if finding.code == "missing"}
-    for number in {found.wanted[path][1] for path in missing}:
+    awaited: set[str] = set()
+    for number in sorted({found.wanted[path][1] for path in missing}, reverse=True):
         entry = read_entry(found, number)
+        if number <= found.checkpoint or clock.now() - entry.at >= WRITER_WORKS:
+            break
         came = [change.path not in missing for change in entry.changes]
-        if came == sorted(came, reverse=True) and clock.now() - entry.at < WRITER_WORKS:
-            paths = {change.path for change in entry.changes}
-            found.findings = [_awaited(f) if f.code == "missing" and f.path in paths else f for f in found.findings]
+        if came == sorted(came, reverse=True):
+            awaited.update(change.path for change in entry.changes)
+    found.findings = [_awaited(f) if f.code == "missing" and f.path in awaited else f for f in found.findings]
 
 
 def _awaited(finding: Finding) -> Finding:

@@ -59,6 +59,7 @@ class TenantScan:
     remembered: int = 0
     index: JournalState | None = None
     index_agrees: bool = False
+    unreadable: set[str] = field(default_factory=set)
     broken: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)
     sums: dict[int, hashlib._Hash] = field(default_factory=dict)
@@ -73,7 +74,10 @@ class TenantScan:
             if exc.errno not in UNREADABLE:
                 raise
             self.broken = self.broken or path.startswith(f"{JOURNAL}/")
-            self.find("unreadable", path, f"{path} cannot be read: {exc.strerror}", hint="check the disk, and its mode")
+            if path not in self.unreadable:
+                message = f"{path} cannot be read: {exc.strerror}"
+                self.find("unreadable", path, message, hint="check the disk, and the file's mode")
+            self.unreadable.add(path)
             return b""
 
     @property
@@ -83,10 +87,8 @@ class TenantScan:
         return known and not self.index_agrees
 
     def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
-        """Note a finding, once."""
-        finding = Finding(code, self.tenant, path, message, damage=damage, hint=hint)
-        if finding not in self.findings:
-            self.findings.append(finding)
+        """Note a finding."""
+        self.findings.append(Finding(code, self.tenant, path, message, damage=damage, hint=hint))
 
 
 def read_entry(found: TenantScan, number: int) -> Entry:

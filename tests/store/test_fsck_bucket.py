@@ -344,6 +344,8 @@ def test_names_of_the_newest_entry_are_a_note_while_its_writer_may_still_be_at_w
     copy_between(ObjectBackend(objects, "x"), ObjectBackend(MemoryObjects(), "copy"), clock=FakeClock())
     late = FakeClock(FakeClock().now() + timedelta(minutes=11))
     assert {(finding.code, finding.damage) for finding in found_beside(objects, late)} == {("missing", True)}
+    objects.put("default/.store/checkpoint.json", b'{"upto":2}')  # all names were there once
+    assert {(finding.code, finding.damage) for finding in found_beside(objects, FakeClock())} == {("missing", True)}
 
 
 def test_a_name_in_the_midst_of_what_its_writer_put_is_missing_for_good() -> None:
