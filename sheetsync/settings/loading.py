@@ -78,14 +78,7 @@ def load(
     environ = os.environ if environ is None else environ  # noqa: TID251  # this is the one place
     cwd = Path.cwd() if cwd is None else cwd
     overrides = overrides or {}
-    path, unread = (
-        _find_leniently(config, environ, cwd, overrides) if lenient else (find_config(config, environ, cwd), ())
-    )
-    if path is None and not ("store" in overrides or environ.get(variable("store"))):
-        raise ConfigError(
-            f"there is no workspace in {cwd} or above it (no {CONFIG_NAME})",
-            hint="make one with 'sheetsync init', or name one with --config DIR/config/sheetsync.toml",
-        )
+    path, unread = _find(config, environ, cwd, overrides, lenient=lenient)
     root = cwd if path is None else workspace_root(path)
     mistakes = Mistakes(root)
     file = TomlFile.read(path, mistakes, salvage=lenient) if path is not None else TomlFile(Path(), "no file")
@@ -100,16 +93,26 @@ def load(
     return settings
 
 
-def _find_leniently(
-    config: Path | None, environ: Mapping[str, str], cwd: Path, overrides: Mapping[str, str]
+def _find(
+    config: Path | None, environ: Mapping[str, str], cwd: Path, overrides: Mapping[str, str], *, lenient: bool
 ) -> tuple[Path | None, tuple[str, ...]]:
-    """The configuration file; where the store was named by a flag, one that cannot be had is only warned about."""
+    """The configuration file; leniently, where a flag names the store, one that cannot be had is only warned about.
+
+    Raises:
+        ConfigError: it cannot be had; or there is none, and no store was named.
+    """
     try:
-        return find_config(config, environ, cwd), ()
+        path = find_config(config, environ, cwd)
     except ConfigError as error:
-        if "store" not in overrides:
+        if not lenient or "store" not in overrides:
             raise
         return None, (error.message,)
+    if path is None and not ("store" in overrides or environ.get(variable("store"))):
+        raise ConfigError(
+            f"there is no workspace in {cwd} or above it (no {CONFIG_NAME})",
+            hint="make one with 'sheetsync init', or name one with --config DIR/config/sheetsync.toml",
+        )
+    return path, ()
 
 
 def find_config(config: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
