@@ -1,0 +1,36 @@
+"""What tests of several rules need: a disk's backend, a bucket, a save, and a line whose sum holds."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sheetsync.domain.clock import FakeClock
+from sheetsync.store import Store
+from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.faults.crash_explorer import CTX, TestedBackend, record
+from tests.faults.simulated_disk import SimulatedDisk
+
+JOURNAL = "default/journal/0000000001.jsonl"
+
+
+def backend_on(disk: SimulatedDisk) -> LocalBackend:
+    """A backend whose journal changes its file often."""
+    return TestedBackend(disk, LocalTenant)
+
+
+def in_memory() -> tuple[MemoryObjects, Store]:
+    """A store in a bucket, and the bucket."""
+    objects = MemoryObjects()
+    return objects, Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock())
+
+
+def save(store: Store, name: str, value: int) -> None:
+    """One commit of one record."""
+    with store.transaction(CTX) as tx:
+        tx.save(record(name), {"value": value})
+
+
+def signed(body: bytes) -> bytes:
+    """A journal line with a sum that holds."""
+    return b'{"sum":"' + hashlib.sha256(body).hexdigest().encode() + b'",' + body

@@ -1,0 +1,124 @@
+"""A copy replaces nothing and is whole when it is told; a bucket's entries and packs are believed once proved."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError
+from sheetsync.store import Store, compaction
+from sheetsync.store.copying import copy_between
+from sheetsync.store.fsck import scan
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.faults.crash_explorer import open_store, record
+from tests.faults.simulated_disk import SimulatedDisk
+from tests.store.rules import backend_on, in_memory, save
+
+
+# --- copies ------------------------------------------------------------------------------------------------------
+def test_a_copy_into_what_is_left_of_a_store_is_refused() -> None:
+    disk = SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    objects = MemoryObjects()
+    objects.put("acme/journal/0000000001.jsonl", b"somebody's")
+    with pytest.raises(DestinationError):
+        copy_between(backend_on(disk), ObjectBackend(objects, "x"))
+    assert list(objects.list("")) == ["acme/journal/0000000001.jsonl"]
+
+
+def test_a_copy_is_durable_with_its_names_when_it_is_told() -> None:
+    disk, copy = SimulatedDisk(), SimulatedDisk()
+    store = open_store(disk)
+    for value in range(4):
+        save(store, "a", value)
+    copy_between(backend_on(disk), backend_on(copy))
+    for outcome in copy.outcomes(60, random.Random(1)):
+        _, scans = scan(backend_on(copy.after_cut(outcome)))
+        assert [f for found in scans for f in found.findings] == []
+
+
+class Stops(MemoryObjects):
+    """Another host is at work at the destination, or it stops taking objects."""
+
+    def __init__(self, when: str, act: Callable[[MemoryObjects], None]) -> None:
+        super().__init__()
+        self.when, self.act = when, act
+
+    def put_new(self, key: str, data: bytes) -> None:
+        if self.when in key:
+            self.when = "\0"
+            self.act(self)
+        super().put_new(key, data)
+
+
+@pytest.mark.parametrize("when", ["journal/0000000002", "FORMAT"])
+def test_a_destination_where_another_writes_meanwhile_is_no_copy(when: str) -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in range(3):
+        save(store, "a", value)
+    theirs = {
+        "journal/0000000002": ("default/journal/0000000002.jsonl", b"theirs"),
+        "FORMAT": ("FORMAT", b'{"format":"sheetsync-island","version":1,"store_id":"theirs"}\n'),
+    }[when]
+    objects = Stops(when, lambda objects: objects.put(*theirs))
+    with pytest.raises(SheetSyncError):
+        copy_between(backend_on(disk), ObjectBackend(objects, "x"))
+    assert objects.get(theirs[0]) == theirs[1]
+
+
+def test_an_interrupted_copy_is_no_store() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in range(3):
+        save(store, "a", value)
+
+    def stop(objects: MemoryObjects) -> None:
+        raise KeyboardInterrupt
+
+    objects = Stops("journal/0000000002", stop)
+    with pytest.raises(KeyboardInterrupt):
+        copy_between(backend_on(disk), ObjectBackend(objects, "x"))
+    assert objects.get("FORMAT") is None
+
+
+# --- buckets -----------------------------------------------------------------------------------------------------
+def test_a_bucket_is_asked_for_commits_that_are_not_known_yet() -> None:
+    objects = MemoryObjects()
+    ours, theirs = (Store.on(ObjectBackend(objects, "x", cheap=False)) for _ in range(2))
+    for value in range(3):
+        save(theirs, "a", value)
+    assert ours.at(2).version(record("a")) == 2
+
+
+def test_an_entry_of_a_bucket_is_not_believed_without_its_sum() -> None:
+    objects, store = in_memory()
+    save(store, "a", 1)
+    key = "default/journal/0000000001.jsonl"
+    objects.put(key, (objects.get(key) or b"").replace(b'"value":1', b'"value":7'))
+    with pytest.raises(StoreDamagedError, match="is broken"):
+        Store.on(ObjectBackend(objects, "x", cheap=True))
+
+
+@pytest.mark.parametrize("how", ["short", "flipped", "other"])
+def test_a_pack_that_is_not_whole_is_not_believed(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "PACK_ENTRIES", 4)
+    objects, store = in_memory()
+    for value in range(9):
+        save(store, "a", value)
+    store.compact()
+    key, _ = objects.list("default/.store/packs/")
+    good = objects.get(key) or b""
+    bad = {
+        "short": b"".join(good.splitlines(keepends=True)[:3]),
+        "flipped": good.replace(b'"value":2', b'"value":7', 1),
+        "other": good.replace(b"\n", b" \n", 1),
+    }[how]
+    objects.put(key, bad)
+    objects.put("default/.store/index.json", b"")
+    fresh = Store.on(ObjectBackend(objects, "x", cheap=True))
+    assert [commit.hash for commit in fresh.log()] == [commit.hash for commit in store.log()]
+    fresh.compact()
+    assert objects.get(key) == good

@@ -1,0 +1,265 @@
+"""What the journal lost is damage, what is cut from it is kept, and what is believed of it is durable first."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import SheetSyncError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.store import RecordId, Store, VersionedStore, fsck
+from sheetsync.store.fsck import scan
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.segments import Rotation
+from tests.faults.crash_explorer import CTX, open_store, record
+from tests.faults.simulated_disk import SimulatedDisk
+from tests.faults.test_media import Fault
+from tests.store.rules import JOURNAL, backend_on, save
+
+
+# --- what is durable, and when -----------------------------------------------------------------------------------
+def test_what_is_cut_from_the_journal_is_durable_elsewhere_first() -> None:
+    disk = SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    whole, torn = disk.read(JOURNAL), b'{"sum":"0123456789abcdef'
+    disk.append(JOURNAL, len(whole), torn)
+    disk.sync(JOURNAL)
+    disk.mkdir("default/.store/aside")
+    disk.sync_folder("default/.store")
+
+    def look(operation: str, path: str) -> None:
+        for outcome in disk.outcomes(60, random.Random(1)):
+            assert any(data.endswith(torn) for data in disk.after_cut(outcome).tree().values()), f"{operation} {path}"
+
+    disk.before = look
+    assert open_store(disk).head() == 1
+    look("end", "")
+    assert disk.read(JOURNAL) == whole
+
+
+def test_the_folder_of_what_is_kept_aside_is_durable_too() -> None:
+    disk = SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    whole, torn = disk.read(JOURNAL), b'{"sum":"0123456789abcdef'
+    disk.append(JOURNAL, len(whole), torn)
+    disk.sync(JOURNAL)
+    assert open_store(disk).head() == 1
+    for outcome in disk.outcomes(60, random.Random(1)):
+        assert any(data.endswith(torn) for data in disk.after_cut(outcome).tree().values())
+
+
+def test_a_repaired_journal_is_durable_before_it_replaces_the_damaged_one() -> None:
+    disk = SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    right = disk.read(JOURNAL)
+    damaged = right[:100] + bytes([right[100] ^ 1]) + right[101:]
+    disk.append(JOURNAL, 0, damaged)
+    disk.sync(JOURNAL)
+    disk.mkdir("default/.store/aside")
+    disk.sync_folder("default/.store")
+    part = backend_on(disk).open_tenant("default")
+
+    def look(operation: str, path: str) -> None:
+        for outcome in disk.outcomes(60, random.Random(1)):
+            tree = disk.after_cut(outcome).tree()
+            assert tree.get(JOURNAL) in ((right,) if operation == "end" else (right, damaged))
+            assert damaged in tree.values()
+
+    disk.before = look
+    part.replace_journal("0000000001.jsonl", right)
+    look("end", "")
+
+
+def test_another_writers_new_journal_file_is_durable_before_it_is_believed() -> None:
+    disk = SimulatedDisk()
+    store, other = open_store(disk), open_store(disk)
+    for value in range(3):
+        save(store, "a", value)
+    other.compact()
+    disk.before = Fault({"sync folder"}, 1, errno.EIO, lasting=True)  # the writer dies before its folder is durable
+    with pytest.raises(UnknownOutcomeError):
+        save(store, "a", 3)
+    disk.before = lambda *_: None
+    disk.unlink("default/.store/doubt")
+    for reader in (other, open_store(disk.after_kill())):
+        assert reader.head() == 4
+    assert other.head() == 4
+    for outcome in disk.outcomes(60, random.Random(1)):
+        assert open_store(disk.after_cut(outcome)).head() == 4
+
+
+def test_a_journal_file_is_written_anew_after_a_failed_fsync_and_durable_before_it_is_believed() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    save(store, "a", 1)
+    store.compact()
+    disk.before = Fault({"sync"}, 1, errno.EIO, lasting=False)
+    with pytest.raises(UnknownOutcomeError):
+        save(store, "a", 2)
+    inode = disk._place(JOURNAL)[2]
+
+    def look(operation: str, path: str) -> None:
+        for outcome in disk.outcomes(60, random.Random(1)):
+            assert disk.after_cut(outcome).read(JOURNAL).count(b"\n") >= 1, f"commit 1 is lost by {operation} {path}"
+
+    disk.before = look
+    assert open_store(disk).head() == 2
+    disk.before = lambda *_: None
+    assert disk._place(JOURNAL)[2] != inode, "a page that was marked clean is never written by another fsync"
+    assert "default/.store/doubt" not in disk.tree()
+    for outcome in disk.outcomes(60, random.Random(1)):
+        assert open_store(disk.after_cut(outcome)).head() == 2
+
+
+# --- what is cut, and what is damage -----------------------------------------------------------------------------
+def test_a_broken_end_of_one_journal_file_before_the_next_is_damage() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for _ in range(5):
+        store.note(CTX, "looked", {"seen": 1})
+    disk.truncate(JOURNAL, disk.size(JOURNAL) - 20)  # type: ignore[operator]
+    before = disk.tree()
+    with pytest.raises(StoreDamagedError, match="goes on after it"):
+        open_store(disk)
+    assert disk.read(JOURNAL) == before[JOURNAL]
+
+
+def test_a_torn_end_before_another_journal_file_is_damage_to_fsck() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for _ in range(5):
+        store.note(CTX, "looked", {"seen": 1})
+    disk.truncate(JOURNAL, (disk.size(JOURNAL) or 0) - 20)
+    _, scans = scan(backend_on(disk))
+    assert [f.code for found in scans for f in found.findings if f.damage]
+
+
+def test_a_torn_line_is_not_cut_where_a_folder_holds_its_name() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in range(2):
+        save(store, "a", value)
+    disk.truncate(JOURNAL, (disk.size(JOURNAL) or 0) - 30)
+    kept = disk.read(JOURNAL)
+    with pytest.raises(StoreDamagedError, match="snapshots of it are in the folders"):
+        open_store(disk)
+    assert disk.read(JOURNAL) == kept
+
+
+def test_where_a_torn_line_ended_is_forgotten_when_it_is_cut(folder: Path) -> None:
+    folder.mkdir()  # with all four in one journal file
+    store = Store.on(LocalBackend(PosixFileSystem(folder), "x"))
+    for value in (0, 1):
+        save(store, "a", value)
+    with (folder / JOURNAL).open("ab") as file:
+        file.write(b'{"sum":"' + bytes(99) + b"\n")  # its middle never came
+    store = Store.on(LocalBackend(PosixFileSystem(folder), "x"))
+    for value in (2, 3):
+        save(store, "a", value)
+    assert [snapshot.version for snapshot in store.history(record("a"))] == [1, 2, 3, 4]
+
+
+def test_a_lost_middle_journal_file_without_names_is_damage() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for _ in range(8):
+        store.note(CTX, "looked", {"seen": 1})
+    disk.unlink("default/journal/0000000004.jsonl")
+    with pytest.raises(StoreDamagedError, match="entry 4 is missing"):
+        open_store(disk)
+
+
+def test_a_journal_that_is_cut_under_an_open_store_is_damage(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(3):
+            named.save("alpha", {"n": number})
+        os.truncate(folder / JOURNAL, 200)
+        with pytest.raises(StoreDamagedError, match="was cut"):
+            named.latest("alpha")
+        with pytest.raises(SheetSyncError):
+            named.save("alpha", {"n": 9})
+    assert (folder / JOURNAL).stat().st_size == 200
+
+
+def test_a_journal_line_that_was_changed_under_an_open_store_is_not_read(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(1, 5):
+            named.save("alpha", {"n": number})
+        data = (folder / JOURNAL).read_bytes()
+        (folder / JOURNAL).write_bytes(data.replace(b'"n":2', b'"n":7'))
+        with pytest.raises(StoreDamagedError, match="entry 2 is broken"):
+            list(named.history("alpha"))
+        lines = data.splitlines(keepends=True)
+        assert len(lines[1]) == len(lines[2])
+        (folder / JOURNAL).write_bytes(b"".join([lines[0], lines[2], lines[1], lines[3]]))
+        for read in (lambda: named.history("alpha"), named.store.log):
+            with pytest.raises(StoreDamagedError, match="stands where"):
+                list(read())
+
+
+def test_a_writer_at_work_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimulatedDisk()
+    store, other = open_store(disk), open_store(disk)
+    save(store, "a", 1)
+    other.refresh()
+    save(store, "a", 2)
+    save(store, "a", 3)
+    read, data = disk.read_at, disk.read(JOURNAL)
+    looks: list[int] = []
+
+    def in_between(path: str, offset: int, length: int) -> bytes:
+        there = read(path, offset, length)
+        looks.append(offset)
+        return there[:9] + b"?" + there[10:] if len(looks) == 1 else there  # the first line's pages come last
+
+    monkeypatch.setattr(disk, "read_at", in_between)
+    assert other.refresh() == 3
+    assert disk.read(JOURNAL) == data
+
+
+def test_a_garbled_note_of_doubt_closes_nothing(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    (folder / "default/.store/doubt").write_bytes(b"\xff\xfe")
+    with VersionedStore(CTX, url=folder) as named:
+        assert named.names() == ["alpha"]
+
+
+# --- which files are of the journal ------------------------------------------------------------------------------
+def test_a_journal_file_is_full_by_its_size_too(folder: Path) -> None:
+    folder.mkdir()
+    with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=99, size_bytes=600))) as store:
+        for value in range(5):
+            save(store, "a", value)
+        assert len(list((folder / "default/journal").iterdir())) > 1
+        assert [s.version for s in store.history(record("a"))] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["00000000001.jsonl", "0000000000.jsonl"])
+def test_a_file_that_is_called_almost_like_a_journal_file_is_foreign(name: str, folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    (folder / "default/journal" / name).write_bytes(b"")
+    assert [(f.code, f.path) for f in fsck(folder).findings] == [("foreign", f"journal/{name}")]
+
+
+def test_journal_files_that_overlap_are_found() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in range(5):
+        save(store, "a", value)
+    disk.create("default/journal/0000000003.jsonl", disk.read(JOURNAL).splitlines(keepends=True)[2])
+    _, scans = scan(backend_on(disk))
+    assert {f.code for found in scans for f in found.findings} & {"journal_gap", "journal_order"}
+
+
+def test_a_tenant_whose_journal_folder_is_gone_is_looked_at_too(folder: Path, tmp_path: Path) -> None:
+    with Store.open(folder, tenant="acme") as store, store.transaction(RequestContext(tenant="acme", user="eve")) as tx:
+        tx.save(RecordId("acme", ("things", "a"), "a"), {"n": 1})
+    (folder / "acme/journal").rename(tmp_path / "elsewhere")
+    assert fsck(folder).exit_code == 9
