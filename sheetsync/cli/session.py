@@ -102,6 +102,19 @@ class Session:
         self.may_create = True
         return self.workspace
 
+    @property
+    def workspace_to_check(self) -> Workspace:
+        """The workspace, for commands that only look: an empty one in memory if there is no store, and none is made."""
+        from sheetsync.bootstrap import open_workspace
+        from sheetsync.errors import NotFoundError
+
+        try:
+            return self.workspace
+        except NotFoundError:
+            opened = open_workspace(replace(self.settings, store="memory://"), tell=self.output.say)
+            self.closing.callback(opened.store.close)
+            return opened
+
     def again(self, *, tenant: str | None = None, spreadsheet: str | None = None) -> Session:
         """A session with the same options (and, if given, another target) that has opened nothing yet."""
         return replace(

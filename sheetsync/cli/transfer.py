@@ -29,9 +29,8 @@ def import_(session: Session, *, paths: Sequence[Path], check: bool) -> int:
 
     validator = _validator(session)
     with progress_bar(session.output, "importing") as progress:
-        report = importing.import_paths(
-            session.workspace_to_fill, paths, check=check, progress=progress, validator=validator
-        )
+        ws = session.workspace_to_check if check else session.workspace_to_fill
+        report = importing.import_paths(ws, paths, check=check, progress=progress, validator=validator)
     value = report.to_json()
     session.output.answer(value, import_lines(value, session.output, check=check))
     return report.exit_code

@@ -121,6 +121,18 @@ def test_what_brings_something_in_makes_the_store(
     assert sheetsync("--store", "newer", "draft", "new", "x", "--spec", str(spec)).code == 0
 
 
+def test_what_an_import_would_do_is_said_without_a_store(
+    tmp_path: Path, sheetsync: Run, monkeypatch: pytest.MonkeyPatch, bucket: Iterator[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = next(bucket)
+    for place in (url, "new/store"):
+        ran = sheetsync("--store", place, "--json", "import", "--check", str(DATA / "providers" / "github"))
+        assert (ran.code, ran.json()["created"]) == (0, ["github"])
+    assert open_backend(url, tell=print).read_format() is None
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("words", WHERE_NEEDED, ids=" ".join)
 @pytest.mark.parametrize("url", SECRETS)
 def test_no_command_says_a_secret_of_an_address(
