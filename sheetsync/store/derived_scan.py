@@ -46,15 +46,6 @@ def read_index(tenant: str, part: TenantBackend) -> JournalState | None:
     return state if believed else None
 
 
-def read_remembered(part: TenantBackend) -> int:
-    """The entry that an index with a right checksum tells of, whether the journal still has it or not; else 0."""
-    data = part.read_work(INDEX)
-    try:
-        return int(orjson.loads(data)["number"]) if data is not None and is_whole(data) else 0
-    except (ValueError, LookupError, TypeError, OverflowError):
-        return 0
-
-
 def scan_derived(found: TenantScan) -> None:
     """What derived files say that the journal does not. After the journal's scan."""
     upto, last = found.checkpoint, max(found.lines, default=0)

@@ -16,8 +16,9 @@ from typing import Final
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
-from sheetsync.store.derived_scan import read_index, read_remembered, read_upto, scan_derived
+from sheetsync.store.derived_scan import read_index, read_upto, scan_derived
 from sheetsync.store.findings import Finding
+from sheetsync.store.index import read_remembered
 from sheetsync.store.journal_scan import scan_journal
 from sheetsync.store.media import parse_format
 from sheetsync.store.salvage import fill_vacant, rebuild_lines, take_from_packs

@@ -66,6 +66,15 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
     return True
 
 
+def read_remembered(backend: TenantBackend) -> int:
+    """The entry that an index with a right checksum tells of, whether the journal still has it or not; else 0."""
+    data = backend.read_work(INDEX)
+    try:
+        return int(orjson.loads(data)["number"]) if data is not None and is_whole(data) else 0
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return 0
+
+
 def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:
     """Is the index so far behind that the next opening would feel it, and writing it is paid by what came since?"""
     records = len(state.heads)

@@ -70,13 +70,13 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
 
 
 def was_written_whole(torn: bytes) -> bool:
-    """Is what looks like a torn last line a whole one in which one byte was flipped since?
+    """Was what looks like a torn last line written whole, and harmed since?
 
-    A torn write lacks its end, or holds zeros where bytes never came; and no torn line is one byte from its own sum.
+    A torn write lacks its end, or holds zeros where bytes never came. So what ends in a line feed and holds no zero
+    was whole once, and so was one whose line feed was flipped.
     """
-    if b"\0" in torn or torn.find(b"\n") not in (-1, len(torn) - 1):
-        return False
-    return is_whole(torn[:-1]) or (torn.endswith(b"\n") and bool(_rebuild_run(torn[:-1], None, None, lambda _: None)))
+    ended = torn[: torn.rfind(b"\n") + 1] or (torn if is_whole(torn[:-1]) else b"")
+    return bool(ended) and b"\0" not in ended
 
 
 def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read) -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
+from sheetsync.errors import StoreDamagedError
 from sheetsync.store import Store, VersionedStore
 from sheetsync.store.index import INDEX, load_index
 from sheetsync.store.local import LocalBackend
@@ -82,3 +83,17 @@ def test_an_index_is_written_when_the_tail_grows_long(folder: Path) -> None:
     for number in range(300):
         named.save("alpha", {"n": number})
     assert loaded(folder) >= 256
+
+
+def test_a_broken_line_that_the_index_knows_is_never_cut(folder: Path) -> None:
+    """Of a note no name tells, and a cut one has no end: but the index is written of what is durable only."""
+    with Store.open(folder) as store:
+        store.note(CTX, "noted", {"n": 1})
+        store.note(CTX, "noted", {"n": 2})
+        store._write_index()
+    journal = folder / "default/journal/0000000001.jsonl"
+    kept = journal.read_bytes()[:-20]
+    journal.write_bytes(kept)
+    with pytest.raises(StoreDamagedError, match="the index tells of entry 2"):
+        Store.open(folder)
+    assert journal.read_bytes() == kept

@@ -103,13 +103,36 @@ def test_a_torn_last_line_is_still_torn(kept: int, built: Path) -> None:
     assert not was_written_whole(line[:kept])
     assert not was_written_whole(line[:kept] + bytes(len(line[kept:])))
     assert not was_written_whole(line[:kept] + bytes(20) + line[kept:][20:])
-    assert not was_written_whole(line[:kept] + b"\n" if kept > 0 else line[:100] + b"\n")
+
+
+@pytest.mark.parametrize("lost", [1, 8, 40, 73, 75, 200])
+def test_a_last_line_that_has_its_end_was_whole_and_is_never_cut(lost: int, built: Path) -> None:
+    """Of a commit without snapshots no name tells; but no torn write has an end, and lacks what was before it."""
+    with Store.open(built) as store:
+        store.note(CTX, "noted", {"healed": ["x" * 200]})
+    data = (built / JOURNAL).read_bytes()
+    begin = data[:-1].rindex(b"\n") + 1
+    line = data[begin:]
+    harmed = [
+        line[:lost] + line[lost + 1 :],
+        line[:lost] + b"x" + line[lost:],
+        line[:lost] + b"\x01\x02" + line[lost + 2 :],
+        line[:lost] + b"\n",
+        flipped(line, 80, 2) + b'{"sum":"012',
+    ]
+    for last in harmed:
+        (built / JOURNAL).write_bytes(data[:begin] + last)
+        assert was_written_whole(last)
+        with pytest.raises(StoreDamagedError, match="flipped or lost"):
+            Store.open(built)
+        assert fsck(built).exit_code == 9
+        assert (built / JOURNAL).read_bytes() == data[:begin] + last
 
 
 @pytest.mark.parametrize("junk", [b"{}", b'{"sum":"', b"x", b'{"sum":0}'])
 def test_what_is_shorter_than_a_sum_is_no_line_with_one_byte_flipped(junk: bytes) -> None:
     assert rebuild_file(junk + b"\n", 1, None, lambda path: None) is None
-    assert not was_written_whole(junk + b"\n")
+    assert was_written_whole(junk + b"\n")
 
 
 def test_repair_keeps_the_damaged_bytes_and_says_what_it_did(built: Path) -> None:
