@@ -1,13 +1,13 @@
 """Local disk: the commit is one line appended under a lock that dies with its holder, and one fdatasync.
 
-The journal's files are `local_journal.py`. Records' files are put here by a link of a whole file, which replaces
-nothing. The model behind each step: design.md section 3, "Rules on disk".
+The journal's files are `local_journal.py`, temporary ones and what is kept aside `work_folder.py`. Records' files are
+put here by a link of a whole file, which replaces nothing. The model behind each step: design.md section 3, "Rules on
+disk".
 """
 
 from __future__ import annotations
 
 import errno
-import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -21,44 +21,13 @@ from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
 from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation, parse_segment_name
+from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_folders, parent
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
-TEMP: Final = "temp"
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
 UNREADABLE: Final = (errno.EIO, errno.EACCES)
-NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-
-
-def parent(path: str) -> str:
-    """The folder of a path."""
-    return path.rpartition("/")[0]
-
-
-def make_folders(files: FileSystem, path: str) -> None:
-    """Make a folder and all above it that are missing."""
-    try:
-        files.mkdir(path)
-    except FileExistsError:
-        if files.kind(path) != "folder":
-            raise StoreDamagedError(f"'{path}' in the store is no folder") from None
-    except FileNotFoundError:
-        make_folders(files, parent(path))
-        with suppress(FileExistsError):
-            files.mkdir(path)
-
-
-def link_or_move(files: FileSystem, temp: str, target: str) -> None:
-    """Link; on a file system without links move, which replaces nothing while the writers' lock is held."""
-    try:
-        files.link(temp, target)
-    except OSError as exc:
-        if exc.errno not in NO_LINKS:
-            raise
-        if files.kind(target) is not None:
-            raise FileExistsError(target) from exc
-        files.rename(temp, target)
 
 
 class LocalBackend:
@@ -132,10 +101,10 @@ class LocalTenant:
     """One tenant on local disk."""
 
     def __init__(self, files: FileSystem, folder: str, rotation: Rotation, nonce: str) -> None:
-        self._files, self._folder, self._nonce = files, folder, nonce
+        self._files, self._folder = files, folder
         self._journal, self._work = f"{folder}/{JOURNAL}", f"{folder}/{WORK}"
         self._lines = LocalJournal(files, self._journal, f"{self._work}/{DOUBT}", rotation)
-        self._serial = 0
+        self._work_folder = WorkFolder(files, self._work, nonce)
         self._names_failed = False
 
     # --- folders and locks --------------------------------------------------------------------------------------
@@ -150,7 +119,7 @@ class LocalTenant:
             if not all(map(self._files.is_writable, folders)):
                 return False
             with self.exclusive():
-                self._lines.settle_doubt(self._temp)
+                self._lines.settle_doubt(self._work_folder.temp)
             return True
         except OSError as exc:
             if is_read_only(exc) and self._files.kind(self._journal) == "folder":
@@ -235,7 +204,7 @@ class LocalTenant:
         """
         path = f"{self._journal}/{name}"
         self.keep_aside(f"damaged-{name}", self._files.read(path))
-        temp = self._temp(data)
+        temp = self._work_folder.temp(data)
         self._files.sync(temp)
         self._files.rename(temp, path)
         self._files.sync_folder(self._journal)
@@ -258,13 +227,13 @@ class LocalTenant:
                 return False
             if exc.errno != errno.EIO:
                 raise
-        self._keep_name_aside(target)
+        self._work_folder.keep_name(target)
         self.rewrite_snapshot(path, data)
         return True
 
     def rewrite_snapshot(self, path: str, data: bytes) -> None:
         """Put a durable copy in the place of whatever file stands there."""
-        temp = self._temp(data)
+        temp = self._work_folder.temp(data)
         self._files.sync(temp)
         target = f"{self._folder}/{path}"
         make_folders(self._files, parent(target))
@@ -287,7 +256,7 @@ class LocalTenant:
             placed = self._files.place(target, data)
         if placed:
             return
-        temp = self._temp(data)
+        temp = self._work_folder.temp(data)
         try:
             self._link(temp, target)
         except FileExistsError:
@@ -303,49 +272,9 @@ class LocalTenant:
             make_folders(self._files, parent(target))
             link_or_move(self._files, temp, target)
 
-    def _temp(self, data: bytes) -> str:
-        self._serial += 1
-        path = f"{self._work}/{TEMP}/{self._nonce}.{self._serial}"
-        try:
-            self._files.create(path, data)
-        except FileExistsError:  # made by whom we were forked from
-            return self._temp(data)
-        except FileNotFoundError:  # somebody removed the folder: all in it can be made again
-            make_folders(self._files, parent(path))
-            self._files.create(path, data)
-        return path
-
     def keep_aside(self, name: str, data: bytes) -> None:
         """A copy in the work folder, under the next free name."""
-        temp = self._temp(data)
-        self._files.sync(temp)
-        self._into_aside(temp, name)
-        self._files.unlink(temp)
-
-    def _keep_name_aside(self, target: str) -> None:
-        """The damaged file gets a second name; replacing the first one then loses nothing."""
-        self._into_aside(target, target.replace("/", "%2f")[-180:])
-
-    def _into_aside(self, source: str, name: str) -> None:
-        with suppress(FileExistsError):
-            self._files.mkdir(f"{self._work}/aside")
-            self._files.sync_folder(self._work)
-        for serial in itertools.count():
-            try:
-                self._second_name(source, f"{self._work}/aside/{name}.{serial}")
-            except FileExistsError:
-                continue
-            break
-        self._files.sync_folder(f"{self._work}/aside")
-
-    def _second_name(self, source: str, target: str) -> None:
-        try:
-            self._files.link(source, target)
-        except OSError as exc:
-            if exc.errno not in NO_LINKS:
-                raise
-            self._files.create(target, self._files.read(source))
-            self._files.sync(target)
+        self._work_folder.keep(name, data)
 
     def read(self, path: str) -> bytes | None:
         """A file below the tenant; None also where a link stands in the way."""
@@ -387,7 +316,7 @@ class LocalTenant:
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder."""
-        temp = self._temp(data)
+        temp = self._work_folder.temp(data)
         if durable:
             self._files.sync(temp)
         self._files.rename(temp, f"{self._work}/{name}")
@@ -396,7 +325,7 @@ class LocalTenant:
 
     def write_derived(self, path: str, data: bytes) -> None:
         """Replace a derived file."""
-        temp = self._temp(data)
+        temp = self._work_folder.temp(data)
         target = f"{self._folder}/{path}"
         try:
             self._files.rename(temp, target)

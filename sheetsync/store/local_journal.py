@@ -90,11 +90,14 @@ class LocalJournal:
         """An fsync failed: the next one would say nothing of it, whoever calls it. So these files are written anew."""
         self._failed = True
         names = {segment_name(first) for first in firsts}
+        new = f"{self._doubt}.new"
         with suppress(OSError):
             with suppress(FileNotFoundError):
                 names.update(self._files.read(self._doubt).decode("utf-8", "replace").split())
-                self._files.unlink(self._doubt)
-            self._files.create(self._doubt, "\n".join(sorted(names)).encode())
+            with suppress(FileNotFoundError):
+                self._files.unlink(new)
+            self._files.create(new, "\n".join(sorted(names)).encode())
+            self._files.rename(new, self._doubt)
 
     def _look_twice(self) -> Tail:
         """The tail. What looks like damage may be a writer at work: it is damage if it still stands a moment later."""

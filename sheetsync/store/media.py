@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +24,7 @@ from sheetsync.errors import (
 )
 from sheetsync.store.address import parse_address
 from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
-from sheetsync.store.local import LocalBackend
+from sheetsync.store.local import FORMAT_FILE, LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 
@@ -39,6 +41,7 @@ NETWORK_FILE_SYSTEMS: Final = (
     "glusterfs",
     "fuse.s3fs",
 )
+STORE_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 MOUNTS: Final = Path("/proc/self/mounts")
 NO_STORE: Final = "check the address; 'sheetsync init' makes a store in a folder, 'sheetsync import' anywhere"
 _MEMORY: dict[str, MemoryObjects] = {}
@@ -115,10 +118,26 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
     with media_errors(f"make the store's folder '{path}'"):
         root.mkdir(parents=True, exist_ok=True)
         root = root.resolve()
+        if not (root / FORMAT_FILE).exists():
+            _make_way_durable(root)
     if kind := network_file_system(root):
         tell(f"the store is on a network file system ({kind}), where locks and durability are not sure: use a bucket")
     with media_errors(f"open the store '{path}'"):
         return LocalBackend(PosixFileSystem(root), str(path))
+
+
+def _make_way_durable(root: Path) -> None:
+    """The folders above a new store survive power loss, whoever made them a moment ago."""
+    for above in root.parents:
+        with suppress(PermissionError):  # not made by us, and not to be opened either
+            descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            except OSError as exc:
+                if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS):  # it cannot be asked
+                    raise
+            finally:
+                os.close(descriptor)
 
 
 def network_file_system(root: Path, mounts: Path = MOUNTS) -> str | None:
@@ -165,13 +184,16 @@ def parse_format(data: bytes) -> str:
         StoreDamagedError: this is no FORMAT file.
         NewerFormatError: a newer version wrote it.
     """
+    damaged = StoreDamagedError("FORMAT is damaged: it should be the one JSON object that init wrote")
     try:
         value = orjson.loads(data)
-        name, version, store_id = value["format"], int(value["version"]), str(value["store_id"])
+        name, version, store_id = value["format"], value["version"], value["store_id"]
     except (ValueError, KeyError, TypeError) as exc:
-        raise StoreDamagedError("FORMAT is damaged: it should be the one JSON object that init wrote") from exc
+        raise damaged from exc
     if name != FORMAT_NAME:
         raise StoreDamagedError(f"FORMAT says '{str(name)[:40]}': this is no store of ours")
+    if type(version) is not int or version < 1 or not isinstance(store_id, str) or not STORE_ID.fullmatch(store_id):
+        raise damaged
     if version > FORMAT_VERSION:
         raise NewerFormatError(
             f"the store has format {version}; this sheetsync knows up to {FORMAT_VERSION}", hint="upgrade sheetsync"

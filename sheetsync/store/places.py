@@ -9,7 +9,7 @@ from sheetsync.store.names import parse_snapshot_name
 
 DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
-WORK_FILES: Final = ("lock", "doubt", "checkpoint.json", "index.json")
+WORK_FILES: Final = ("doubt", "doubt-names", "checkpoint.json", "index.json")
 
 
 def is_worth_a_look(path: str, kind: str) -> bool:

@@ -47,18 +47,26 @@ def place_nameless(folder: int, name: str, data: bytes) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tail:
-    """A file that is appended to, and stays open for it; whoever closes it waits until it is used by nobody."""
+    """A file that is appended to, and stays open for it."""
 
     path: str
     fd: int
-    used: threading.Lock = field(default_factory=threading.Lock)
+    _used: threading.Lock = field(default_factory=threading.Lock)
+
+    def sync(self) -> bool:
+        """Make it durable; False if it was closed meanwhile."""
+        with self._used:
+            if self.fd >= 0:
+                os.fdatasync(self.fd)
+            return self.fd >= 0
 
     def close(self) -> None:
-        """Give back the descriptor."""
-        with self.used:
-            os.close(self.fd)
+        """Give back the descriptor, once nobody uses it."""
+        with self._used:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
 
 class PosixFileSystem:
@@ -272,13 +280,7 @@ class PosixFileSystem:
         """The content survives power loss."""
         with self._mutex:
             tail = self._tail(path)
-            if tail is not None:
-                tail.used.acquire()
-        if tail is not None:
-            try:
-                os.fdatasync(tail.fd)
-            finally:
-                tail.used.release()
+        if tail is not None and tail.sync():
             return
         fd = self._open(path, os.O_RDONLY)
         try:

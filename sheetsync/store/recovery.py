@@ -6,14 +6,18 @@ lacks; names that a crash kept from appearing are put in place from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import orjson
 
 from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
+from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line, is_whole
+from sheetsync.store.index import read_remembered
+from sheetsync.store.media import passes_by_itself
 from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.segments import segment_name
@@ -29,20 +33,25 @@ SHOWN: Final = 5
 def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> int:
     """Make the folders say what the journal says. Only under `exclusive`, with the journal read to its end.
 
+    A full disk keeps nobody from reading: what it leaves undone is told, and the next opening does it.
+
     Returns:
         the number of entries and snapshots since the checkpoint.
 
     Raises:
         StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
     """
-    cut_torn_line(backend, state, tell)
+    undone: list[OSError] = []
+    with passing(undone):
+        cut_torn_line(backend, state, tell)
     upto = read_checkpoint(backend, state)
     if state.number == 0:
         _check_no_journal(backend)
     put, seen, seen_bytes = 0, 0, 0
     for _, line in backend.lines(upto + 1, state.number):
         entry = decode_line(line)
-        put += complete_names(backend, entry)
+        with passing(undone):
+            put += complete_names(backend, entry)
         seen += 1 + len(entry.changes)
         seen_bytes += len(line)
     if put:
@@ -50,7 +59,9 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     swept = backend.sweep()
     if swept:
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
-    if seen < OPENING_SEEN and seen_bytes < OPENING_BYTES:
+    if undone:
+        tell(f"what a crash left is not all put right yet ({undone[0]}): the next opening does it")
+    if undone or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
@@ -60,9 +71,32 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
+@contextmanager
+def passing(undone: list[OSError]) -> Iterator[None]:
+    """Collect errors that pass by themselves, such as a full disk."""
+    try:
+        yield
+    except OSError as exc:
+        if not passes_by_itself(exc):
+            raise
+        undone.append(exc)
+
+
 def complete_names(backend: TenantBackend, entry: Entry) -> int:
-    """Put every snapshot of the entry in its place; the number of those that were not."""
-    return sum(backend.put_snapshot(change.path, change.data(), verify=True) for change in entry.changes)
+    """Put every snapshot of the entry in its place; the number of those that were not.
+
+    Raises:
+        StoreDamagedError: a content is not what the entry's hash says: no sound file is replaced by it.
+    """
+    put = 0
+    for change in entry.changes:
+        data = change.data()
+        if hash_bytes(data) != change.hash:
+            raise StoreDamagedError(
+                f"journal: entry {entry.number} holds another content of '{change.path}' than it says"
+            )
+        put += backend.put_snapshot(change.path, data, verify=True)
+    return put
 
 
 def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> None:
@@ -72,14 +106,22 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
         return
     _check_unacknowledged(backend, state)
     if was_written_whole(torn):
-        raise StoreDamagedError(f"journal: a byte of the line after entry {state.number} was flipped: it is not cut")
+        raise StoreDamagedError(
+            f"journal: the line after entry {state.number} was whole; bytes of it were flipped or lost: it is not cut",
+            hint="run 'sheetsync fsck'",
+        )
     backend.cut_torn()
     tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
 
 
 def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
-    """A name that the journal lacks, or a checkpoint beyond it, proves that a broken line was a commit."""
+    """A name that the journal lacks, or a checkpoint or an index beyond it, proves that a broken line was a commit."""
     read_checkpoint(backend, state)
+    if (known_once := read_remembered(backend)) > state.number:
+        raise StoreDamagedError(
+            f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
+            hint="run 'sheetsync fsck'",
+        )
     known = {change.path for _, line in backend.lines(1, state.number) for change in decode_line(line).changes}
     foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
     if foreign:

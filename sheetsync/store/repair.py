@@ -22,7 +22,7 @@ from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
-FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped")
+FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped", "unreadable")
 
 
 def fsck(url: str | Path, *, repair: bool = False) -> FsckReport:

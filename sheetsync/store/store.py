@@ -141,9 +141,10 @@ class Store(StoreWriter):
     def close(self) -> None:
         """Give back descriptors and connections."""
         with self._mutex:
-            if not self._dead and self._owns_backend:
-                self._backend.close()
             self._dead = self._dead or "the store was closed"
+            if self._owns_backend:  # once; a handle that died of something gives back what it holds, too
+                self._owns_backend = False
+                self._backend.close()
 
     def __enter__(self) -> Self:
         return self

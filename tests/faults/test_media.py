@@ -23,6 +23,7 @@ from tests.faults.simulated_disk import SimulatedDisk
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
 FULL = {"mkdir", "create", "write", "append", "append rest", "link"}
 SYNCS = {"sync", "sync folder"}
+JOURNAL = "default/journal/0000000001.jsonl"
 
 
 class Fault:
@@ -330,3 +331,30 @@ def test_a_journal_that_another_process_damaged_ends_the_handle() -> None:
     for _ in range(2):
         with pytest.raises((UnknownOutcomeError, StoreDamagedError)):
             explorer.attempt(other, {"a": 2})
+
+
+@pytest.mark.parametrize("left", ["names", "torn line"])
+def test_a_full_disk_is_read_though_a_crash_left_something_to_do(left: str) -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    with store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    if left == "names":
+        disk.before = Fault({"mkdir", "link", "write"}, 1, errno.ENOSPC, lasting=True)
+        with store.transaction(CTX) as tx:
+            tx.save(record("b"), {"value": 2, "pad": ""})
+    else:
+        disk.append(JOURNAL, disk.size(JOURNAL) or 0, b'{"sum":"12')
+    disk.before = Fault(FULL - {"mkdir"}, 1, errno.ENOSPC, lasting=True)  # of a folder that is there it is not said
+    said: list[str] = []
+    reading = open_store(disk, said=said)
+    assert [line for line in said if "the next opening does it" in line]
+    assert len(list(reading.latest_all("default"))) == (2 if left == "names" else 1)
+    with pytest.raises(TryLaterError), reading.transaction(CTX) as tx:
+        tx.save(record("c"), {"value": 3, "pad": ""})
+    disk.before = lambda *_: None
+    with reading.transaction(CTX) as tx:
+        tx.save(record("c"), {"value": 3, "pad": ""})
+    reading.compact()
+    names = {f"default/{snapshot.path}" for snapshot in reading.latest_all("default")}
+    assert names <= disk.tree().keys()

@@ -14,9 +14,10 @@ import pytest
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import writer
 from sheetsync.store.entry import NewChange, decode_line
-from sheetsync.store.local import LocalTenant, make_folders, parent
+from sheetsync.store.local import LocalTenant
 from sheetsync.store.state import JournalState
 from sheetsync.store.transaction import Request, _path, plan_changes
+from sheetsync.store.work_folder import make_folders, parent
 from tests.faults.crash_explorer import Explorer, ViolationError, open_store
 from tests.faults.crash_scripts import SCRIPTS
 from tests.faults.simulated_disk import SimulatedDisk

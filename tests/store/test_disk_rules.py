@@ -15,8 +15,9 @@ import pytest
 from sheetsync.errors import LockHeldError
 from sheetsync.store import Store, folders, fsck, repair
 from sheetsync.store.backend import Holder
-from sheetsync.store.local import LocalBackend, link_or_move
+from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.work_folder import link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import NoLinks

@@ -341,12 +341,12 @@ def test_a_line_of_another_store_decides_nothing(built: Path, tmp_path: Path) ->
 
 
 class UnreadableDisk(PosixFileSystem):
-    """A disk that fails under one file."""
+    """A disk that fails under one file, whatever it is called."""
 
-    bad = "-"
+    bad = 0
 
     def read(self, path: str) -> bytes:
-        if path.endswith(self.bad):
+        if (self.root / path).exists() and (self.root / path).stat().st_ino == self.bad:
             raise OSError(errno.EIO, "Input/output error", path)
         return super().read(path)
 
@@ -355,12 +355,14 @@ def test_a_file_that_cannot_be_read_is_a_finding_and_the_others_are_looked_at(bu
     bad, gone = snapshots(built)[2:4]
     gone.unlink()
     disk = UnreadableDisk(built)
-    disk.bad = bad.name
-    report = check(LocalBackend(disk, "x"), "x", repair=True)
-    told = {(finding.code, finding.path.rpartition("/")[2], finding.repaired) for finding in report.findings}
-    assert {("unreadable", bad.name, False), ("missing", gone.name, True)} <= told
-    assert report.exit_code == 9
+    disk.bad = bad.stat().st_ino
+    for repair in (False, True):
+        report = check(LocalBackend(disk, "x"), "x", repair=repair)
+        told = {(finding.code, finding.path.rpartition("/")[2], finding.repaired) for finding in report.findings}
+        assert told == {("unreadable", bad.name, repair), ("missing", gone.name, repair)}
+        assert report.exit_code == (0 if repair else 9)
     assert gone.exists()
+    assert bad.stat().st_ino != disk.bad
 
 
 class ReadOnly(PosixFileSystem):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import DefectError, SheetSyncError, StaleSnapshotError
+from sheetsync.errors import DefectError, SheetSyncError, StaleSnapshotError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck
 from sheetsync.store.posix import PosixFileSystem
 
@@ -103,7 +104,7 @@ def test_tenants_of_one_backend_write_side_by_side(folder: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_interrupt_leaves_nothing_locked_and_nothing_unplaced(seed: int, folder: Path) -> None:
-    """Ctrl-C at any moment of a save, hundreds of times; the process, and others, then go on."""
+    """Ctrl-C at any moment of a save, again and again; the process, and others, then go on."""
     named = VersionedStore(CTX, url=folder)
     began = time.perf_counter()
     for number in range(10):
@@ -111,28 +112,30 @@ def test_an_interrupt_leaves_nothing_locked_and_nothing_unplaced(seed: int, fold
     usual_s = (time.perf_counter() - began) / 10
     interrupted = saved = 0
     kept: list[BaseException] = []
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    main = threading.main_thread().ident or 0
     try:
         for number in range(100):
+            after_s = (number * 7 + seed) % 97 / 60 * usual_s
+            timer = threading.Timer(after_s, signal.pthread_kill, (main, signal.SIGUSR1))
             try:
-                signal.setitimer(signal.ITIMER_REAL, 1e-6 + (number * 7 + seed) % 97 / 60 * usual_s)
+                timer.start()
                 named.save("alpha", {"n": number})
-                signal.setitimer(signal.ITIMER_REAL, 0)
                 saved += 1
+                timer.join()
             except KeyboardInterrupt as exc:
                 kept.append(exc)  # a shell keeps the last one, with all its frames
                 interrupted += 1
-                if named.store._dead:
-                    named.close()
-                    named = VersionedStore(CTX, url=folder)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            timer.join()
+            if named.store._dead:
+                named.close()
+                named = VersionedStore(CTX, url=folder)
             files = PosixFileSystem(folder)
             with files.lock("default/journal"):
                 pass
             files.close()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGUSR1, before)
     assert interrupted
     assert saved
     named.save("alpha", {"n": -1})
@@ -152,3 +155,21 @@ def test_a_thread_that_would_wait_for_itself_is_told_so(folder: Path) -> None:
         with files.lock("default/journal"):
             pass
         files.close()
+
+
+def test_a_handle_that_died_gives_its_descriptors_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(files: PosixFileSystem, path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    Store.open(folder).close()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (it counts itself, too)
+    for number in range(5):
+        named = VersionedStore(CTX, url=folder)
+        with monkeypatch.context() as broken:
+            broken.setattr(PosixFileSystem, "sync", fail)
+            with pytest.raises(UnknownOutcomeError):
+                named.save("alpha", {"n": number})
+        named.close()
+        named.close()
+        (folder / "default/.store/doubt").unlink()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -14,6 +14,7 @@ from sheetsync.store import Store, VersionedStore, fsck
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.repair import check
 from tests.faults.test_media import ordinary_user
 
 CTX = RequestContext(user="ada")
@@ -96,3 +97,14 @@ def test_what_this_user_may_not_read_closes_nothing_else(what: str) -> None:
             assert bool(findings) == ("alpha" in what or path.is_dir())
         finally:
             path.chmod(0o755)
+
+
+def test_a_repair_puts_an_old_snapshot_that_cannot_be_read_on_other_sectors(folder: Path, disk: BadSectors) -> None:
+    with Store.open(folder) as store:
+        store.compact()  # openings look at nothing before it
+    disk.bad = paths(folder, "alpha--*.json")
+    (path,) = disk.bad
+    inode = (folder / path).stat().st_ino
+    check(LocalBackend(disk, str(folder)), str(folder), repair=True)
+    assert (folder / path).stat().st_ino != inode
+    assert fsck(folder).findings == ()
