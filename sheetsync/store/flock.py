@@ -18,7 +18,7 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import DefectError, LockHeldError
+from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
@@ -37,20 +37,16 @@ class FolderLock:
     def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
-        self._fd, self._pid, self._held = -1, 0, False
+        self._fd, self._pid, self._owner = -1, 0, 0
 
     def __enter__(self) -> None:
         if self._fd >= 0 and self._pid != os.getpid():  # inherited by a fork: the lock of our parent
             self.close()
-            self._among_threads, self._held = threading.RLock(), False
+            self._among_threads, self._owner = threading.RLock(), 0
         try:  # an interrupt may come behind each call: what was taken until then is given back
             self._among_threads.acquire()
-            if self._held:
-                raise DefectError(f"'{self._path}' is locked twice by one thread")
+            self._owner = threading.get_ident()
             self._take()
-        except DefectError:
-            self._among_threads.release()
-            raise
         except BaseException:
             self._give_back()
             raise
@@ -67,20 +63,21 @@ class FolderLock:
                 self._fd, self._pid = self._open_it(), os.getpid()
             wait_for(self._fd, self._path)
             if self._stands(self._fd):
-                self._held = True
                 return
             self.close()
 
     def _give_back(self) -> None:
-        """Unlock, if no other thread has it: an interrupt may have come before it was ours."""
-        if not self._among_threads.acquire(blocking=False):
-            return
-        self._held = False
-        if self._fd >= 0:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._among_threads.release()
-        with suppress(RuntimeError):  # it never was ours
-            self._among_threads.release()
+        """Unlock, if it is this thread's: an interrupt may have come before it was.
+
+        One that comes at this very call leaves it locked, until this thread takes it again: nobody locks it twice.
+        """
+        if self._owner == threading.get_ident():
+            self._owner = 0
+            if self._fd >= 0:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        with suppress(RuntimeError):  # it is not ours, or not ours any more
+            while True:
+                self._among_threads.release()
 
     def close(self) -> None:
         """Give back the descriptor."""

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
@@ -19,6 +20,12 @@ from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
 PIECE_BYTES: Final = 4 << 20
+
+
+@lru_cache(maxsize=64)  # the last one is asked for again and again
+def journal_path(folder: str, first: int) -> str:
+    """The journal file that begins with this entry."""
+    return f"{folder}/{segment_name(first)}"
 
 
 @dataclass(slots=True)
@@ -57,7 +64,7 @@ class LocalJournal:
         self._cached: tuple[int, list[int]] = (0, [])
 
     def _path(self, first: int) -> str:
-        return f"{self._journal}/{segment_name(first)}"
+        return journal_path(self._journal, first)
 
     def new_lines(self) -> list[bytes]:
         """Whole lines behind the position, made durable: their writer may have died before its fsync."""

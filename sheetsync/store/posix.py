@@ -75,7 +75,7 @@ class PosixFileSystem:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._folders = OpenFolders(root)
-        self._tails: dict[str, Tail] = {}  # by folder
+        self._tails: dict[str, Tail] = {}  # by path; one in each folder
         self._locks: dict[str, FolderLock] = {}
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
@@ -106,11 +106,11 @@ class PosixFileSystem:
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
         with self._mutex:
-            if (tail := self._tail(path)) is not None:
+            if (tail := self._tails.get(path)) is not None:
                 there = os.fstat(tail.fd)
                 if self._stands_at(path, there):
                     return there.st_size
-                self._drop_tail(path)  # somebody put another file in its place, or took it away
+                self._tails.pop(path).close()  # somebody put another file in its place, or took it away
                 self._folders.forget()
             try:
                 fd, name = self._folders.at(path)
@@ -140,7 +140,7 @@ class PosixFileSystem:
         """Up to `length` bytes from `offset`."""
         if length <= SHORT:
             with self._mutex:
-                if (tail := self._tail(path)) is not None:
+                if (tail := self._tails.get(path)) is not None:
                     return os.pread(tail.fd, length, offset)
         fd = self._open(path, os.O_RDONLY)
         try:
@@ -226,24 +226,15 @@ class PosixFileSystem:
                 written = os.pwrite(fd, view, offset)
                 view, offset = view[written:], offset + written
 
-    def _tail(self, path: str) -> Tail | None:
-        """The open file at whose end is written, if it is this one."""
-        kept = self._tails.get(path.rpartition("/")[0])
-        return kept if kept is not None and kept.path == path else None
-
     def _tail_fd(self, path: str, *, create: bool) -> int:
-        tail = self._tail(path)
+        tail = self._tails.get(path)
         if tail is None:
             tail = Tail(path, self._open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
-            self._drop_tail(path)
-            self._tails[path.rpartition("/")[0]] = tail
+            folder = path.rpartition("/")[0]
+            for other in [other for other in self._tails if other.rpartition("/")[0] == folder]:
+                self._tails.pop(other).close()
+            self._tails[path] = tail
         return tail.fd
-
-    def _drop_tail(self, path: str) -> None:
-        """Close the file that is kept open in this one's folder."""
-        kept = self._tails.pop(path.rpartition("/")[0], None)
-        if kept is not None:
-            kept.close()
 
     def truncate(self, path: str, size: int) -> None:
         """Cut a file."""
@@ -264,8 +255,8 @@ class PosixFileSystem:
     def rename(self, source: str, target: str) -> None:
         """Move a name."""
         with self._mutex:
-            if self._tail(target) is not None:
-                self._drop_tail(target)
+            if (tail := self._tails.pop(target, None)) is not None:
+                tail.close()
             old, new = self._folders.two(source, target)
             os.rename(source.rpartition("/")[2], target.rpartition("/")[2], src_dir_fd=old, dst_dir_fd=new)
 
@@ -279,7 +270,7 @@ class PosixFileSystem:
     def sync(self, path: str) -> None:
         """The content survives power loss."""
         with self._mutex:
-            tail = self._tail(path)
+            tail = self._tails.get(path)
         if tail is not None and tail.sync():
             return
         fd = self._open(path, os.O_RDONLY)
