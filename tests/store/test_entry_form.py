@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sheetsync.cli.app import run
@@ -115,6 +115,7 @@ def fsck_is_sound_after_opening(url: str) -> bool:
     return fsck(url).exit_code == 0
 
 
+@settings(deadline=None)  # some damage makes fsck look several times
 @given(where=st.sampled_from(PLACES), new=st.one_of(VALUES, st.just(GONE)))
 @example(where=(0, ("snapshots", 0, "content")), new=None)
 @example(where=(0, ("snapshots", 0, "version")), new=True)
@@ -127,6 +128,7 @@ def test_any_value_in_the_place_of_a_member_gives_an_entry_or_names_it(where: tu
             assert isinstance(decode_line(line, contents=contents), Entry)
 
 
+@settings(deadline=None)  # some damage makes fsck look several times
 @given(where=st.sampled_from(PLACES), new=st.one_of(VALUES, st.just(GONE)))
 @example(where=(2, ("lease", "holder", "since")), new=2**63)
 @example(where=(0, ("snapshots", 1, "content")), new={"n": [float("inf")]})
@@ -185,6 +187,7 @@ def test_one_ill_typed_snapshot_among_many_is_named(snapshots: int, index: int, 
         decode_line(signed(line))
 
 
+@settings(deadline=None)
 @given(where=st.sampled_from([place for place in PLACES if place[1][0] == "snapshots"]), new=VALUES)
 def test_many_snapshots_at_once_are_judged_as_each_alone(where: tuple[int, Path_], new: Any) -> None:
     index, place = where
