@@ -37,11 +37,11 @@ class FolderLock:
     def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
-        self._fd, self._pid, self._owner = -1, 0, 0
+        self._fd, self._pid, self._owner, self._closing = -1, 0, 0, False
 
     def __enter__(self) -> None:
         if self._fd >= 0 and self._pid != os.getpid():  # inherited by a fork: the lock of our parent
-            self.close()
+            self._close()
             self._among_threads, self._owner = threading.RLock(), 0
         try:  # an interrupt may come behind each call: what was taken until then is given back
             self._among_threads.acquire()
@@ -64,7 +64,7 @@ class FolderLock:
             wait_for(self._fd, self._path)
             if self._stands(self._fd):
                 return
-            self.close()
+            self._close()
 
     def _give_back(self) -> None:
         """Unlock, if it is this thread's: an interrupt may have come before it was.
@@ -75,15 +75,24 @@ class FolderLock:
             self._owner = 0
             if self._fd >= 0:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
+            if self._closing:
+                self._close()
         with suppress(RuntimeError):  # it is not ours, or not ours any more
             while True:
                 self._among_threads.release()
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Give back the descriptor; where a thread waits for it or holds it, that one does."""
+        if not self._among_threads.acquire(blocking=False):
+            self._closing = True
+            return
+        self._close()
+        self._among_threads.release()
+
+    def _close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
 
 class FlockHeld:

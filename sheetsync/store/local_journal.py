@@ -105,6 +105,9 @@ class LocalJournal:
                 self._files.unlink(new)
             self._files.create(new, "\n".join(sorted(names)).encode())
             self._files.rename(new, self._doubt)
+            return
+        with suppress(OSError):  # a full disk may have place for a name: an empty file doubts all
+            self._files.create(self._doubt, b"")
 
     def _look_twice(self) -> Tail:
         """The tail. What looks like damage may be a writer at work: it is damage if it still stands a moment later."""
@@ -167,7 +170,8 @@ class LocalJournal:
             names = self._files.read(self._doubt).decode("utf-8", "replace").split()
         except FileNotFoundError:
             return
-        for path in (f"{self._journal}/{name}" for name in names if parse_segment_name(name) is not None):
+        known = [name for name in names if parse_segment_name(name) is not None]
+        for path in (f"{self._journal}/{name}" for name in known or self._files.listdir(self._journal)):
             if self._files.kind(path) == "file":
                 copy = temp(self._files.read(path))
                 self._files.sync(copy)
@@ -238,6 +242,8 @@ class LocalJournal:
 
     def _check_same(self) -> None:
         """The last line must be the one that we read: somebody may have put another journal in its place."""
+        if self._rotation.is_full(self._entries, self._offset) or self._tip_first != self._first:
+            self._files.size(self._path(self._tip_first))  # the look was at the next file: is this one still there?
         if self._mark and self._files.read_at(self._path(self._tip_first), self._tip, BODY_AT) != self._mark:
             raise StoreDamagedError(
                 f"journal: entry {self._number} is not the one that was read before: the file was replaced",

@@ -47,6 +47,15 @@ def place_nameless(folder: int, name: str, data: bytes) -> bool:
     return True
 
 
+def read_from(fd: int, offset: int, length: int) -> bytes:
+    """Up to `length` bytes from `offset` of an open file."""
+    parts = []
+    while length > 0 and (chunk := os.pread(fd, length, offset)):
+        parts.append(chunk)
+        offset, length = offset + len(chunk), length - len(chunk)
+    return b"".join(parts)
+
+
 @dataclass(slots=True)
 class Tail:
     """A file that is appended to, and stays open for it."""
@@ -113,6 +122,7 @@ class PosixFileSystem:
                 self._tails.pop(path).close()  # somebody put another file in its place, or took it away
                 self._folders.forget()
             try:
+                self._folders.prove(path.rpartition("/")[0])  # what is not open for appending is not proved by itself
                 fd, name = self._folders.at(path)
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
             except FileNotFoundError:
@@ -129,9 +139,9 @@ class PosixFileSystem:
         """All of a file."""
         fd = self._open(path, os.O_RDONLY)
         try:
-            parts = [os.read(fd, READ_CHUNK)]
-            while len(parts[-1]) == READ_CHUNK:  # a regular file gives less at its end only
-                parts.append(os.read(fd, READ_CHUNK))
+            parts = []
+            while part := os.read(fd, READ_CHUNK):  # less is no end: before a bad sector there may be less, too
+                parts.append(part)
             return b"".join(parts)
         finally:
             os.close(fd)
@@ -141,14 +151,10 @@ class PosixFileSystem:
         if length <= SHORT:
             with self._mutex:
                 if (tail := self._tails.get(path)) is not None:
-                    return os.pread(tail.fd, length, offset)
+                    return read_from(tail.fd, offset, length)
         fd = self._open(path, os.O_RDONLY)
         try:
-            parts = []
-            while length > 0 and (chunk := os.pread(fd, length, offset)):
-                parts.append(chunk)
-                offset, length = offset + len(chunk), length - len(chunk)
-            return b"".join(parts)
+            return read_from(fd, offset, length)
         finally:
             os.close(fd)
 
@@ -339,13 +345,17 @@ class PosixFileSystem:
             os.close(fd)
             return None
         held = FlockHeld(fd, lambda fd: self._stands_at(path, os.fstat(fd)))
-        if not held.is_ours():  # broken (replaced) between our open and our lock
+        try:
+            if held.is_ours():
+                told = holder_bytes(holder)
+                os.pwrite(fd, told, 0)
+                os.ftruncate(fd, len(told))
+                return held
+        except BaseException:  # a full disk, an interrupt: nobody would ever give it back
             held.release()
-            return self.try_lock(path, holder)
-        told = holder_bytes(holder)
-        os.pwrite(fd, told, 0)
-        os.ftruncate(fd, len(told))
-        return held
+            raise
+        held.release()  # broken (replaced) between our open and our lock
+        return self.try_lock(path, holder)
 
     def lock_holder(self, path: str) -> Holder | None:
         """Who holds it; a holder who took it a moment ago has not said so yet, and is waited for."""

@@ -179,11 +179,12 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
     in_doubt = backend.names_in_doubt()
     if in_doubt or not placed.issuperset(range(first, last + 1)):
         for number, line in backend.lines(first, last):
-            if in_doubt:
-                for change in decode_line(line).changes:
-                    backend.rewrite_snapshot(change.path, change.data())
-            elif number not in placed:
-                complete_names(backend, decode_line(line))
+            if in_doubt or number not in placed:
+                entry = decode_line(line)
+                complete_names(backend, entry)  # proves the contents, and keeps aside what is damaged
+                if in_doubt:
+                    for change in entry.changes:
+                        backend.rewrite_snapshot(change.path, change.data())
     entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
     backend.make_durable(change.path for entry in entries for change in entry.changes)
     backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)

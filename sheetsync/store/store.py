@@ -171,7 +171,11 @@ class Store(StoreWriter):
         with self._mutex, media_errors("take the lock"):
             self._check_alive()
             lock = self._part.lock(name, this_holder(who, self._clock))
-            self._catch_up()
+            try:
+                self._catch_up()
+            except BaseException:
+                lock.release()
+                raise
             known = self._state.leases.get(name)
         return Lease(name, who, known.epoch if known else 0, lock.release, lock)
 

@@ -238,6 +238,7 @@ class StoreWriter(StoreReader):
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
         except (OSError, SheetSyncError) as exc:
+            self._since_checkpoint = 0  # not again with each save
             self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
 
     def compact(self) -> CompactReport:

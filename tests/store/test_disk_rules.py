@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sheetsync.errors import LockHeldError
-from sheetsync.store import Store, folders, fsck, repair
+from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError
+from sheetsync.store import Store, VersionedStore, folders, fsck, repair
 from sheetsync.store.backend import Holder
-from sheetsync.store.local import LocalBackend
+from sheetsync.store.local import LocalBackend, LocalTenant
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.work_folder import link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
@@ -233,3 +233,82 @@ def test_folders_that_another_process_just_made_are_durable_before_a_save_is() -
     save(open_store(disk), "a", 1)
     for outcome in disk.outcomes(200, random.Random(1)):
         assert open_store(disk.after_cut(outcome)).head() == 1
+
+
+def test_a_short_read_is_no_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a bad sector Linux gives what is there, and says so only with the next read."""
+    folder.mkdir()
+    files = PosixFileSystem(folder)
+    data = b"0123456789" * 10
+    files.create("whole", data)
+    files.append("tail", 0, data)
+    read, pread = os.read, os.pread
+    monkeypatch.setattr(os, "read", lambda fd, length: read(fd, min(length, 7)))
+    monkeypatch.setattr(os, "pread", lambda fd, length, offset: pread(fd, min(length, 7), offset))
+    assert (
+        files.read("whole") == files.read_at("tail", 0, 1000) == files.read_at("whole", 0, 1000) == b"0123456789" * 10
+    )
+
+    def bad_sector(fd: int, length: int) -> bytes:
+        if os.lseek(fd, 0, os.SEEK_CUR) >= 50:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(fd, min(length, 50))
+
+    monkeypatch.setattr(os, "read", bad_sector)
+    with pytest.raises(OSError, match="Input/output"):
+        files.read("whole")
+    files.close()
+
+
+def test_a_lock_that_is_closed_while_a_thread_holds_it_is_closed_by_that_one(folder: Path) -> None:
+    Store.open(folder).close()
+    files = PosixFileSystem(folder)
+    lock = files.lock("default/journal")
+    with lock:
+        opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        closing = threading.Thread(target=lock.close)
+        closing.start()
+        closing.join()
+        assert len(os.listdir("/proc/self/fd")) == opened  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) == opened - 1  # noqa: PTH208
+    files.close()
+
+
+@pytest.mark.parametrize("fails", ["the holder's name", "the look at the journal"])
+def test_a_lease_that_could_not_be_taken_is_nobodys(fails: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Store.open(folder) as store, Store.open(folder) as other:
+        with monkeypatch.context() as broken:
+            if fails == "the holder's name":
+                broken.setattr(os, "pwrite", fail)
+            else:
+                broken.setattr(LocalTenant, "new_lines", fail)
+            with pytest.raises(TryLaterError):
+                store.lease("sync", who="ada")
+        other.lease("sync", who="bob").release()
+
+
+@pytest.mark.parametrize("doubt", [b"", b"\xff\xfe", b"../../x", b"0000000009.jsonl.x"])
+def test_a_doubt_that_names_no_journal_file_doubts_them_all(doubt: bytes, folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    inode = (folder / JOURNAL).stat().st_ino
+    (folder / "default/.store/doubt").write_bytes(doubt)
+    with VersionedStore(CTX, url=folder) as named:
+        assert named.names() == ["alpha"]
+    assert (folder / JOURNAL).stat().st_ino != inode
+    assert not (folder / "default/.store/doubt").exists()
+
+
+def test_a_doubted_snapshot_is_not_replaced_by_a_damaged_journals_content(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        path = folder / "default" / named.save("alpha", {"x": "sound content"}).path
+        sound = path.read_bytes()
+        data = (folder / JOURNAL).read_bytes()
+        (folder / JOURNAL).write_bytes(data.replace(b"sound", b"rouod"))
+        (folder / "default/.store/doubt-names").write_bytes(b"")
+        with pytest.raises(StoreDamagedError):
+            named.store.compact()
+    assert path.read_bytes() == sound

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import LockHeldError, StoreDamagedError
-from sheetsync.store import VersionedStore, fsck
+from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError
+from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.segments import Rotation
 
 CTX = RequestContext(user="ada")
 SEGMENT = "default/journal/0000000001.jsonl"
@@ -114,3 +117,40 @@ def test_a_lease_whose_file_is_gone_commits_nothing_more(how: str, folder: Path,
             tx.save(other.record("alpha"), {"n": 4})
         assert tx.commit is not None
         assert tx.commit.number == 3
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_handle_that_has_only_read_sees_and_writes_what_stands_there_now(part: str, folder: Path) -> None:
+    """It has no file open for appending yet, which would be proved by itself."""
+    with VersionedStore(CTX, url=folder) as first:
+        first.save("alpha", {"n": 1})
+    with VersionedStore(CTX, url=folder) as reader, VersionedStore(CTX, url=folder) as writer:
+        away = replace_by_copy(folder, part)
+        before = {path: path.read_bytes() for path in [away, *away.rglob("*")] if path.is_file()}
+        assert writer.save("alpha", {"n": 2}).commit == 2
+        latest = reader.latest("alpha")
+        assert latest is not None
+        assert latest.version == 2
+        assert {path: path.read_bytes() for path in [away, *away.rglob("*")] if path.is_file()} == before
+    assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_full_journal_file_is_looked_at_before_the_next_one_begins(how: str, tmp_path: Path) -> None:
+    def opened(name: str) -> Store:
+        (tmp_path / name).mkdir(exist_ok=True)
+        files = PosixFileSystem(tmp_path / name)
+        return Store.on(LocalBackend(files, name, rotation=Rotation(entries=2, size_bytes=1 << 20)))
+
+    store, other = opened("one"), opened("other")
+    for number in range(2):
+        store.note(CTX, "noted", {"n": number})
+        other.note(CTX, "noted", {"n": number + 5})
+    (tmp_path / "one" / SEGMENT).unlink()
+    if how == "replaced":
+        shutil.copy(tmp_path / "other" / SEGMENT, tmp_path / "one" / SEGMENT)
+    with pytest.raises((StoreDamagedError, TryLaterError)):
+        store.note(CTX, "noted", {"n": 2})
+    assert not (tmp_path / "one/default/journal/0000000003.jsonl").exists()
+    store.close()
+    other.close()
