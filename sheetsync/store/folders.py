@@ -96,7 +96,7 @@ class OpenFolders:
             old, new = self.to_write(source)[0], self.to_write(target)[0]
             if not above or not new_above:  # the root is always open
                 break
-        return old, new
+        return self.fd(above), self.fd(new_above)  # both are open, and neither was looked for anew since
 
     def close(self) -> None:
         """Give back all descriptors."""

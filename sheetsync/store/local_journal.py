@@ -234,6 +234,12 @@ class LocalJournal:
                 f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
                 hint="check the disk, then open the store again and look",
             ) from exc
+        if self._files.size(path) != self._offset + len(data):  # moved away between our look and our line
+            self._failed = True
+            raise UnknownOutcomeError(
+                f"the journal's file was replaced while entry {number} was added: it may or may not be there",
+                hint="open the store again and look",
+            )
         if self._first not in self._firsts:
             self._firsts.append(self._first)
         self._number, self._tip, self._tip_first, self._entries = number, self._offset, self._first, self._entries + 1
@@ -309,5 +315,9 @@ class LocalJournal:
         data = self.torn_bytes()
         if data:
             keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", data)
-            self._cut(self._path(self._first))
+            try:
+                self._cut(self._path(self._first))
+            except OSError as exc:
+                self._note_doubt([self._first])
+                raise self._doubtful() from exc
         self._torn = 0

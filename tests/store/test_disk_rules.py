@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError
+from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, folders, fsck, repair
 from sheetsync.store.backend import Holder
 from sheetsync.store.local import LocalBackend, LocalTenant
@@ -20,7 +20,7 @@ from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.work_folder import link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
-from tests.faults.test_media import NoLinks
+from tests.faults.test_media import Fault, NoLinks
 from tests.store.rules import JOURNAL, backend_on, save
 
 LOCK = "default/journal"
@@ -312,3 +312,15 @@ def test_a_doubted_snapshot_is_not_replaced_by_a_damaged_journals_content(folder
         with pytest.raises(StoreDamagedError):
             named.store.compact()
     assert path.read_bytes() == sound
+
+
+def test_a_cut_whose_fsync_fails_is_a_doubt() -> None:
+    disk = SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    disk.append(JOURNAL, disk.size(JOURNAL) or 0, b'{"sum":"12')
+    disk.before = Fault({"truncate"}, 1, errno.EIO, lasting=False)
+    with pytest.raises(UnknownOutcomeError):
+        open_store(disk)
+    disk.before = lambda *_: None
+    assert "default/.store/doubt" in disk.tree()
+    assert open_store(disk).head() == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError
+from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, fsck
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
@@ -154,3 +154,23 @@ def test_a_full_journal_file_is_looked_at_before_the_next_one_begins(how: str, t
     assert not (tmp_path / "one/default/journal/0000000003.jsonl").exists()
     store.close()
     other.close()
+
+
+@pytest.mark.parametrize("part", [SEGMENT, "default/journal", "default"])
+def test_a_journal_that_is_moved_away_under_the_very_append_is_an_unknown_outcome(
+    part: str, folder: Path, named: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = PosixFileSystem.append
+
+    def moved(files: PosixFileSystem, path: str, offset: int, data: bytes) -> None:
+        replace_by_copy(folder, part)
+        append(files, path, offset, data)
+
+    with monkeypatch.context() as moving:
+        moving.setattr(PosixFileSystem, "append", moved)
+        with pytest.raises(UnknownOutcomeError, match="replaced"):
+            named.save("alpha", {"n": 3})
+    with pytest.raises(UnknownOutcomeError):
+        named.save("alpha", {"n": 4})
+    with VersionedStore(CTX, url=folder) as again:
+        assert [snapshot.version for snapshot in again.history("alpha")] == [1, 2]
