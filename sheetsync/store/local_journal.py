@@ -259,7 +259,11 @@ class LocalJournal:
     def _cut(self, path: str) -> None:
         """Cut what stands behind the last line, for good: else it could come back behind the beginning of the next."""
         self._files.truncate(path, self._offset)
-        self._files.sync(path)
+        try:
+            self._files.sync(path)
+        except OSError:
+            self._note_doubt([self._first])
+            raise
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""

@@ -324,3 +324,25 @@ def test_a_cut_whose_fsync_fails_is_a_doubt() -> None:
     disk.before = lambda *_: None
     assert "default/.store/doubt" in disk.tree()
     assert open_store(disk).head() == 1
+
+
+def test_a_line_that_did_not_fit_and_could_not_be_cut_for_good_is_a_doubt() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    save(store, "a", 1)
+    full = Fault({"append rest"}, 1, errno.ENOSPC, lasting=False)
+    broken = Fault({"sync"}, 1, errno.EIO, lasting=False)
+
+    def fail(operation: str, path: str) -> None:
+        full(operation, path)
+        broken(operation, path)
+
+    disk.before = fail
+    with pytest.raises(TryLaterError):
+        save(store, "a", 2)
+    disk.before = lambda *_: None
+    with pytest.raises(UnknownOutcomeError):
+        save(store, "a", 3)
+    assert "default/.store/doubt" in disk.tree()
+    save(open_store(disk), "a", 3)
+    assert open_store(disk).head() == 2
