@@ -25,8 +25,10 @@ NAMES_SHOWN = 12
 def import_(session: Session, *, paths: Sequence[Path], check: bool) -> int:
     """Import provider folders, selections, or folders of providers; each changed connector gets a draft."""
     from sheetsync.cli.progress import progress_bar
+    from sheetsync.island.scan import check_there
     from sheetsync.services import importing
 
+    check_there(tuple(paths))
     validator = _validator(session)
     with progress_bar(session.output, "importing") as progress:
         ws = session.workspace_to_check if check else session.workspace_to_fill

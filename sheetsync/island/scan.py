@@ -72,6 +72,18 @@ def shown(name: str) -> str:
     return _SHOWN.sub("?", name.encode("utf-8", "replace").decode("utf-8"))
 
 
+def check_there(paths: tuple[Path, ...]) -> None:
+    """Refuse what is not there, before anything is made for it.
+
+    Raises:
+        NotFoundError: a path does not exist.
+    """
+    for path in paths:
+        if not path.exists():
+            hint = "give a provider folder, or a folder of them"
+            raise NotFoundError(f"there is no file or folder '{shown(str(path))}'", hint=hint)
+
+
 def find_candidates(paths: tuple[Path, ...]) -> Found:
     """The provider and selection folders under the given paths, in code-point order within each.
 
@@ -82,10 +94,8 @@ def find_candidates(paths: tuple[Path, ...]) -> Found:
     candidates: list[Candidate] = []
     problems: list[Problem] = []
     findings: list[Problem] = []
+    check_there(paths)
     for path in paths:
-        if not path.exists():
-            hint = "give a provider folder, or a folder of them"
-            raise NotFoundError(f"there is no file or folder '{shown(str(path))}'", hint=hint)
         real = path.resolve()
         if real.is_dir():
             _search(real, real.name, 0, candidates, problems)

@@ -39,6 +39,15 @@ def test_check_changes_nothing(workspace: Path, sheetsync: Callable[..., Ran]) -
     assert sorted(path for path in workspace.rglob("*") if path.is_file()) == before
 
 
+@pytest.mark.parametrize("option", [[], ["--check"]])
+def test_a_path_that_is_not_there_makes_no_store(
+    option: list[str], tmp_path: Path, sheetsync: Callable[..., Ran]
+) -> None:
+    ran = sheetsync("--json", "--store", str(tmp_path / "store"), "import", *option, str(tmp_path / "nowhere"))
+    assert (ran.code, ran.json()["error"]["code"]) == (2, "not_found")
+    assert not (tmp_path / "store").exists()
+
+
 def test_export_with_sources_gives_the_sources_to_the_byte(workspace: Path, sheetsync: Callable[..., Ran]) -> None:
     sheetsync("import", str(DATA / "providers"))
     out = workspace / "out"
