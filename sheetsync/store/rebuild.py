@@ -52,7 +52,7 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
     tail = [] if pieces[-1] and not torn else [pieces.pop()]
     whole = [_entry_of(piece) is not None for piece in pieces]
     out: list[bytes] = []
-    number, at, found = first, 0, False
+    number, at, found = first, 0, not tail and whole[-1]  # of that one only the line feed is lost
     while at < len(pieces):
         end = at
         while end < len(pieces) and not whole[end]:

@@ -105,6 +105,19 @@ def test_a_torn_last_line_is_still_torn(kept: int, built: Path) -> None:
     assert not was_written_whole(line[:kept] + bytes(20) + line[kept:][20:])
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3, 20, 60])
+def test_a_last_line_that_was_cut_is_put_right_where_the_snapshots_file_has_the_rest(lost: int, folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(3):
+            named.save("alpha", {"n": number, "pad": "x" * 100})
+    path = next((folder / "default/journal").iterdir())
+    data = path.read_bytes()
+    path.write_bytes(data[:-lost])
+    assert fsck(folder).exit_code == 9
+    assert fsck(folder, repair=True).exit_code == 0
+    assert path.read_bytes() == data
+
+
 @pytest.mark.parametrize("lost", [1, 8, 40, 73, 75, 200])
 def test_a_last_line_that_has_its_end_was_whole_and_is_never_cut(lost: int, built: Path) -> None:
     """Of a commit without snapshots no name tells; but no torn write has an end, and lacks what was before it."""
