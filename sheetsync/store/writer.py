@@ -40,6 +40,7 @@ from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is_stale, plan_changes
 
+MOST_UNPLACED: Final = 16  # entries whose names each save tries again; older ones are left to the next checkpoint
 MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
@@ -218,6 +219,9 @@ class StoreWriter(StoreReader):
             else:
                 self._placed.add(entry.number)
                 self._unplaced.remove(entry)
+        if len(self._unplaced) > MOST_UNPLACED:
+            del self._unplaced[:-MOST_UNPLACED]
+            self._since_checkpoint = CHECKPOINT_SEEN  # which looks at every name that this process did not put
         if ours is not None:
             raise ours
 

@@ -15,6 +15,8 @@ from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import NotPlacedError, StoreDamagedError
 from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.posix import PosixFileSystem
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 
@@ -95,6 +97,30 @@ def test_records_elsewhere_are_saved_and_placed_meanwhile_and_the_name_follows(f
         (folder / KIND).unlink()
         notes.save("beta", {"x": 2})
         assert len(list((folder / KIND / "ada/alpha").iterdir())) == 1
+    assert fsck(folder).findings == ()
+
+
+def test_an_obstacle_that_stays_costs_each_save_the_same_and_all_names_follow(folder: Path, outside: Path) -> None:
+    tried: list[str] = []
+
+    class Counting(PosixFileSystem):
+        def place(self, path: str, data: bytes) -> bool:
+            tried.append(path)
+            return super().place(path, data)
+
+    with Store.open(folder):
+        plant(folder / KIND, "link", outside)
+    with Store.on(LocalBackend(Counting(folder), str(folder))) as store:
+        drafts, notes = VersionedStore(ADA, store=store), VersionedStore(ADA, "notes", store=store)
+        for number in range(40):
+            with pytest.raises(NotPlacedError):
+                drafts.save("alpha", {"x": number})
+        tried.clear()
+        notes.save("beta", {"x": 1})
+        assert len(tried) < 20
+        (folder / KIND).unlink()
+        notes.save("beta", {"x": 2})
+        assert len(list((folder / KIND / "ada/alpha").iterdir())) == 40
     assert fsck(folder).findings == ()
 
 
