@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 from sheetsync.store.backend import HeldLock, Holder
+
+UNREADABLE: Final = (errno.EIO, errno.EACCES, errno.EPERM)  # of one file; the others may be read
 
 
 def is_read_only(exc: OSError) -> bool:

@@ -57,6 +57,11 @@ class OpenFolders:
 
     def prove(self, path: str) -> None:
         """Make sure that what is open is what stands at the path now."""
+        if path and path not in self._open:  # then it is opened now, in a folder that is proved
+            self.to_write(path)
+            self.fd(path)
+            self._proved.add(path)
+            return
         try:
             proved = os.path.samestat(os.lstat(f"{self.root}/{path}"), os.fstat(self.fd(path)))
         except FileNotFoundError:

@@ -15,7 +15,7 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
-from sheetsync.store.filesystem import FileSystem, is_read_only
+from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.names import encode_part
@@ -27,7 +27,6 @@ FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
-UNREADABLE: Final = (errno.EIO, errno.EACCES)
 
 
 class LocalBackend:

@@ -16,7 +16,7 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
 from sheetsync.store.entry import BODY_AT
-from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
 PIECE_BYTES: Final = 4 << 20
@@ -166,10 +166,14 @@ class LocalJournal:
 
         So those files are written anew and made durable before any line of them is believed. Only under the lock.
         """
+        names: list[str] = []
         try:
             names = self._files.read(self._doubt).decode("utf-8", "replace").split()
         except FileNotFoundError:
             return
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
         known = [name for name in names if parse_segment_name(name) is not None]
         for path in (f"{self._journal}/{name}" for name in known or self._files.listdir(self._journal)):
             if self._files.kind(path) == "file":

@@ -59,6 +59,7 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.EISDIR: (DestinationError, "a folder stands where a file should be", "move it elsewhere"),
     errno.ELOOP: (DestinationError, "a symbolic link stands there, and is not followed", "move it elsewhere"),
     errno.ENAMETOOLONG: (UsageError, "a name is too long for this file system", "use shorter names"),
+    errno.EBADF: (UsageError, "the store was closed", "open it again"),
     errno.EIO: (TryLaterError, "the disk fails", "check the disk before anything else"),
 }
 

@@ -5,13 +5,13 @@ The journal's lines are `journal_scan.py`, the work folder's derived files `deri
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from sheetsync.store.backend import JOURNAL, TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.findings import Finding
 from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
 from sheetsync.store.places import DERIVED_NAME
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
 LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
-UNREADABLE: Final = (errno.EIO, errno.EACCES, errno.EPERM)  # of one file; the others may be read
 
 
 @dataclass(slots=True)

@@ -296,6 +296,7 @@ def test_names_that_are_no_text_are_refused(part: Any, named: VersionedStore, fo
 def test_a_closed_store_says_so(named: VersionedStore) -> None:
     named.save("alpha", {"x": 1})
     store = named.store
+    history, everything = named.history("alpha"), store.latest_all("default")
     named.close()
     for call in (
         lambda: named.save("alpha", {"x": 2}),
@@ -308,6 +309,15 @@ def test_a_closed_store_says_so(named: VersionedStore) -> None:
     ):
         with pytest.raises(UnknownOutcomeError, match="the store was closed"):
             call()
+    for read in (
+        lambda: store.at(1).latest(RecordId("default", ("workbench_drafts", "ada@example.com", "alpha"), "alpha")),
+        lambda: next(history),
+        lambda: next(everything),
+        lambda: store.read_derived("default", ("health", "x.json")),
+        lambda: store.for_tenant("other"),
+    ):
+        with pytest.raises(UsageError, match="the store was closed"):
+            read()
 
 
 def test_a_derived_file_among_records_has_one_name(named: VersionedStore) -> None:

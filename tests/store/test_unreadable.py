@@ -99,6 +99,16 @@ def test_what_this_user_may_not_read_closes_nothing_else(what: str) -> None:
             path.chmod(0o755)
 
 
+def test_a_doubt_that_cannot_be_read_doubts_every_journal_file(folder: Path, disk: BadSectors) -> None:
+    doubt, journal = folder / "default/.store/doubt", folder / "default/journal/0000000001.jsonl"
+    doubt.write_text("0000000001.jsonl")
+    inode, disk.bad = journal.stat().st_ino, frozenset({"default/.store/doubt"})
+    with Store.on(LocalBackend(disk, str(folder))) as store:
+        assert store.head() == 2
+    assert journal.stat().st_ino != inode
+    assert not doubt.exists()
+
+
 def test_a_repair_puts_an_old_snapshot_that_cannot_be_read_on_other_sectors(folder: Path, disk: BadSectors) -> None:
     with Store.open(folder) as store:
         store.compact()  # openings look at nothing before it
