@@ -118,6 +118,26 @@ def test_a_last_line_that_was_cut_is_put_right_where_the_snapshots_file_has_the_
     assert path.read_bytes() == data
 
 
+def test_a_last_line_that_nothing_proves_is_given_up_by_hand_and_keeps_the_rest(folder: Path, tmp_path: Path) -> None:
+    """As `docs/operators.md` tells it: no tool does this by itself, for it gives up a commit."""
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(3):
+            named.save("alpha", {"n": number})
+        named.store.compact()
+    path = next((folder / "default/journal").iterdir())
+    path.write_bytes(path.read_bytes()[:-250])
+    lost = [finding.path for finding in fsck(folder, repair=True).findings if finding.code == "lost_commit"]
+    assert [(folder / "default" / name).rename(tmp_path / "kept").read_bytes() for name in lost] == [b'{"n":2}']
+    with pytest.raises(StoreDamagedError):
+        Store.open(folder)
+    for derived in ("checkpoint.json", "index.json"):
+        (folder / "default/.store" / derived).unlink()
+    with VersionedStore(CTX, url=folder) as named:
+        assert [snapshot.content for snapshot in named.history("alpha")] == [{"n": 0}, {"n": 1}]
+        named.save("alpha", {"n": 2})
+    assert fsck(folder).findings == ()
+
+
 @pytest.mark.parametrize("lost", [1, 8, 40, 73, 75, 200])
 def test_a_last_line_that_has_its_end_was_whole_and_is_never_cut(lost: int, built: Path) -> None:
     """Of a commit without snapshots no name tells; but no torn write has an end, and lacks what was before it."""
