@@ -134,8 +134,17 @@ class TenantBackend(Protocol):
     def cut_torn(self) -> None:
         """Remove it, keeping the bytes aside. Only under `exclusive`."""
 
-    def replace_journal(self, name: str, data: bytes) -> None:
-        """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`."""
+    def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:
+        """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.
+
+        Args:
+            name: the file's.
+            data: what is right.
+            damaged: what stood there when that was found out; None where nothing did.
+
+        Raises:
+            TryLaterError: something else stands there by now, and was left alone.
+        """
 
     def keep_aside(self, name: str, data: bytes) -> None:
         """Keep a copy of bytes that are about to be replaced, durably; what is kept already is never replaced."""

@@ -16,6 +16,7 @@ from sheetsync.store.creation import PACE, Pace
 from sheetsync.store.objects import ObjectBackend
 
 if TYPE_CHECKING:
+    from obstore import UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
@@ -102,6 +103,22 @@ class BucketObjects:
         """Create or replace."""
         with said_in_our_words(f"did not take '{key}'"):
             self._store.put(key, data, use_multipart=False)
+
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace it by the bucket's own condition on the version that was read."""
+        from obstore.exceptions import NotFoundError, PreconditionError
+
+        with said_in_our_words(f"did not take '{key}'"):
+            try:
+                there = self._store.get(key)
+                if bytes(there.bytes()) != old:
+                    return False
+                told = {"e_tag": there.meta["e_tag"], "version": there.meta["version"]}
+                version = cast("UpdateVersion", {name: value for name, value in told.items() if value is not None})
+                self._store.put(key, new, mode=version, use_multipart=False)
+            except (NotFoundError, FileNotFoundError, PreconditionError):
+                return False
+        return True
 
     def get(self, key: str) -> bytes | None:
         """The bytes, None if there is no such object."""

@@ -10,6 +10,7 @@ import hashlib
 
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import compaction
+from sheetsync.store.backend import JOURNAL
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, is_whole
 from sheetsync.store.names import parse_snapshot_name
@@ -19,8 +20,9 @@ from sheetsync.store.tenant_scan import LOST, TenantScan
 
 
 def first_entry(path: str) -> int | None:
-    """The number that a journal file's path begins with, None if it is no journal file's."""
-    return parse_segment_name(path.rpartition("/")[2])
+    """The number that a journal file's path begins with, None if it is no journal file's (a copy in a folder there)."""
+    folder, _, name = path.rpartition("/")
+    return parse_segment_name(name) if folder == JOURNAL else None
 
 
 def scan_journal(found: TenantScan) -> None:
@@ -35,10 +37,13 @@ def scan_journal(found: TenantScan) -> None:
             found.broken = True
             message = f"{path} begins with entry {first}, but entry {expected} is missing"
             found.find("journal_gap", path, message, hint=LOST)
+        data, before = found.read(path), len(found.findings)
         if found.torn_tails:
-            expected = _scan_lines(found, path, first, last=path == segments[-1][1])
+            expected = _scan_lines(found, path, data, first, last=path == segments[-1][1])
         else:
-            expected = _scan_object(found, path, first)
+            expected = _scan_object(found, path, data, first)
+        if len(found.findings) > before:
+            found.damaged[path] = data
 
 
 def is_one_line(data: bytes) -> bool:
@@ -46,9 +51,8 @@ def is_one_line(data: bytes) -> bool:
     return data[-1:] == b"\n" and b"\n" not in data[:-1] and is_whole(data[:-1])
 
 
-def _scan_object(found: TenantScan, path: str, number: int) -> int:
+def _scan_object(found: TenantScan, path: str, data: bytes, number: int) -> int:
     """An entry that is an object of its own; the number of the entry that should come after it."""
-    data = found.read(path)
     if is_one_line(data):
         return _scan_entry(found, path, 0, data[:-1], number, None)[0]
     found.broken = True
@@ -58,9 +62,9 @@ def _scan_object(found: TenantScan, path: str, number: int) -> int:
     return number + 1
 
 
-def _scan_lines(found: TenantScan, path: str, first: int, *, last: bool) -> int:
+def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: bool) -> int:
     """One journal file; the number of the entry that should come after it."""
-    pieces = found.read(path).split(b"\n")
+    pieces = data.split(b"\n")
     whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
     number, prev = first, None
     for index, piece in enumerate(pieces):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
@@ -196,13 +196,15 @@ class LocalTenant:
         """Cut it, keeping the bytes aside."""
         self._lines.cut_torn(self.keep_aside)
 
-    def replace_journal(self, name: str, data: bytes) -> None:
+    def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.
 
         They are kept as a copy: a writer who has the old file open must see that it lost its name.
         """
         path = f"{self._journal}/{name}"
-        self.keep_aside(f"damaged-{name}", self._files.read(path))
+        if self._files.read(path) != damaged:
+            raise TryLaterError(f"{name} was changed by somebody else meanwhile: it was left alone", hint="look again")
+        self.keep_aside(f"damaged-{name}", damaged)
         temp = self._work_folder.temp(data)
         self._files.sync(temp)
         self._files.rename(temp, path)

@@ -18,6 +18,7 @@ from sheetsync.domain.context import TENANT_FORM
 from sheetsync.errors import InvalidIdError
 
 MAX_PART: Final = 128
+MAX_KEY: Final = 700  # with 200 of an address, a tenant and a snapshot's name: within the 1,024 bytes of a bucket's key
 MAX_ENCODED_PART: Final = 200  # leaves room for --<stamp>--<hash8><suffix> in the 255 bytes of a file name
 PLAIN: Final = re.compile(r"[a-z0-9_](?:-?[a-z0-9._@+])*-?", re.ASCII)
 DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$|clock\$)(\..*)?", re.ASCII)
@@ -150,12 +151,20 @@ def encode_folder(folder: tuple[str, ...], name: str | None = None) -> str:
 
 
 def encode_record(record: RecordId) -> str:
-    """The record's key: its folder's path below the tenant, `/`, and its encoded name."""
+    """The record's key: its folder's path below the tenant, `/`, and its encoded name.
+
+    Raises:
+        InvalidIdError: it is too long for some medium; a store can be copied from each to each.
+    """
     folder, own = record.folder, record.folder[0] != "sync_baselines"
     name = encode_part(record.name, capitals=own)
     if own and len(folder) > 1 and folder[-1] == record.name:  # most records: their own folder is called like them
-        return f"{encode_folder(folder[:-1])}/{name}/{name}"
-    return f"{encode_folder(folder, record.name)}/{name}"
+        key = f"{encode_folder(folder[:-1])}/{name}/{name}"
+    else:
+        key = f"{encode_folder(folder, record.name)}/{name}"
+    if len(key) > MAX_KEY:
+        raise InvalidIdError(f"'{key[:60]}…' is too long: a record's path has at most {MAX_KEY} characters")
+    return key
 
 
 def decode_record(tenant: str, key: str) -> RecordId:

@@ -26,6 +26,9 @@ class Objects(Protocol):
     def put(self, key: str, data: bytes) -> None:
         """Create or replace."""
 
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace the object if it holds `old` still; False if it does not."""
+
     def get(self, key: str) -> bytes | None:
         """The bytes, None if there is no such object."""
 
@@ -60,6 +63,14 @@ class MemoryObjects:
         """Create or replace."""
         with self._mutex:
             self._objects[key] = bytes(data)
+
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Replace it if it is as it was."""
+        with self._mutex:
+            if self._objects.get(key) != old:
+                return False
+            self._objects[key] = bytes(new)
+            return True
 
     def get(self, key: str) -> bytes | None:
         """The bytes."""

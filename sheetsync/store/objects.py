@@ -10,22 +10,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-import orjson
-
-from sheetsync.errors import DefectError, DestinationError, StoreDamagedError
+from sheetsync.errors import DefectError, DestinationError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
 from sheetsync.store.object_port import MemoryObjects, Objects
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
+from sheetsync.store.places import aside_name
 from sheetsync.store.segments import parse_segment_name, segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
 
 FORMAT_KEY: Final = "FORMAT"
-# What a bucket that does not keep the condition has as FORMAT, so that nobody takes it for a store later.
-NO_CONDITION: Final = orjson.dumps({"format": "a bucket without conditional writes", "version": 1, "store_id": ""})
+PROOF_KEY: Final = ".condition"  # made twice before FORMAT is, the second time in vain
+PROOF: Final = b"This bucket does not make what is there already.\n"
+NO_CONDITION: Final = b"This bucket makes what is there already: it can hold no store.\n"
+OURS: Final = (FORMAT_KEY, PROOF_KEY)
 FRESH_BYTES: Final = 8 << 20  # of lines that are held because recovery reads them once more
 MOST_ASIDE: Final = 10_000  # of one name
 
@@ -44,17 +45,18 @@ class ObjectBackend:
         return self._objects.get(FORMAT_KEY)
 
     def create_format(self, data: bytes) -> None:
-        """Make it, unless another host did, and prove the condition that every commit needs.
+        """Make it, unless another host did; before, prove the condition that every commit needs.
 
         Raises:
             DestinationError: the server creates what is there already: two hosts would overwrite each other's commits.
         """
-        ours = put_surely(self._objects, FORMAT_KEY, data, self._pace)  # another's: we were refused, which is the proof
-        if ours and not is_refused(self._objects, FORMAT_KEY, NO_CONDITION, self._pace):
+        ours = put_surely(self._objects, PROOF_KEY, PROOF, self._pace)  # another's: we were refused, which is the proof
+        if ours and not is_refused(self._objects, PROOF_KEY, NO_CONDITION, self._pace):
             raise DestinationError(
                 "this bucket's server does not keep the condition that a commit needs (create only if absent)",
-                hint="use another bucket or server; what is at this address now is no store, and may be deleted",
+                hint="use another bucket or server; there is no store at this address",
             )
+        put_surely(self._objects, FORMAT_KEY, data, self._pace)
 
     def tenants(self) -> list[str]:
         """Prefixes whose journal holds an entry's name; hidden ones are none of ours."""
@@ -63,7 +65,7 @@ class ObjectBackend:
 
     def names(self) -> list[str]:
         """First parts of all keys."""
-        return sorted({key.split("/")[0] for key in self._objects.list("")})
+        return sorted({key.split("/")[0] for key in self._objects.list("") if key != PROOF_KEY})
 
     def folders(self) -> list[str]:
         """First parts of keys."""
@@ -71,7 +73,7 @@ class ObjectBackend:
 
     def strangers(self) -> list[tuple[str, str]]:
         """Objects of the top level."""
-        return [(key, "file") for key in self._objects.list("") if "/" not in key and key != FORMAT_KEY]
+        return [(key, "file") for key in self._objects.list("") if "/" not in key and key not in OURS]
 
     def open_tenant(self, folder: str) -> ObjectTenant:
         """One tenant's part."""
@@ -223,13 +225,16 @@ class ObjectTenant:
     def cut_torn(self) -> None:
         """Nothing is ever torn."""
 
-    def replace_journal(self, name: str, data: bytes) -> None:
-        """Replace a damaged entry's object, keeping its bytes aside."""
+    def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:
+        """Replace a damaged entry's object, keeping its bytes aside; or make it, where it was gone."""
         key = f"{self._folder}/{JOURNAL}/{name}"
-        there = self._objects.get(key)
-        if there is not None:
-            self.keep_aside(f"damaged-{name}", there)
-        self._objects.put(key, data)
+        if damaged is None:
+            done = put_surely(self._objects, key, data, self._pace)
+        else:
+            self.keep_aside(f"damaged-{name}", damaged)
+            done = self._objects.replace(key, damaged, data)
+        if not done:
+            raise TryLaterError(f"{name} was changed by somebody else meanwhile: it was left alone", hint="look again")
 
     def keep_aside(self, name: str, data: bytes) -> None:
         """A copy in the work folder, under the first number that is free, or that has these very bytes."""
@@ -253,7 +258,7 @@ class ObjectTenant:
             there = self._objects.get(key) or b""
         if there == data:
             return False
-        self.keep_aside(path.replace("/", "%2f"), there)
+        self.keep_aside(aside_name(path), there)
         self._objects.put(key, data)
         return True
 

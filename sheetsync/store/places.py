@@ -8,8 +8,14 @@ from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.names import parse_snapshot_name
 
 DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
+LONGEST_ASIDE: Final = 180  # with a number behind it within any medium's names
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
 WORK_FILES: Final = ("doubt", "doubt-names", "checkpoint.json", "index.json")
+
+
+def aside_name(path: str) -> str:
+    """What a file that is kept aside is called: its path in one part, or the end of it."""
+    return path.replace("/", "%2f")[-LONGEST_ASIDE:]
 
 
 def is_worth_a_look(path: str, kind: str) -> bool:

@@ -93,7 +93,7 @@ def _repair_journal(found: TenantScan) -> None:
     with found.part.exclusive():  # looked at again under the lock: writers may have added lines meanwhile
         again = with_salvage(scan_raw(found.tenant, found.part, torn_tails=found.torn_tails))
         for path, data in again.rebuilt.items():
-            found.part.replace_journal(path.rpartition("/")[2], data)
+            found.part.replace_journal(path.rpartition("/")[2], data, damaged=again.damaged.get(path))
 
 
 def _repairable(found: TenantScan) -> list[Finding]:

@@ -29,9 +29,9 @@ def rebuild_lines(found: TenantScan) -> dict[str, bytes]:
     files, torn = set(found.names), {finding.path for finding in found.findings if finding.code == "torn_line"}
     broken = {finding.path for finding in found.findings if finding.code == "broken_line"}
     rebuilt: dict[str, bytes] = {}
-    for path, after in zip(found.journal, [*found.journal, ""][1:], strict=True):
-        first = first_entry(path)
-        if path in broken and first is not None:
+    journal = [(first, path) for path in found.journal if (first := first_entry(path)) is not None]
+    for (first, path), (_, after) in zip(journal, [*journal, (0, "")][1:], strict=True):
+        if path in broken:
             data = rebuild_file(
                 found.read(path),
                 first,

@@ -42,6 +42,7 @@ class TenantScan:
         index_agrees: it is the state that the journal had then.
         broken: is the journal damaged?
         rebuilt: journal files as they were written, where that is proved.
+        damaged: journal files with findings, as they were when those were found.
         sums: a pack's number, from 0 → the hash over the entries it should hold, as far as they were read.
     """
 
@@ -61,6 +62,7 @@ class TenantScan:
     unreadable: set[str] = field(default_factory=set)
     broken: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)
+    damaged: dict[str, bytes] = field(default_factory=dict)
     sums: dict[int, hashlib._Hash] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.places import aside_name
 
 TEMP: Final = "temp"
 NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -79,7 +80,7 @@ class WorkFolder:
 
     def keep_name(self, target: str) -> None:
         """The damaged file gets a second name; replacing the first one then loses nothing."""
-        self._into_aside(target, target.replace("/", "%2f")[-180:])
+        self._into_aside(target, aside_name(target))
 
     def _into_aside(self, source: str, name: str) -> None:
         with suppress(FileExistsError):

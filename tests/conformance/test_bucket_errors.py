@@ -247,17 +247,33 @@ def test_a_server_that_is_deaf_to_the_condition_gets_no_store(
 ) -> None:
     opened, server = bucket
     server.deaf = True
+    for _ in range(2):  # nor later
+        with pytest.raises(DestinationError, match="does not keep the condition"):
+            Store.on(opened())
+    with pytest.raises(NotFoundError):
+        Store.on(opened(), create=False)
+
+
+@pytest.mark.parametrize("died_after", [0, 1, 2])
+def test_a_server_that_is_deaf_gets_no_store_though_its_maker_dies_while_it_is_proved(
+    died_after: int, bucket: tuple[Callable[[], ObjectBackend], FaultyServer]
+) -> None:
+    opened, server = bucket
+    server.deaf, denied = True, Reply("403 Forbidden", an_error("AccessDenied"))
+    taken = iter(range(died_after))
+    server.rule = lambda method, path: None if method != "PUT" or next(taken, None) is not None else denied
+    with pytest.raises((AuthError, DestinationError)):
+        Store.on(opened())
+    server.rule = lambda method, path: None
     with pytest.raises(DestinationError, match="does not keep the condition"):
         Store.on(opened())
-    with pytest.raises(StoreDamagedError, match="without conditional writes"):  # nor later
-        Store.on(opened())
 
 
-def test_making_a_store_costs_one_request_more_and_opening_none(
+def test_making_a_store_costs_two_requests_more_and_opening_none(
     bucket: tuple[Callable[[], ObjectBackend], FaultyServer],
 ) -> None:
     opened, server = bucket
-    for expected in (["PUT", "PUT"], []):
+    for expected in (["PUT", "PUT", "PUT"], []):
         before = len(server.asked)
         Store.on(opened()).close()
         assert [method for method, path in server.asked[before:] if method == "PUT"] == expected

@@ -24,7 +24,7 @@ from sheetsync.errors import (
     UnknownOutcomeError,
 )
 from sheetsync.store import RecordId, SourceBytes, Store, copy_store, fsck
-from sheetsync.store.buckets import open_bucket
+from sheetsync.store.buckets import BucketObjects, open_bucket
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_backend
@@ -346,3 +346,40 @@ def test_a_bucket_that_is_not_there_is_said_so(s3: tuple[dict[str, str], FaultyS
     config, _ = s3
     with pytest.raises(SheetSyncError, match=r"no-such-bucket|such a bucket"):
         Store.on(open_bucket("s3://no-such-bucket/x", config=config))
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3", "azure", "gcs"])
+def test_an_object_is_replaced_only_as_it_was_read(kind: str, request: pytest.FixtureRequest) -> None:
+    objects: Objects = MemoryObjects()
+    if kind != "memory":
+        config = request.getfixturevalue(f"{kind}_config")
+        objects = open_bucket(f"{SCHEMES[kind]}://store/replace{next(_SERIAL)}-{kind}", config=config)._objects
+    objects.put("a", b"one")
+    assert not objects.replace("a", b"two", b"three")
+    assert not objects.replace("b", b"", b"three")
+    assert (objects.get("a"), objects.get("b")) == (b"one", None)
+    assert objects.replace("a", b"one", b"three")
+    assert objects.get("a") == b"three"
+
+
+@pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])
+def test_an_object_that_changes_between_the_look_and_the_replacement_is_left_alone(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = request.getfixturevalue(f"{kind}_config")
+    objects = open_bucket(f"{SCHEMES[kind]}://store/between{next(_SERIAL)}-{kind}", config=config)._objects
+    assert isinstance(objects, BucketObjects)
+    objects.put("a", b"one")
+    client, other = objects._store, BucketObjects(objects._store, objects._once)
+
+    class Between:
+        def get(self, key: str) -> object:
+            found = client.get(key)
+            other.put(key, b"theirs")
+            return found
+
+        put = staticmethod(client.put)
+
+    monkeypatch.setattr(objects, "_store", Between())
+    assert not objects.replace("a", b"one", b"three")
+    assert objects.get("a") == b"theirs"

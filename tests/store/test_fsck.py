@@ -401,3 +401,27 @@ def test_a_repair_that_meets_a_full_disk_tells_what_it_did_until_then(built: Pat
     assert [finding.repaired for finding in report.findings] == [True, False]
     assert "the disk is full" in report.findings[1].hint
     assert report.exit_code == 9
+
+
+def test_a_copy_of_a_journal_file_in_a_folder_below_the_journal_is_foreign_and_never_repaired_from(built: Path) -> None:
+    journal = built / "default/journal/0000000001.jsonl"
+    data = journal.read_bytes()
+    (journal.parent / "backup").mkdir()
+    old = b"".join(data.splitlines(keepends=True)[:2])
+    (journal.parent / "backup" / journal.name).write_bytes(old[:100] + bytes([old[100] ^ 1]) + old[101:])
+    report = fsck(built, repair=True)
+    assert {finding.code for finding in report.findings} == {"foreign"}
+    assert journal.read_bytes() == data
+    with Store.open(built) as store:
+        assert store.head() == data.count(b"\n")
+
+
+def test_a_file_beside_the_journal_is_no_neighbour_of_it(built: Path) -> None:
+    """The line after a damaged one proves it, but not one of a copy that sorts behind it."""
+    journal = built / "default/journal/0000000001.jsonl"
+    data = journal.read_bytes()
+    (journal.parent / f"{journal.name}.bak").write_bytes(data)
+    at = data[:-1].rindex(b"\n") + 200
+    journal.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    fsck(built, repair=True)
+    assert journal.read_bytes() == data

@@ -12,6 +12,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import AuthError, NetworkError, SheetSyncError, StoreDamagedError
 from sheetsync.store import FsckReport, RecordId, Store, compaction
 from sheetsync.store.copying import copy_between
+from sheetsync.store.entry import with_sum
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
@@ -136,7 +137,7 @@ def cut(objects: MemoryObjects) -> None:
 
 def with_a_checkpoint_beyond(objects: MemoryObjects) -> None:
     objects.put(entry(6), b"")
-    objects.put("default/.store/checkpoint.json", b'{"upto":6}')
+    objects.put("default/.store/checkpoint.json", with_sum({"upto": 6}))
 
 
 def with_an_entry_beyond(objects: MemoryObjects) -> None:
@@ -344,7 +345,7 @@ def test_names_of_the_newest_entry_are_a_note_while_its_writer_may_still_be_at_w
     copy_between(ObjectBackend(objects, "x"), ObjectBackend(MemoryObjects(), "copy"), clock=FakeClock())
     late = FakeClock(FakeClock().now() + timedelta(minutes=11))
     assert {(finding.code, finding.damage) for finding in found_beside(objects, late)} == {("missing", True)}
-    objects.put("default/.store/checkpoint.json", b'{"upto":2}')  # all names were there once
+    objects.put("default/.store/checkpoint.json", with_sum({"upto": 2}))  # all names were there once
     assert {(finding.code, finding.damage) for finding in found_beside(objects, FakeClock())} == {("missing", True)}
 
 
@@ -413,3 +414,50 @@ def test_a_repair_that_may_not_write_tells_what_it_found_and_why_it_is_not_repai
     assert report.findings
     assert not any(finding.repaired for finding in report.findings)
     assert any(finding.hint.startswith(f"not repaired: {error.message}") for finding in report.findings)
+
+
+@pytest.mark.parametrize("number", [3, 5, 6])
+@pytest.mark.parametrize("data", [b"", b"junk", b"cut"])
+def test_an_object_in_a_folder_below_the_journal_is_foreign_and_never_repaired_from(number: int, data: bytes) -> None:
+    objects = made()
+    other = get(made(5, 10), entry(min(number, 5)))
+    objects.put(entry(number).replace("journal/", "journal/old/"), other[:200] if data == b"cut" else data)
+    before = {key: get(objects, key) for key in objects.list("default/journal/0")}
+    report = checked(objects, repair=True)
+    assert {finding.code for finding in report.findings} == {"foreign"}
+    assert {key: get(objects, key) for key in objects.list("default/journal/0")} == before
+    assert opened(objects).head() == 5
+
+
+class Meddled(MemoryObjects):
+    """Something is done while a repair keeps bytes aside."""
+
+    work: Callable[[], None] | None = None
+
+    def put_new(self, key: str, data: bytes) -> None:
+        if key.startswith(ASIDE) and self.work is not None:
+            work, self.work = self.work, None
+            work()
+        super().put_new(key, data)
+
+
+def test_a_commit_that_came_while_a_repair_was_looking_is_not_replaced() -> None:
+    """Somebody takes away what holds up every reader, and a writer goes on, between a repair's look and its put."""
+    objects = Meddled()
+    writer = opened(objects)
+    for value in range(5):
+        save(writer, value)
+    objects.put(entry(6), b"garbage")
+
+    def take_away_and_go_on() -> None:
+        del objects._objects[entry(6)]
+        save(writer, 77)
+
+    objects.work = take_away_and_go_on
+    report = checked(objects, repair=True)
+    assert any("left alone" in finding.hint for finding in report.findings)
+    assert opened(objects).head() == 6
+    latest = opened(objects).latest(a_record())
+    assert latest is not None
+    assert latest.content == {"n": 77}
+    assert checked(objects).findings == ()

@@ -71,7 +71,7 @@ def test_a_repaired_journal_is_durable_before_it_replaces_the_damaged_one() -> N
             assert damaged in tree.values()
 
     disk.before = look
-    part.replace_journal("0000000001.jsonl", right)
+    part.replace_journal("0000000001.jsonl", right, damaged=damaged)
     look("end", "")
 
 

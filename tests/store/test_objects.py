@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import DestinationError, StoreDamagedError
+from sheetsync.errors import DestinationError, NetworkError, StoreDamagedError, TryLaterError
 from sheetsync.store import RecordId, Store
 from sheetsync.store import objects as module
 from sheetsync.store.index import INDEX
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
-from tests.conformance.object_fakes import QUICK, BusyObjects, CountedObjects
+from tests.conformance.object_fakes import QUICK, BusyObjects, CountedObjects, FailingObjects
 
 CTX = RequestContext(user="ada")
 ASIDE = "default/.store/aside/"
@@ -146,11 +148,54 @@ def test_every_damage_of_one_entry_is_kept_aside() -> None:
     part = ObjectBackend(objects, "x").open_tenant("default")
     for damage in (b"first", b"second"):
         objects.put(entry(1), damage)
-        part.replace_journal("0000000001.jsonl", right)
+        part.replace_journal("0000000001.jsonl", right, damaged=damage)
     del objects._objects[entry(1)]
-    part.replace_journal("0000000001.jsonl", right)  # nothing stood there: nothing to keep
+    part.replace_journal("0000000001.jsonl", right, damaged=None)  # nothing stood there: nothing to keep
     assert objects.get(entry(1)) == right
     assert [objects.get(key) for key in objects.list(ASIDE)] == [b"first", b"second"]
+
+
+@pytest.mark.parametrize(("there", "damaged"), [(b"theirs", b"first"), (b"theirs", None), (None, b"first")])
+def test_what_somebody_else_put_right_meanwhile_is_left_alone(there: bytes | None, damaged: bytes | None) -> None:
+    objects = filled(2)
+    right = objects.get(entry(1)) or b""
+    del objects._objects[entry(1)]
+    if there is not None:
+        objects.put(entry(1), there)
+    with pytest.raises(TryLaterError, match="left alone"):
+        ObjectBackend(objects, "x").open_tenant("default").replace_journal("0000000001.jsonl", right, damaged=damaged)
+    assert objects.get(entry(1)) == there
+
+
+def test_a_transaction_whose_unchanged_record_cannot_be_read_is_committed_all_the_same() -> None:
+    objects = FailingObjects(lambda what, key: None)
+    store = opened(objects)
+    save(store, 1)
+    objects.fate = lambda what, key: NetworkError("503") if what == "get" and "/things/alpha/" in key else None
+    with store.transaction(CTX) as tx:
+        tx.save(a_record(), {"n": 1})
+        tx.save(a_record("other"), {"n": 2})
+    assert tx.commit is not None
+    assert tx.commit.number == 2
+    assert {record.name: (s.commit, s.content) for record, s in tx.snapshots.items()} == {
+        "alpha": (1, {"n": 1}),
+        "other": (2, {"n": 2}),
+    }
+
+
+@pytest.mark.parametrize("ttl_s", [1e12, float("inf"), -1e12])
+def test_a_lease_that_ends_beyond_all_time_closes_nothing(ttl_s: float) -> None:
+    objects = MemoryObjects()
+    lease = opened(objects).lease("sync", who="ada", ttl_s=ttl_s)
+    assert opened(objects).head() == 1
+    lease.release()
+    assert opened(objects).head() == 2
+
+
+def test_a_lease_at_the_end_of_time_closes_nothing() -> None:
+    objects = MemoryObjects()
+    opened(objects, FakeClock(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))).lease("sync", who="ada")
+    assert opened(objects).head() == 1
 
 
 def test_kept_aside_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
