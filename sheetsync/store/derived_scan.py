@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-import orjson
-
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import compaction
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
 from sheetsync.store.compaction import pack_name
 from sheetsync.store.entry import is_whole
 from sheetsync.store.index import INDEX, load_index
-from sheetsync.store.recovery import CHECKPOINT
+from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
@@ -26,10 +24,7 @@ INDEX_PATH: Final = f"{WORK}/{INDEX}"
 
 def read_upto(part: TenantBackend) -> int:
     """The entry that the checkpoint tells of, 0 if there is none."""
-    try:
-        return int(orjson.loads(part.read_work(CHECKPOINT) or b'{"upto":0}')["upto"])
-    except (ValueError, LookupError, TypeError, OverflowError):
-        return 0
+    return parse_checkpoint(part.read_work(CHECKPOINT))
 
 
 def read_index(tenant: str, part: TenantBackend) -> JournalState | None:

@@ -166,16 +166,25 @@ def encode_line(
     """The entry's line, without its line feed.
 
     Raises:
-        ValueError: `why` has no JSON form.
+        ValueError: a member has no JSON form, or not its type: who reads the line would refuse it.
         InvalidContentError: `details` have none that reads back as they are.
     """
-    head = {"n": number, "id": entry_id, "at": format_time(at), "who": who, "why": why, "prev": prev}
+    texts = {"who": check_text("who", who), "why": check_text("why", why)}
+    head = {"n": check_int("n", number, 1, LAST_NUMBER), "id": entry_id, "at": format_time(at), **texts, "prev": prev}
+    if lease:
+        check_lease(lease)
     parts = [orjson.dumps(head)[1:-1], b',"snapshots":[', b",".join(map(_change_bytes, changes)), b"]"]
     for name, value in (("details", details), ("lease", lease)):
         if value:
             data, wide = encode_json(dict(value), name)
             parts += [b',"', name.encode(), b'":', data, b',"wide":true' if wide else b""]
     rest = b"".join([*parts, b"}"])
+    return HEAD + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
+
+
+def with_sum(value: Mapping[str, JSONValue]) -> bytes:
+    """A JSON object with its own checksum, as a line has it."""
+    rest = orjson.dumps(value)[1:]
     return HEAD + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
 
 

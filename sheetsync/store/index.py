@@ -6,14 +6,13 @@ nothing else. Written now and then, in a number of bytes that grows with the rec
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from typing import Final
 
 import orjson
 
 from sheetsync.store.backend import TenantBackend
-from sheetsync.store.entry import BODY_AT, HEAD, is_whole
+from sheetsync.store.entry import BODY_AT, is_whole, with_sum
 from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
@@ -37,9 +36,7 @@ def write_index(backend: TenantBackend, state: JournalState) -> None:
         "heads": heads,
         "leases": leases,
     }
-    rest = orjson.dumps(value)[1:]
-    sum_hex = hashlib.sha256(rest).hexdigest().encode()
-    backend.write_work(INDEX, HEAD + sum_hex + b'",' + rest, durable=False)
+    backend.write_work(INDEX, with_sum(value), durable=False)
 
 
 def load_index(backend: TenantBackend, state: JournalState) -> bool:

@@ -15,7 +15,6 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +23,7 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.entry import to_micros
+from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
 from sheetsync.store.state import JournalState
 
 
@@ -91,20 +91,17 @@ def lease_member(name: str, epoch: int, holder: Holder | None, clock: Clock, ttl
     """The `lease` member of a journal entry; without a holder the lease is free."""
     member: dict[str, JSONValue] = {"name": name, "epoch": epoch}
     if holder is not None:
-        since = clock.now()
+        since = to_micros(clock.now())
         member["holder"] = {
             "who": holder.who,
             "host": holder.host,
             "pid": holder.pid,
-            "since": to_micros(since),
-            "until": to_micros(_end(since, ttl_s)),
+            "since": _readable(since),
+            "until": _readable(since + ttl_s * 1e6),
         }
     return member
 
 
-def _end(since: datetime, ttl_s: float) -> datetime:
-    """When the time of a lease is over; a clock that stands at the end of time is no reason to fail."""
-    try:
-        return since + timedelta(seconds=ttl_s)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+def _readable(micros: float) -> int:
+    """A time within the years that every reader knows; a clock at the end of time is no reason to fail."""
+    return int(min(max(micros, EARLIEST_MICROS), LATEST_MICROS))

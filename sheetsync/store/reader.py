@@ -131,13 +131,19 @@ class StoreReader:
 
     def _snapshot(self, record: RecordId, key: str, head: Head) -> Snapshot:
         """The head with its content: from its file if that is whole, else from the journal."""
-        filename = head.filename(key)
-        path = f"{key.rpartition('/')[0]}/{filename}"
+        path = head.path(key)
         data = None
         with suppress(OSError):  # a bad sector, or a mode: the journal has it too
             data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
             data = self._change(head.commit, path).data()
+        return self._of_head(record, key, head, data)
+
+    @staticmethod
+    def _of_head(record: RecordId, key: str, head: Head, data: bytes) -> Snapshot:
+        """The head with these bytes, which its hash proves."""
+        filename = head.filename(key)
+        path = f"{key.rpartition('/')[0]}/{filename}"
         content = LazyContent(data, head.suffix, source=bool(head.flags & SOURCE), wide=bool(head.flags & WIDE))
         saved_at = from_micros(head.at)
         return Snapshot(record, head.version, filename, head.hash, saved_at, head.commit, head.who, path, content)

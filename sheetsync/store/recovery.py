@@ -15,7 +15,8 @@ import orjson
 from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import Entry, decode_line, is_whole
+from sheetsync.store.entry import Entry, decode_line, is_whole, with_sum
+from sheetsync.store.entry_form import LAST_NUMBER, check_int
 from sheetsync.store.index import read_remembered
 from sheetsync.store.media import passes_by_itself
 from sheetsync.store.names import parse_snapshot_name
@@ -150,17 +151,21 @@ def _stands_alone(backend: TenantBackend, number: int) -> bool:
     return is_whole(line) and decode_line(line).number == number
 
 
+def parse_checkpoint(data: bytes | None) -> int:
+    """The entry that a checkpoint tells of. One that is damaged tells of none, which only costs time."""
+    try:
+        return check_int("upto", orjson.loads(data)["upto"], 0, LAST_NUMBER) if data and is_whole(data) else 0
+    except (ValueError, LookupError, TypeError):
+        return 0
+
+
 def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
     """The entry up to which all names are durable; 0 if there is no checkpoint.
 
     Raises:
         StoreDamagedError: the checkpoint knows entries that the journal lacks.
     """
-    data = backend.read_work(CHECKPOINT)
-    try:
-        upto = int(orjson.loads(data)["upto"]) if data else 0
-    except (ValueError, KeyError, TypeError):
-        return 0  # a damaged checkpoint only costs time
+    upto = parse_checkpoint(backend.read_work(CHECKPOINT))
     if upto > state.number and not _stands_alone(backend, upto):
         raise StoreDamagedError(f"journal: it ends at entry {state.number}, but entry {upto} was there")
     return max(0, min(upto, state.number))
@@ -187,6 +192,6 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
                         backend.rewrite_snapshot(change.path, change.data())
     entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
     backend.make_durable(change.path for entry in entries for change in entry.changes)
-    backend.write_work(CHECKPOINT, orjson.dumps({"upto": state.number, "line": state.line_hash}), durable=True)
+    backend.write_work(CHECKPOINT, with_sum({"upto": state.number, "line": state.line_hash}), durable=True)
     if in_doubt:
         backend.settle_names()

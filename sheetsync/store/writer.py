@@ -127,10 +127,10 @@ class StoreWriter(StoreReader):
             return Outcome(request, added, self._unchanged(request, added))
 
     def _unchanged(self, request: Request, added: Added | None) -> dict[RecordId, Snapshot]:
-        """The newest snapshots of the records that did not change."""
+        """The newest snapshots of the records that did not change. They hold what was to be saved: nothing is read."""
         changed = {change.key for change in added.changes} if added is not None else set()
         return {
-            wanted.record: self._snapshot(wanted.record, key, self._state.heads[key])
+            wanted.record: self._of_head(wanted.record, key, self._state.heads[key], wanted.encoded.data)
             for key, wanted in request.wanted.items()
             if key not in changed
         }
@@ -187,7 +187,7 @@ class StoreWriter(StoreReader):
                 lease=lease,
             )
         except (ValueError, TypeError, RecursionError) as exc:
-            raise InvalidContentError(f"the commit's reason or details have no JSON form: {exc}") from exc
+            raise InvalidContentError(f"the commit cannot be written so that it is read again: {exc}") from exc
         return Added(number, now, hash_bytes(line), changes, lease), line
 
     def _check_expected(self, request: Request) -> None:
@@ -212,7 +212,7 @@ class StoreWriter(StoreReader):
                 for change in entry.changes:
                     self._put(change)
             except (OSError, SheetSyncError) as exc:
-                if stands_in_the_way(exc) and any(change.key in request.wanted for change in entry.changes):
+                if stands_in_the_way(exc) and self._is_about(request, entry):
                     ours = not_placed(entry, exc)
                 else:
                     self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
@@ -224,6 +224,11 @@ class StoreWriter(StoreReader):
             self._since_checkpoint = CHECKPOINT_SEEN  # which looks at every name that this process did not put
         if ours is not None:
             raise ours
+
+    def _is_about(self, request: Request, entry: Added) -> bool:
+        """Does the entry hold what the request saved, or found to be saved already?"""
+        keys = [change.key for change in entry.changes if change.key in request.wanted]
+        return any(self._state.heads[key].commit == entry.number for key in keys)
 
     def _put(self, change: NewChange) -> None:
         """One snapshot under its name. What stands there already is looked at, as recovery does."""

@@ -29,6 +29,7 @@ from sheetsync.errors import (
 from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck
 from sheetsync.store.content import decode_content, encode_content
 from sheetsync.store.media import network_file_system
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -291,6 +292,42 @@ def test_names_that_are_no_text_are_refused(part: Any, named: VersionedStore, fo
     ):
         with pytest.raises(InvalidIdError):
             refused()
+
+
+class Word(str):
+    """A text that is not of the very type that readers ask for."""
+
+
+@pytest.mark.parametrize("word", [None, 5, True, 1.5, [], ("a",), Word("a"), "\ud800"])
+@pytest.mark.parametrize("medium", ["disk", "bucket"])
+def test_what_no_reader_would_take_is_not_written(word: Any, medium: str, folder: Path) -> None:
+    objects = MemoryObjects()
+
+    def opened() -> Store:
+        return Store.open(folder) if medium == "disk" else Store.on(ObjectBackend(objects, "x"))
+
+    store, ctx = opened(), RequestContext(user="ada")
+    named = VersionedStore(ctx, store=store)
+    for call in (
+        lambda: named.save("alpha", {"x": 1}, why=word),
+        lambda: store.note(ctx, word, {"x": 1}),
+        lambda: store._run_lease(word, "why", lambda state: {"name": "sync", "epoch": 1}),
+        lambda: store._run_lease("ada", word, lambda state: {"name": "sync", "epoch": 1}),
+        lambda: store._run_lease("ada", "why", lambda state: {"name": word, "epoch": 1}),
+        lambda: store._run_lease("ada", "why", lambda state: {"name": "sync", "epoch": 1, "holder": {"who": word}}),
+    ):
+        with pytest.raises(InvalidContentError):
+            call()
+    named.save("alpha", {"x": 1})
+    assert store.head() == 1
+    assert opened().head() == 1
+
+
+def test_a_path_that_some_medium_could_not_hold_is_refused_before_anything_is_saved(folder: Path) -> None:
+    with Store.open(folder) as store, pytest.raises(InvalidIdError, match="too long"):
+        store.latest(RecordId("default", ("things", *(str(number) * 120 for number in range(6))), "x"))
+    with pytest.raises(UsageError, match="more than 200 bytes"):
+        Store.open(f"s3://bucket/{'x' * 201}")
 
 
 def test_a_closed_store_says_so(named: VersionedStore) -> None:

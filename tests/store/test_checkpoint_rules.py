@@ -12,10 +12,12 @@ import pytest
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.entry import with_sum
 from sheetsync.store.index import INDEX
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.recovery import parse_checkpoint
 from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
@@ -160,3 +162,26 @@ def test_compaction_covers_what_others_committed(folder: Path) -> None:
         save(theirs, "a", 2)
         theirs.compact()
         assert ours.compact().commit == 2
+
+
+def test_one_flipped_bit_of_a_checkpoint_costs_nothing_but_time(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(5):
+            named.save("alpha", {"n": number})
+        named.store.compact()
+    path = folder / "default/.store/checkpoint.json"
+    data = path.read_bytes()
+    for position in range(len(data)):
+        for bit in range(8):
+            path.write_bytes(data[:position] + bytes([data[position] ^ 1 << bit]) + data[position + 1 :])
+            assert parse_checkpoint(path.read_bytes()) in (0, 5)
+    path.write_bytes(data.replace(b'"upto":5', b'"upto":7'))
+    assert fsck(folder).findings == ()
+    with Store.open(folder) as store:
+        assert store.head() == 5
+
+
+@pytest.mark.parametrize("data", [b"", b"[1]", b"{}", b'{"upto":7}', with_sum({"upto": "7"}), with_sum({"upto": 1e40})])
+def test_what_is_no_checkpoint_tells_of_no_entry(data: bytes) -> None:
+    assert parse_checkpoint(data) == 0
+    assert parse_checkpoint(with_sum({"upto": 7})) == 7

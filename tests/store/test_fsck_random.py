@@ -23,6 +23,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import NewerFormatError, NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.store import FsckReport, RecordId, SourceBytes, Store
 from sheetsync.store.backend import Backend
+from sheetsync.store.entry import with_sum
 from sheetsync.store.index import load_index
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.media import parse_format
@@ -30,6 +31,7 @@ from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.rebuild import was_written_whole
+from sheetsync.store.recovery import parse_checkpoint
 from sheetsync.store.repair import check
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name
 from sheetsync.store.state import JournalState
@@ -258,7 +260,8 @@ def drop_line(tree: Tree, rng: random.Random) -> None:
 def forge_checkpoint(tree: Tree, rng: random.Random) -> None:
     tree[CHECKPOINT] = rng.choice(
         [
-            b'{"upto":%d}' % rng.choice([0, 3, COMMITS, COMMITS + 1, 99, -5, 2**60]),
+            with_sum({"upto": rng.choice([0, 3, COMMITS, COMMITS + 1, 99, -5, 2**60])}),
+            b'{"upto":%d}' % (COMMITS + 1),
             b'{"upto":1e400}',
             b'{"upto":1e30}',
             b'{"upto":"x"}',
@@ -325,9 +328,9 @@ def is_hurt(model: Model, tree: Tree) -> bool:
     if there != right:
         return True
     try:
-        if int(orjson.loads(tree[CHECKPOINT])["upto"]) > COMMITS:
+        if parse_checkpoint(tree[CHECKPOINT]) > COMMITS:
             return True
-    except (ValueError, LookupError, TypeError):
+    except LookupError:
         pass
     return index_misleads(model)
 

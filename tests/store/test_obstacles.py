@@ -16,6 +16,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import NotPlacedError, StoreDamagedError
 from sheetsync.store import Store, VersionedStore, fsck
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.names import snapshot_filename
 from sheetsync.store.posix import PosixFileSystem
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
@@ -23,6 +24,7 @@ from tests.faults.simulated_disk import SimulatedDisk
 ADA = RequestContext(user="ada")
 KIND = "default/workbench_drafts"
 RECORD_FOLDERS = [KIND, f"{KIND}/ada", f"{KIND}/ada/alpha"]
+HASH_OF_2 = hashlib.sha256(b'{"x":2}').hexdigest()
 STORE_FILES = [
     "FORMAT",
     "default/journal/0000000001.jsonl",
@@ -97,6 +99,28 @@ def test_records_elsewhere_are_saved_and_placed_meanwhile_and_the_name_follows(f
         (folder / KIND).unlink()
         notes.save("beta", {"x": 2})
         assert len(list((folder / KIND / "ada/alpha").iterdir())) == 1
+    assert fsck(folder).findings == ()
+
+
+def test_a_name_that_has_no_place_is_told_for_its_own_commit_only(folder: Path, outside: Path) -> None:
+    said: list[str] = []
+    clock = FakeClock()
+    with Store.open(folder, tell=said.append, clock=clock) as store:
+        named = VersionedStore(ADA, store=store)
+        first = named.save("alpha", {"x": 1})
+        clock.advance(1)
+        taken = (
+            folder / KIND / "ada/alpha" / snapshot_filename("alpha", int(clock.now().timestamp()), HASH_OF_2, ".json")
+        )
+        taken.symlink_to(outside)
+        with pytest.raises(NotPlacedError) as caught:
+            named.save("alpha", {"x": 2})
+        assert (first.commit, caught.value.commit) == (1, 2)
+        assert named.save("alpha", {"x": 3}).commit == 3
+        assert named.save("alpha", {"x": 3}).commit == 3
+        assert len([message for message in said if "not in its folder yet" in message]) == 2
+        taken.unlink()
+        named.save("alpha", {"x": 4})
     assert fsck(folder).findings == ()
 
 

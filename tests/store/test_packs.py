@@ -9,7 +9,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import RecordId, Store, compaction, packs
-from sheetsync.store.entry import encode_line
+from sheetsync.store.entry import with_sum
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.packs import Packs, is_chain
@@ -110,16 +110,7 @@ def with_anothers_beginning(data: bytes) -> bytes:
 def forged(data: bytes) -> bytes:
     """A whole line that is no entry."""
     lines = data.splitlines(keepends=True)
-    line = encode_line(
-        number="x",  # type: ignore[arg-type]
-        entry_id="0",
-        at=opened(filled(1)).commit(1).at,
-        who="eve",
-        why="",
-        prev="",
-        changes=(),
-    )
-    return b"".join([line + b"\n", *lines[1:]])
+    return b"".join([with_sum({"n": "x", "who": "eve"}) + b"\n", *lines[1:]])
 
 
 WRONG: list[Callable[[bytes], bytes]] = [
