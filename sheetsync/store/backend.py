@@ -14,6 +14,7 @@ from typing import Final, Protocol
 FORMAT_NAME: Final = "sheetsync-island"
 FORMAT_VERSION: Final = 1
 JOURNAL: Final = "journal"
+BATCH_BYTES: Final = 16 << 20  # of a journal that is read from its beginning; a line may have more
 WORK: Final = ".store"  # beside the record kinds: lock, checkpoint, index, temporary files, bytes kept aside
 
 
@@ -98,6 +99,8 @@ class TenantBackend(Protocol):
 
     def new_lines(self) -> list[bytes]:
         """The whole lines after the position, durable; moves the position behind them.
+
+        Lines of `BATCH_BYTES` or more may not be all: ask again.
 
         Raises:
             StoreDamagedError: a broken line with a whole one after it.

@@ -151,8 +151,10 @@ def _copy_tenant(old: TenantBackend, new: TenantBackend, tenant: str, there: Unf
 
 def _go_to(new: TenantBackend, there: Unfinished) -> None:
     """Go behind the entries that an interrupted copy brought; what it left of a line is cut, and kept aside."""
-    lines = new.new_lines()
-    if Unfinished(len(lines), hash_bytes(lines[-1]) if lines else "") != there:
+    number, last = 0, b""
+    while lines := new.new_lines():
+        number, last = number + len(lines), lines[-1]
+    if Unfinished(number, hash_bytes(last) if last else "") != there:
         raise DestinationError("somebody else writes at the destination")
     new.cut_torn()
 

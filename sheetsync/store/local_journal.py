@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
+from sheetsync.store.backend import BATCH_BYTES
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
@@ -33,6 +34,7 @@ class Tail:
     """What stands behind a position: where it ends, the lines by journal file, and the bytes after the last one.
 
     The last line begins at `tip` of the file of `tip_first`, which is not the last file where that holds no whole line.
+    Of a long journal it is the first part: `more` stands behind these `size` bytes.
     """
 
     number: int
@@ -42,6 +44,8 @@ class Tail:
     tip: int
     tip_first: int
     torn: int = 0
+    size: int = 0
+    more: bool = False
     files: list[tuple[int, list[bytes]]] = field(default_factory=list)
 
 
@@ -60,14 +64,17 @@ class LocalJournal:
         self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
         self._firsts: list[int] = []
         self._torn, self._tip, self._tip_first = 0, 0, 1
-        self._mark, self._failed = b"", False
+        self._mark, self._failed, self._at_end = b"", False, False
         self._cached: tuple[int, list[int]] = (0, [])
 
     def _path(self, first: int) -> str:
         return journal_path(self._journal, first)
 
     def new_lines(self) -> list[bytes]:
-        """Whole lines behind the position, made durable: their writer may have died before its fsync."""
+        """Whole lines behind the position, made durable: their writer may have died before its fsync.
+
+        Of a long journal they are the first part, of `BATCH_BYTES` or more.
+        """
         if self._failed:
             raise self._doubtful()
         found = self._look_twice()
@@ -85,6 +92,7 @@ class LocalJournal:
         self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
         self._torn, self._tip, self._tip_first = found.torn, found.tip, found.tip_first
+        self._at_end = self._at_end or bool(self._firsts and not found.more)
         if touched:
             self._mark = found.files[-1][1][-1][:BODY_AT]
         return [line for _, lines in found.files for line in lines]
@@ -114,7 +122,7 @@ class LocalJournal:
         for attempt in (1, 2):
             try:
                 found = self._look()
-                if found.torn or not self._firsts:
+                if found.torn or not (found.more or self._at_end):
                     self._check_gap(found.number)
             except StoreDamagedError:
                 if attempt == 2:
@@ -144,8 +152,11 @@ class LocalJournal:
                 found.files.append((found.first, lines))
                 found.tip, found.tip_first = found.offset + used - len(lines[-1]) - 1, found.first
             found.number, found.offset = found.number + len(lines), found.offset + used
-            found.entries += len(lines)
+            found.entries, found.size = found.entries + len(lines), found.size + used
             if not lines or found.torn:
+                return found
+            if found.size >= BATCH_BYTES:
+                found.more = True
                 return found
 
     def _check_gap(self, number: int) -> None:
@@ -187,7 +198,7 @@ class LocalJournal:
         """Go to a position that a derived index remembers."""
         if number == 0:
             self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
-            self._mark = b""
+            self._mark, self._at_end = b"", False
             return True
         if len(place) != 4 or number < 1:
             return False
@@ -203,7 +214,7 @@ class LocalJournal:
             return False
         self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
         self._tip_first = first
-        self._firsts, self._mark = [start for start in firsts if start <= first], mark
+        self._firsts, self._mark, self._at_end = [start for start in firsts if start <= first], mark, True
         return True
 
     def mark(self) -> bytes:

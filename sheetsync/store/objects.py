@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from sheetsync.errors import DefectError, DestinationError, StoreDamagedError, TryLaterError
-from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
+from sheetsync.store.backend import BATCH_BYTES, JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
@@ -119,6 +119,7 @@ class ObjectTenant:
         """
         newest = None if self._listed else self._newest()
         fresh: list[bytes] = []
+        size = 0
         while newest is None or self._number + len(fresh) < newest:
             number = self._number + len(fresh) + 1
             found = self._next(number, newest)
@@ -128,8 +129,11 @@ class ObjectTenant:
                 message = f"journal: entry {number} is missing, but later ones, up to entry {newest}, are there"
                 raise StoreDamagedError(message)
             fresh += found
-        self._listed = True
-        small = sum(map(len, fresh)) <= FRESH_BYTES
+            size += sum(map(len, found))
+            if size >= BATCH_BYTES:
+                break
+        self._listed = newest is None or self._number + len(fresh) >= newest
+        small = size <= FRESH_BYTES
         self._fresh = dict(enumerate(fresh, self._number + 1)) if small else {}
         self._number += len(fresh)
         return fresh

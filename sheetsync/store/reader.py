@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError, UsageError
-from sheetsync.store.backend import TenantBackend, Traits
+from sheetsync.store.backend import BATCH_BYTES, TenantBackend, Traits
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
@@ -54,15 +54,17 @@ class StoreReader:
     def _catch_up(self) -> int:
         """Believe the entries that others added; the number of the newest."""
         self._check_alive()
-        lines = self._part.new_lines()
-        try:
-            for line in lines:
-                self._state.believe(decode_line(line, contents=False))
-                self._lag += 1
-                self._lag_bytes += len(line)
-        except BaseException:  # the position is behind these lines now, but the state is not
-            self._dead = "the journal was not read to its end"
-            raise
+        more = True
+        while more:
+            lines = self._part.new_lines()
+            try:
+                for line in lines:
+                    self._state.believe(decode_line(line, contents=False))
+            except BaseException:  # the position is behind these lines now, but the state is not
+                self._dead = "the journal was not read to its end"
+                raise
+            size = sum(map(len, lines))
+            self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES
         return self._state.number
 
     def refresh(self) -> int:

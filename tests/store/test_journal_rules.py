@@ -11,9 +11,12 @@ import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import SheetSyncError, StoreDamagedError, UnknownOutcomeError
-from sheetsync.store import RecordId, Store, VersionedStore, fsck
+from sheetsync.store import RecordId, Store, VersionedStore, fsck, local_journal, reader
+from sheetsync.store import objects as bucket
+from sheetsync.store.backend import Backend
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import CTX, open_store, record
@@ -86,8 +89,8 @@ def test_another_writers_new_journal_file_is_durable_before_it_is_believed() -> 
         save(store, "a", 3)
     disk.before = lambda *_: None
     disk.unlink("default/.store/doubt")
-    for reader in (other, open_store(disk.after_kill())):
-        assert reader.head() == 4
+    for looking in (other, open_store(disk.after_kill())):
+        assert looking.head() == 4
     assert other.head() == 4
     for outcome in disk.outcomes(60, random.Random(1)):
         assert open_store(disk.after_cut(outcome)).head() == 4
@@ -263,3 +266,31 @@ def test_a_tenant_whose_journal_folder_is_gone_is_looked_at_too(folder: Path, tm
         tx.save(RecordId("acme", ("things", "a"), "a"), {"n": 1})
     (folder / "acme/journal").rename(tmp_path / "elsewhere")
     assert fsck(folder).exit_code == 9
+
+
+@pytest.mark.parametrize("medium", ["disk", "bucket"])
+def test_a_journal_of_any_length_is_read_in_parts(medium: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = MemoryObjects()
+
+    def opened() -> Backend:
+        if medium == "bucket":
+            return ObjectBackend(objects, "x")
+        return LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=4))
+
+    folder.mkdir(exist_ok=True)
+    store = Store.on(opened())
+    for value in range(30):
+        save(store, "a", value)
+    for module in (local_journal, reader, bucket):
+        monkeypatch.setattr(module, "BATCH_BYTES", 2000)
+    part = opened().open_tenant("default")
+    counts = []
+    while lines := part.new_lines():
+        counts.append(len(lines))
+    assert sum(counts) == 30
+    assert len(counts) > 3
+    store = Store.on(opened())
+    assert store.head() == 30
+    assert [commit.number for commit in store.log()] == list(range(1, 31))
+    save(store, "a", 30)
+    assert Store.on(opened()).head() == 31
