@@ -97,6 +97,13 @@ class TenantBackend(Protocol):
     def exclusive(self) -> AbstractContextManager[None]:
         """Held around a commit, where the backend has a lock; elsewhere nothing."""
 
+    def check_room(self, keys: Iterable[str]) -> None:
+        """New records' keys must have room in the names and paths of this medium.
+
+        Raises:
+            InvalidIdError: the first one that has none.
+        """
+
     def new_lines(self) -> list[bytes]:
         """The whole lines after the position, durable; moves the position behind them.
 

@@ -25,6 +25,9 @@ class FileSystem(Protocol):
     All raise `OSError`, as the `os` module does.
     """
 
+    def limits(self) -> tuple[int, int]:
+        """The longest name, and the longest path below the store's root, in bytes."""
+
     def mkdir(self, path: str) -> None:
         """Make a folder; FileExistsError if there is something."""
 

@@ -1,7 +1,7 @@
 """Locks on local disk (`flock`): they belong to an open file, so the kernel gives them back when the process dies.
 
-An open file outlives a fork: parent and child share it and its lock. So a lock is only ever used by the process that
-opened it, and another one opens it anew.
+An open file outlives a fork: parent and child share it and its lock, which would then outlive the parent. So a forked
+child closes its copies at once, and opens anew what it needs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final
+from weakref import WeakSet
 
 import orjson
 
@@ -37,12 +38,10 @@ class FolderLock:
     def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
-        self._fd, self._pid, self._owner, self._closing = -1, 0, 0, False
+        self._fd, self._owner, self._closing = -1, 0, False
+        _OPEN.add(self)
 
     def __enter__(self) -> None:
-        if self._fd >= 0 and self._pid != os.getpid():  # inherited by a fork: the lock of our parent
-            self._close()
-            self._among_threads, self._owner = threading.RLock(), 0
         try:  # an interrupt may come behind each call: what was taken until then is given back
             self._among_threads.acquire()
             self._owner = threading.get_ident()
@@ -60,7 +59,7 @@ class FolderLock:
         """Lock the folder; opened anew if another one stands there now, for others lock that one."""
         while True:
             if self._fd < 0:
-                self._fd, self._pid = self._open_it(), os.getpid()
+                self._fd = self._open_it()
             wait_for(self._fd, self._path)
             if self._stands(self._fd):
                 return
@@ -89,6 +88,11 @@ class FolderLock:
         self._close()
         self._among_threads.release()
 
+    def forked(self) -> None:
+        """In a child: it has no part in its parent's lock, and does not keep it from ending with the parent."""
+        self._close()
+        self._among_threads, self._owner, self._closing = threading.RLock(), 0, False
+
     def _close(self) -> None:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
@@ -104,19 +108,35 @@ class FlockHeld:
     """
 
     def __init__(self, fd: int, stands: Callable[[int], bool]) -> None:
-        self._fd, self._stands, self._pid = fd, stands, os.getpid()
+        self._fd, self._stands = fd, stands
+        _OPEN.add(self)
 
     def is_ours(self) -> bool:
         """Is the file we locked still the one under that name?"""
-        return self._fd >= 0 and self._pid == os.getpid() and self._stands(self._fd)
+        return self._fd >= 0 and self._stands(self._fd)
 
     def release(self) -> None:
-        """Let it go; for a forked child the copy alone, for the lock is its parent's."""
+        """Let it go."""
         if self._fd >= 0:
-            if self._pid == os.getpid():
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
-            os.close(self._fd)
-            self._fd = -1
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self.forked()
+
+    def forked(self) -> None:
+        """In a child: the lock is its parent's, and ends with it."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+_OPEN: Final[WeakSet[FolderLock | FlockHeld]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for lock in list(_OPEN):
+        lock.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def wait_for(fd: int, path: str) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from sheetsync.errors import StoreDamagedError, TryLaterError
+from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
-from sheetsync.store.names import encode_part
+from sheetsync.store.names import SNAPSHOT_TAIL, encode_part
 from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation, parse_segment_name
 from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_folders, parent
@@ -27,6 +27,7 @@ FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
+LOCK_TRIES: Final = 5
 
 
 class LocalBackend:
@@ -61,7 +62,7 @@ class LocalBackend:
         temp = f"{ROOT_TEMP}/{self._token(8)}"
         self._files.create(temp, data)
         self._files.sync(temp)
-        with suppress(FileExistsError):
+        with self._files.lock(ROOT_TEMP), suppress(FileExistsError):  # where there are no links, a move replaces
             link_or_move(self._files, temp, FORMAT_FILE)
         with suppress(FileNotFoundError):
             self._files.unlink(temp)
@@ -105,6 +106,7 @@ class LocalTenant:
         self._lines = LocalJournal(files, self._journal, f"{self._work}/{DOUBT}", rotation)
         self._work_folder = WorkFolder(files, self._work, nonce)
         self._names_failed = False
+        self._limits: tuple[int, int] | None = None
 
     # --- folders and locks --------------------------------------------------------------------------------------
     def prepare(self) -> bool:
@@ -134,10 +136,14 @@ class LocalTenant:
         with suppress(FileExistsError):
             self._files.mkdir(f"{self._work}/leases")
         path = self._lease_path(name)
-        held = self._files.try_lock(path, holder)
-        if held is None:
-            raise lock_held(name, self._files.lock_holder(path), now=holder.since)
-        return held
+        for _ in range(LOCK_TRIES):
+            held = self._files.try_lock(path, holder)
+            if held is not None:
+                return held
+            other = self._files.lock_holder(path)
+            if other is not None:  # else somebody only looked who has it
+                break
+        raise lock_held(name, other, now=holder.since)
 
     def held(self) -> list[tuple[str, Holder]]:
         """The leases that are held."""
@@ -158,6 +164,19 @@ class LocalTenant:
 
     def _lease_path(self, name: str) -> str:
         return f"{self._work}/leases/{encode_part(name)}.lock"
+
+    def check_room(self, keys: Iterable[str]) -> None:
+        """The file's name has its stamp, hash and suffix yet to come."""
+        if self._limits is None:
+            self._limits = self._files.limits()
+        longest_name, longest_path = self._limits
+        for key in keys:
+            *folders, name = key.split("/")
+            if (
+                max(len(name) + SNAPSHOT_TAIL, *map(len, folders)) > longest_name
+                or len(self._folder) + 1 + len(key) + SNAPSHOT_TAIL > longest_path
+            ):
+                raise InvalidIdError(f"'{key[:60]}…' is too long for this file system", hint="use shorter names")
 
     # --- the journal --------------------------------------------------------------------------------------------
     def new_lines(self) -> list[bytes]:
@@ -205,9 +224,7 @@ class LocalTenant:
         if self._files.read(path) != damaged:
             raise TryLaterError(f"{name} was changed by somebody else meanwhile: it was left alone", hint="look again")
         self.keep_aside(f"damaged-{name}", damaged)
-        temp = self._work_folder.temp(data)
-        self._files.sync(temp)
-        self._files.rename(temp, path)
+        self._work_folder.replace(path, data, durable=True)
         self._files.sync_folder(self._journal)
 
     # --- files --------------------------------------------------------------------------------------------------
@@ -234,11 +251,9 @@ class LocalTenant:
 
     def rewrite_snapshot(self, path: str, data: bytes) -> None:
         """Put a durable copy in the place of whatever file stands there."""
-        temp = self._work_folder.temp(data)
-        self._files.sync(temp)
         target = f"{self._folder}/{path}"
         make_folders(self._files, parent(target))
-        self._files.rename(temp, target)
+        self._work_folder.replace(target, data, durable=True)
 
     def _placed(self, target: str, data: bytes) -> bool:
         """Place the file; False if something stands there."""
@@ -260,8 +275,8 @@ class LocalTenant:
         temp = self._work_folder.temp(data)
         try:
             self._link(temp, target)
-        except FileExistsError:
-            self._files.unlink(temp)
+        except OSError:
+            self._work_folder.remove(temp)
             raise
         with suppress(FileNotFoundError):  # it was moved
             self._files.unlink(temp)
@@ -317,22 +332,18 @@ class LocalTenant:
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder."""
-        temp = self._work_folder.temp(data)
-        if durable:
-            self._files.sync(temp)
-        self._files.rename(temp, f"{self._work}/{name}")
+        self._work_folder.replace(f"{self._work}/{name}", data, durable=durable)
         if durable:
             self._files.sync_folder(self._work)
 
     def write_derived(self, path: str, data: bytes) -> None:
         """Replace a derived file."""
-        temp = self._work_folder.temp(data)
         target = f"{self._folder}/{path}"
         try:
-            self._files.rename(temp, target)
+            self._work_folder.replace(target, data, durable=False)
         except FileNotFoundError:
             make_folders(self._files, parent(target))
-            self._files.rename(temp, target)
+            self._work_folder.replace(target, data, durable=False)
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
@@ -370,7 +381,4 @@ class LocalTenant:
     def sweep(self) -> int:
         """Temporary files are made under the lock only, so those that are there have no writer."""
         names = self._files.listdir(f"{self._work}/{TEMP}")
-        for name in names:
-            with suppress(FileNotFoundError):
-                self._files.unlink(f"{self._work}/{TEMP}/{name}")
-        return len(names)
+        return sum(self._work_folder.remove(f"{self._work}/{TEMP}/{name}") for name in names)

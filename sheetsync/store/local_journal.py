@@ -229,6 +229,8 @@ class LocalJournal:
         """Append the line and make it durable. Only under `exclusive`, with nothing torn."""
         if number != self._number + 1 or self._torn:
             return False
+        if self._files.kind(self._doubt) is not None:  # noted since we looked
+            raise self._doubtful()
         self._check_same()
         if self._rotation.is_full(self._entries, self._offset):
             self._first, self._offset, self._entries = number, 0, 0
@@ -249,7 +251,7 @@ class LocalJournal:
                 f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
                 hint="check the disk, then open the store again and look",
             ) from exc
-        if self._files.size(path) != self._offset + len(data):  # moved away between our look and our line
+        if self._size_of(path) != self._offset + len(data):  # moved away between our look and our line
             self._failed = True
             raise UnknownOutcomeError(
                 f"the journal's file was replaced while entry {number} was added: it may or may not be there",
@@ -260,6 +262,13 @@ class LocalJournal:
         self._number, self._tip, self._tip_first, self._entries = number, self._offset, self._first, self._entries + 1
         self._offset, self._mark = self._offset + len(data), line[:BODY_AT]
         return True
+
+    def _size_of(self, path: str) -> int | None:
+        """The file's size; None also where that cannot be told any more."""
+        try:
+            return self._files.size(path)
+        except OSError:
+            return None
 
     def _check_same(self) -> None:
         """The last line must be the one that we read: somebody may have put another journal in its place."""

@@ -19,6 +19,7 @@ from sheetsync.errors import InvalidIdError
 
 MAX_PART: Final = 128
 MAX_KEY: Final = 700  # with 200 of an address, a tenant and a snapshot's name: within the 1,024 bytes of a bucket's key
+SNAPSHOT_TAIL: Final = 50  # at most: two dashes, a stamp, two dashes, eight digits of the hash, a suffix
 MAX_ENCODED_PART: Final = 200  # leaves room for --<stamp>--<hash8><suffix> in the 255 bytes of a file name
 PLAIN: Final = re.compile(r"[a-z0-9_](?:-?[a-z0-9._@+])*-?", re.ASCII)
 DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$|clock\$)(\..*)?", re.ASCII)
@@ -91,11 +92,11 @@ class RecordId:
     def __post_init__(self) -> None:
         check_tenant(self.tenant)
         try:
-            if not self.folder or self.folder[0] in RESERVED:
-                raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
             for part in self.folder:
                 if fault := _find_fault(part):
                     raise InvalidIdError(f"folder {part[:60]!a} {fault}")
+            if not self.folder or self.folder[0].lower() in RESERVED:
+                raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
             if fault := _find_fault(self.name):
                 raise InvalidIdError(f"name {self.name[:60]!a} {fault}")
         except TypeError as exc:
@@ -177,8 +178,8 @@ def decode_record(tenant: str, key: str) -> RecordId:
 
 
 def encode_tenant(tenant: str) -> str:
-    """The tenant's folder (`co%6e` for a tenant that is called like a device)."""
-    return encode_part(check_tenant(tenant))
+    """The tenant's folder (`co%6e` for one that is called like a device, `forma%74` beside the file FORMAT)."""
+    return "forma%74" if tenant == "format" else encode_part(check_tenant(tenant))
 
 
 @lru_cache(maxsize=1024)  # a transaction gives most of its records the same one

@@ -102,6 +102,9 @@ class ObjectTenant:
         """Nothing: create-if-absent decides."""
         return nullcontext()
 
+    def check_room(self, keys: Iterable[str]) -> None:
+        """What `encode_record` makes has room in every bucket."""
+
     def _line(self, number: int) -> bytes | None:
         data = self._objects.get(entry_key(self._folder, number))
         if data is None:

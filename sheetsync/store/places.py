@@ -24,7 +24,9 @@ def is_worth_a_look(path: str, kind: str) -> bool:
         return kind != "folder"
     if path.startswith(f"{WORK}/"):
         name = path[len(WORK) + 1 :]
-        misplaced = name in WORK_FOLDERS if kind == "file" else name in WORK_FILES or name.startswith("leases/")
+        misplaced = (
+            name in WORK_FOLDERS if kind == "file" else name in WORK_FILES or name.startswith(("leases/", "temp/"))
+        )
         return kind in ("link", "other") or misplaced
     return (
         kind != "folder" or path.startswith(f"{JOURNAL}/") or parse_snapshot_name(path.rpartition("/")[2]) is not None

@@ -88,6 +88,14 @@ class PosixFileSystem:
         self._locks: dict[str, FolderLock] = {}
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
+    def limits(self) -> tuple[int, int]:
+        """As the file system has them; a path is told by its whole length where a folder is proved."""
+        try:
+            longest = [os.pathconf(self.root, what) for what in ("PC_NAME_MAX", "PC_PATH_MAX")]
+        except OSError:
+            longest = [255, 4096]
+        return longest[0], longest[1] - len(os.fsencode(self.root)) - 2
+
     # --- reading ------------------------------------------------------------------------------------------------
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""

@@ -6,16 +6,23 @@ What lives here: the state in memory, kept up with other writers' entries, and e
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from sheetsync.errors import InvalidIdError, NotFoundError, StoreDamagedError, UnknownOutcomeError, UsageError
+from sheetsync.errors import (
+    InvalidIdError,
+    NotFoundError,
+    SheetSyncError,
+    StoreDamagedError,
+    UnknownOutcomeError,
+    UsageError,
+)
 from sheetsync.store.backend import BATCH_BYTES, TenantBackend, Traits
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.media import media_errors
+from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
@@ -41,7 +48,7 @@ class StoreReader:
     def __init__(self, part: TenantBackend, traits: Traits, tenant: str) -> None:
         self.tenant = check_tenant(tenant)
         self._part, self._traits = part, traits
-        self._mutex = threading.RLock()
+        self._mutex = Mutex()
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
@@ -56,12 +63,15 @@ class StoreReader:
         self._check_alive()
         more = True
         while more:
-            lines = self._part.new_lines()
+            moved = False
             try:
+                lines = self._part.new_lines()
+                moved = True
                 for line in lines:
                     self._state.believe(decode_line(line, contents=False))
-            except BaseException:  # the position is behind these lines now, but the state is not
-                self._dead = "the journal was not read to its end"
+            except BaseException as exc:
+                if moved or not isinstance(exc, OSError | SheetSyncError):  # the position may be beyond the state
+                    self._dead = "the journal was not read to its end"
                 raise
             size = sum(map(len, lines))
             self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES

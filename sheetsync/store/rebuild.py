@@ -73,10 +73,24 @@ def was_written_whole(torn: bytes) -> bool:
     """Was what looks like a torn last line written whole, and harmed since?
 
     A torn write lacks its end, or holds zeros where bytes never came. So what ends in a line feed and holds no zero
-    was whole once, and so was one whose line feed was flipped.
+    was whole once, and so was one whose line feed was flipped. And it is one line: where the zeros stand between two,
+    the first of them was acknowledged, for only then was the second written.
     """
     ended = torn[: torn.rfind(b"\n") + 1] or (torn if is_whole(torn[:-1]) else b"")
-    return bool(ended) and b"\0" not in ended
+    return (bool(ended) and b"\0" not in ended) or _is_two_lines(torn)
+
+
+def _is_two_lines(torn: bytes) -> bool:
+    """Do zeros stand where the first of two lines ended?"""
+    first, zero, rest = torn.partition(b"\0")
+    if zero and rest.strip(b"\0") and is_whole(first):
+        return True
+    at = torn.find(b"\0" + HEAD)
+    while at >= 0:
+        if is_whole(torn[at + 1 :].partition(b"\n")[0]):
+            return True
+        at = torn.find(b"\0" + HEAD, at + 1)
+    return False
 
 
 def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read) -> list[bytes]:

@@ -6,6 +6,7 @@ lacks; names that a crash kept from appearing are put in place from the journal.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -49,12 +50,18 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     if state.number == 0:
         _check_no_journal(backend)
     put, seen, seen_bytes = 0, 0, 0
-    for _, line in backend.lines(upto + 1, state.number):
+    broken: list[int] = []
+    for number, line in backend.lines(upto + 1, state.number):
+        if not is_whole(line):  # the index spared us to believe it: what it says moves nothing
+            broken.append(number)
+            continue
         entry = decode_line(line)
         with passing(undone):
             put += complete_names(backend, entry)
         seen += 1 + len(entry.changes)
         seen_bytes += len(line)
+    if broken:
+        tell(f"the journal's line of entry {broken[0]} is damaged: run 'sheetsync fsck --repair'")
     if put:
         tell(f"recovered: {put} snapshot{'s' * (put != 1)} of committed saves put in place")
     swept = backend.sweep()
@@ -62,7 +69,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
     if undone:
         tell(f"what a crash left is not all put right yet ({undone[0]}): the next opening does it")
-    if undone or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
+    if broken or undone or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
@@ -72,13 +79,24 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
+def proved_entry(line: bytes) -> Entry:
+    """The entry of a line whose sum holds.
+
+    Raises:
+        StoreDamagedError: it does not hold.
+    """
+    if not is_whole(line):
+        raise StoreDamagedError("journal: a line of it is damaged", hint="run 'sheetsync fsck --repair'")
+    return decode_line(line)
+
+
 @contextmanager
 def passing(undone: list[OSError]) -> Iterator[None]:
-    """Collect errors that pass by themselves, such as a full disk."""
+    """Collect errors that pass by themselves, such as a full disk, and names that this disk cannot hold."""
     try:
         yield
     except OSError as exc:
-        if not passes_by_itself(exc):
+        if not passes_by_itself(exc) and exc.errno != errno.ENAMETOOLONG:
             raise
         undone.append(exc)
 
@@ -123,7 +141,7 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
             f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
             hint="run 'sheetsync fsck'",
         )
-    known = {change.path for _, line in backend.lines(1, state.number) for change in decode_line(line).changes}
+    known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
     foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
     if foreign:
         raise StoreDamagedError(
@@ -185,7 +203,7 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
     if in_doubt or not placed.issuperset(range(first, last + 1)):
         for number, line in backend.lines(first, last):
             if in_doubt or number not in placed:
-                entry = decode_line(line)
+                entry = proved_entry(line)
                 complete_names(backend, entry)  # proves the contents, and keeps aside what is damaged
                 if in_doubt:
                     for change in entry.changes:

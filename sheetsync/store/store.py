@@ -102,7 +102,7 @@ class Store(StoreWriter):
     def for_tenant(self, tenant: str) -> Store:
         """The same store for another tenant; closing it closes nothing of ours."""
         with media_errors("open the store"):
-            other = Store(self._backend, self.store_id, tenant, clock=self._clock, tell=self._tell)
+            other = Store(self._backend, self.store_id, tenant, clock=self._clock, tell=self._listener)
             other._recover()
         return other
 

@@ -69,14 +69,38 @@ class WorkFolder:
         except FileNotFoundError:  # somebody removed the folder: all in it can be made again
             make_folders(self._files, parent(path))
             self._files.create(path, data)
+        except OSError:  # half of it, on a full disk
+            self.remove(path)
+            raise
         return path
+
+    def remove(self, path: str) -> bool:
+        """Remove a temporary file; False if it cannot be removed, which stops nothing."""
+        try:
+            self._files.unlink(path)
+        except OSError:
+            return False
+        return True
+
+    def replace(self, target: str, data: bytes, *, durable: bool) -> None:
+        """Put a whole file in the place of whatever file stands there."""
+        temp = self.temp(data)
+        try:
+            if durable:
+                self._files.sync(temp)
+            self._files.rename(temp, target)
+        except OSError:
+            self.remove(temp)
+            raise
 
     def keep(self, name: str, data: bytes) -> None:
         """A durable copy, under the next free name."""
         temp = self.temp(data)
-        self._files.sync(temp)
-        self._into_aside(temp, name)
-        self._files.unlink(temp)
+        try:
+            self._files.sync(temp)
+            self._into_aside(temp, name)
+        finally:
+            self.remove(temp)
 
     def keep_name(self, target: str) -> None:
         """The damaged file gets a second name; replacing the first one then loses nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from sheetsync.domain.clock import Clock
@@ -81,11 +82,16 @@ class StoreWriter(StoreReader):
         self, part: TenantBackend, traits: Traits, tenant: str, *, clock: Clock, tell: Callable[[str], None]
     ) -> None:
         super().__init__(part, traits, tenant)
-        self._clock, self._tell = clock, tell
+        self._clock, self._listener = clock, tell
         self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
         self._since_checkpoint = 0
         self.writable = False
+
+    def _tell(self, message: str) -> None:
+        """Say it to whoever listens. What is committed stays so, though nobody can hear of it (a full log, a pipe)."""
+        with suppress(Exception):
+            self._listener(message)
 
     def transaction(
         self, ctx: RequestContext, *, why: str = "", fence: Lease | None = None, expect_head: int | None = None
@@ -173,6 +179,7 @@ class StoreWriter(StoreReader):
         changes = plan_changes(request, self._state, now)
         if not changes and not request.always and not request.details:
             return None
+        self._part.check_room(change.key for change in changes if change.version == 1)
         number, lease = self._state.number + 1, request.lease(self._state) if request.lease else None
         try:
             line = encode_line(
@@ -247,7 +254,7 @@ class StoreWriter(StoreReader):
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
         except (OSError, SheetSyncError) as exc:
-            self._since_checkpoint = 0  # not again with each save
+            self._since_checkpoint, self._lag, self._lag_bytes = 0, 0, 0  # not again with each save
             self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
 
     def compact(self) -> CompactReport:

@@ -115,6 +115,9 @@ class SimulatedDisk:
         self._edit(above, name, inode)
         return self.nodes[inode]
 
+    def limits(self) -> tuple[int, int]:
+        return 255, 4096
+
     # --- the port -----------------------------------------------------------------------------------------------
     def mkdir(self, path: str) -> None:
         self._act("mkdir", path)

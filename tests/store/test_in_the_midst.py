@@ -1,0 +1,341 @@
+"""What comes in the midst of a call: a signal handler that saves, an interrupt, a killed parent, a full log."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import LockHeldError, StoreDamagedError, UnknownOutcomeError, UsageError
+from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.posix import PosixFileSystem
+from tests.faults.crash_explorer import open_store
+from tests.faults.test_media import ForgetfulDisk
+from tests.store.rules import save
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
+CTX = RequestContext(user="ada")
+
+
+def at_line(wanted: int, act: Callable[[], None]) -> Callable[[FrameType, str, Any], Any]:
+    """A trace function that acts at one line of the store's code, as a signal handler would."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal count
+        if "/sheetsync/store/" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            count += 1
+            if count == wanted:
+                sys.settrace(None)
+                act()
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_a_handler_that_uses_the_store_in_the_midst_of_a_save_is_refused_and_harms_nothing(
+    first: int, folder: Path
+) -> None:
+    refused = 0
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": -1})
+        for number in range(first, 450, 18):
+            outcome: list[str] = []
+
+            def handle(number: int = number, outcome: list[str] = outcome) -> None:
+                try:
+                    named.save("beta", {"n": number})
+                    outcome.append("saved")
+                except UsageError:
+                    outcome.append("refused")
+
+            sys.settrace(at_line(number, handle))
+            try:
+                named.save("alpha", {"n": number})
+            finally:
+                sys.settrace(None)
+            latest = {name: named.latest(name) for name in ("alpha", "beta")}
+            assert latest["alpha"] is not None
+            assert latest["alpha"].content == {"n": number}
+            if "saved" in outcome:
+                assert latest["beta"] is not None
+                assert latest["beta"].content == {"n": number}
+            refused += outcome.count("refused")
+    assert refused > 5
+    assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_an_interrupted_read_never_leaves_a_handle_that_shows_an_old_state(first: int, folder: Path) -> None:
+    class Stop(BaseException):
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    ended = 0
+    with VersionedStore(CTX, url=folder) as writer:
+        writer.save("alpha", {"n": -1})
+        for number in range(first, 240, 6):
+            with VersionedStore(CTX, url=folder) as reader:
+                writer.save("alpha", {"n": number})
+                sys.settrace(at_line(number, stop))
+                try:
+                    reader.latest("alpha")
+                except Stop:
+                    pass
+                finally:
+                    sys.settrace(None)
+                try:
+                    latest = reader.latest("alpha")
+                    assert latest is not None
+                    assert latest.content == {"n": number}
+                except UnknownOutcomeError:
+                    ended += 1
+    assert ended
+
+
+def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() -> None:
+    disk = ForgetfulDisk()
+    first, second = open_store(disk), open_store(disk)
+    save(first, "a", 1)
+    second.refresh()
+
+    def look(operation: str, path: str) -> None:
+        if operation == "create" and "doubt" in path:
+            disk.before = lambda *_: None
+            assert second.refresh() == 2  # the doubt is noted a moment later
+
+    disk.before, disk.failing = look, ".jsonl"
+    with pytest.raises(UnknownOutcomeError):
+        save(first, "a", 2)
+    with pytest.raises(UnknownOutcomeError):
+        save(second, "b", 1)
+    save(open_store(disk), "b", 1)
+    assert open_store(disk.after_reboot()).head() == 3  # the opening wrote anew what was in doubt
+
+
+def test_what_cannot_be_told_does_not_undo_a_save(folder: Path) -> None:
+    def full(message: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Store.open(folder):
+        kind = folder / "default/workbench_drafts"
+        kind.mkdir()
+    with Store.open(folder, tell=full) as store:
+        named = VersionedStore(CTX, store=store)
+        before = PosixFileSystem.place_first
+        PosixFileSystem.place_first = lambda *_: no_space()  # type: ignore[assignment, method-assign, return-value]
+        try:
+            assert named.save("alpha", {"n": 1}).commit == 1
+        finally:
+            PosixFileSystem.place_first = before  # type: ignore[method-assign]
+    assert fsck(folder, repair=True).exit_code == 0
+
+
+def no_space() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_root_that_is_moved_away_under_an_append_is_an_unknown_outcome(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+        sync = PosixFileSystem.sync
+
+        def move_away(files: PosixFileSystem, path: str) -> None:
+            sync(files, path)
+            if folder.exists():
+                folder.rename(folder.with_name("elsewhere"))
+
+        monkeypatch.setattr(PosixFileSystem, "sync", move_away)
+        with pytest.raises(UnknownOutcomeError):
+            named.save("alpha", {"n": 2})
+        with pytest.raises(UnknownOutcomeError):
+            named.latest("alpha")
+
+
+@pytest.mark.parametrize("held", ["lock", "lease"])
+def test_a_killed_process_holds_nothing_though_a_child_that_it_forked_lives(held: str, folder: Path) -> None:
+    Store.open(folder).close()
+    ready, told = os.pipe()
+    if (parent := os.fork()) == 0:
+        store = Store.open(folder)
+        taken = store._part.exclusive() if held == "lock" else store.lease("sync", who="ada")
+        with taken:
+            if (child := os.fork()) == 0:
+                time.sleep(60)
+                os._exit(0)
+            os.write(told, f"{child}\n".encode())
+            time.sleep(60)
+        os._exit(0)
+    child = int(os.read(ready, 20))
+    try:
+        if held == "lease":
+            with Store.open(folder) as store, pytest.raises(LockHeldError):
+                store.lease("sync", who="bob")
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        began = time.monotonic()
+        with Store.open(folder) as store:
+            store.lease("sync", who="bob").release()
+            VersionedStore(CTX, store=store).save("alpha", {"n": 1})
+        assert time.monotonic() - began < 30  # the lock is waited for up to 60 s
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.close(ready)
+        os.close(told)
+
+
+def test_a_forked_child_does_not_free_its_parents_lease(folder: Path) -> None:
+    with Store.open(folder) as store, store.lease("sync", who="ada") as lease:
+        if (child := os.fork()) == 0:
+            lease.release()
+            os._exit(0)
+        os.waitpid(child, 0)
+        with Store.open(folder) as other, pytest.raises(LockHeldError):
+            other.lease("sync", who="bob")
+
+
+def test_a_line_whose_sum_does_not_hold_puts_no_name_in_place(folder: Path) -> None:
+    """The index spares an opening to believe old lines again; what they say is proved before it moves anything."""
+    with VersionedStore(CTX, url=folder) as named:
+        for number in range(300):
+            named.save("alpha", {"n": number})
+    journal = folder / "default/journal/0000000001.jsonl"
+    data = journal.read_bytes()
+    at = data.index(b"alpha--", data.index(b'"n":10,')) + len(b"alpha--")
+    names = sorted(path.name for path in folder.rglob("alpha--*"))
+    for position in (at, data.index(b'"n":9', at)):  # of a stamp, and of a content
+        journal.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        said: list[str] = []
+        with Store.open(folder, tell=said.append) as store:
+            latest = VersionedStore(CTX, store=store).latest("alpha")
+            assert latest is not None
+            assert latest.content == {"n": 299}
+        assert any("entry 10 is damaged" in message for message in said)
+        assert sorted(path.name for path in folder.rglob("alpha--*")) == names
+        assert not (folder / "default/.store/checkpoint.json").exists()
+        assert fsck(folder, repair=True).exit_code == 0
+        assert journal.read_bytes() == data
+
+
+@pytest.mark.parametrize("zeros", [1, 8, 9, 60])
+def test_zeros_between_two_lines_are_no_tear(zeros: int, folder: Path) -> None:
+    with Store.open(folder) as store:
+        for number in range(3):
+            store.note(CTX, "looked", {"n": number})
+    journal = folder / "default/journal/0000000001.jsonl"
+    data = journal.read_bytes()
+    at = data.index(b"\n", data.index(b"\n") + 1)
+    journal.write_bytes(data[:at] + bytes(zeros) + data[at + zeros :])
+    assert fsck(folder).exit_code == 9
+    with pytest.raises(StoreDamagedError):
+        Store.open(folder)
+    assert journal.stat().st_size == len(data)
+
+
+def test_a_whole_last_line_without_its_line_feed_and_zeros_behind_it_is_still_a_tear(folder: Path) -> None:
+    with Store.open(folder) as store:
+        store.note(CTX, "looked", {"n": 1})
+    journal = folder / "default/journal/0000000001.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-1] + bytes(100))
+    with Store.open(folder) as store:
+        assert store.head() == 0
+
+
+def test_a_disk_that_fills_up_and_names_that_have_no_place_leave_no_temporary_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp, create = folder / "default/.store/temp", PosixFileSystem.create
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 0})
+        monkeypatch.setattr(PosixFileSystem, "place", lambda *_: False)
+        monkeypatch.setattr(PosixFileSystem, "place_first", lambda *_: False)
+        monkeypatch.setattr(PosixFileSystem, "link", lambda *_: no_space())
+        for number in range(3):
+            named.save("alpha", {"n": number + 1})
+        assert list(temp.iterdir()) == []
+        monkeypatch.setattr(PosixFileSystem, "rename", lambda *_: no_space())
+        with pytest.raises(Exception, match="full"):
+            named.store.rebuild_index()
+        assert list(temp.iterdir()) == []
+
+        def half(files: PosixFileSystem, path: str, data: bytes) -> None:
+            create(files, path, data[:5])
+            no_space()
+
+        monkeypatch.setattr(PosixFileSystem, "create", half)
+        named.save("alpha", {"n": 9})
+        assert list(temp.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["folder", "full folder"])
+def test_what_stands_among_temporary_files_and_cannot_be_removed_is_named_and_stops_nothing(
+    what: str, folder: Path
+) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    odd = folder / "default/.store/temp/odd"
+    odd.mkdir()
+    if what == "full folder":
+        (odd / "x").write_text("mine")
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 2})
+    assert odd.exists()
+    assert [finding.path for finding in fsck(folder).findings] == [".store/temp/odd"]
+
+
+def test_an_index_that_cannot_be_written_is_not_tried_with_each_save(folder: Path) -> None:
+    said: list[str] = []
+    with Store.open(folder, tell=said.append) as store:
+        named = VersionedStore(CTX, store=store)
+        (folder / "default/.store/index.json").mkdir()
+        for number in range(600):
+            named.save("alpha", {"n": number})
+    assert 1 <= len(said) <= 4
+    assert list((folder / "default/.store/temp").iterdir()) == []
+
+
+@pytest.mark.parametrize(("longest_name", "longest_path"), [(100, 4000), (255, 120)])
+def test_a_name_without_room_on_this_disk_is_refused_before_it_is_committed(
+    longest_name: int, longest_path: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PosixFileSystem, "limits", lambda files: (longest_name, longest_path))
+    with VersionedStore(CTX, url=folder) as named:
+        with pytest.raises(UsageError, match="too long for this file system"):
+            named.save("n" * 80, {"n": 1})
+        assert named.save("alpha", {"n": 1}).commit == 1
+
+
+def test_a_name_that_a_disk_cannot_hold_any_more_keeps_nobody_from_opening(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was copied to another file system."""
+    with VersionedStore(CTX, url=folder) as named:
+        name = named.save("alpha", {"n": 1}).path
+    (folder / "default" / name).unlink()
+
+    def too_long(files: PosixFileSystem, path: str, data: bytes) -> bool:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+
+    monkeypatch.setattr(PosixFileSystem, "place", too_long)
+    said: list[str] = []
+    with Store.open(folder, tell=said.append) as store:
+        latest = VersionedStore(CTX, store=store).latest("alpha")
+        assert latest is not None
+        assert latest.content == {"n": 1}
+    assert any("not all put right" in message for message in said)
