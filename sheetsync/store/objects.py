@@ -262,11 +262,11 @@ class ObjectTenant:
         return self._objects.get(f"{self._folder}/{path}")
 
     def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
-        """All objects but those of the work folder."""
+        """All objects but those of the work folder, or those of one folder."""
         prefix = f"{self._folder}/"
         for key in self._objects.list(prefix + (f"{below}/" if below else "")):
             path = key[len(prefix) :]
-            if not path.startswith(f"{WORK}/"):
+            if below or not path.startswith(f"{WORK}/"):
                 yield path, "file"
 
     def read_work(self, name: str) -> bytes | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError
-from sheetsync.store.backend import JOURNAL
+from sheetsync.store import compaction
+from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
+from sheetsync.store.compaction import PACKS, parse_pack_name
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.derived_scan import lines_of_pack
 from sheetsync.store.entry import BODY_AT, HEAD, Entry, decode_line, encode_line
@@ -53,17 +55,12 @@ def take_from_packs(found: TenantScan) -> dict[str, bytes]:
     if found.torn_tails or not BROKEN & {finding.code for finding in found.findings}:
         return {}
     sound = {number for number, (path, _) in found.lines.items() if path == object_path(number)}
-    last = max([*sound, *filter(None, map(first_entry, found.journal))], default=0)
-    last = max([last, *lines_of_pack(found.part, last + 1)])  # the newest objects may be gone
+    lines = _packed_lines(found.part, sound)
     taken: dict[int, bytes] = {}
-    number = 1
-    while number <= last:
-        first = number
-        while number <= last and number not in sound:
-            number += 1
-        if number > first:
-            taken |= _proved_run(found, range(first, number), is_end=number not in sound)
-        number += 1
+    for number in sound:
+        taken |= _proved_backwards(found, number, lines)
+    if sound:  # at the journal's start nothing of ours is left that could prove a pack
+        taken |= _proved_onwards(found, max(sound), lines)
     return {object_path(number): line + b"\n" for number, line in taken.items()}
 
 
@@ -72,29 +69,35 @@ def object_path(number: int) -> str:
     return f"{JOURNAL}/{segment_name(number)}"
 
 
-def _proved_run(found: TenantScan, run: range, *, is_end: bool) -> dict[int, bytes]:
-    """The lines of a run of entries that are damaged or gone, as far as packs have them and hashes prove them."""
+def _packed_lines(part: TenantBackend, sound: set[int]) -> dict[int, bytes]:
+    """The lines of entries that are damaged or gone, by number, as far as the packs that are there have them."""
     lines: dict[int, bytes] = {}
-    for number in run:
-        if number not in lines:
-            lines |= lines_of_pack(found.part, number)
+    for path, _ in part.walk(f"{WORK}/{PACKS}"):
+        first = parse_pack_name(path.removeprefix(f"{WORK}/"))
+        if first is not None and not sound.issuperset(range(first, first + compaction.PACK_ENTRIES)):
+            lines |= {number: line for number, line in lines_of_pack(part, first).items() if number not in sound}
+    return lines
+
+
+def _proved_backwards(found: TenantScan, number: int, lines: dict[int, bytes]) -> dict[int, bytes]:
+    """The packed lines right before a sound entry, as far as the chain of hashes proves them."""
     taken: dict[int, bytes] = {}
-    if not is_end:
-        wanted = read_entry(found, run.stop).prev
-        for number in reversed(run):
-            entry = _entry_of(lines.get(number), number)
-            if entry is None or entry.line_hash != wanted:
-                break
-            taken[number], wanted = lines[number], entry.prev
-        return taken
-    if run.start == 1:
-        return {}  # nothing of ours is left that could prove the pack
-    tip = read_entry(found, run.start - 1).line_hash
-    for number in run:
-        entry = _entry_of(lines.get(number), number)
-        if entry is None or entry.prev != tip or not _has_sum_of(lines[number], found.read(object_path(number))):
+    wanted = read_entry(found, number).prev if number - 1 in lines else ""
+    while (entry := _entry_of(lines.get(number - 1), number - 1)) is not None and entry.line_hash == wanted:
+        number, wanted = number - 1, entry.prev
+        taken[number] = lines[number]
+    return taken
+
+
+def _proved_onwards(found: TenantScan, number: int, lines: dict[int, bytes]) -> dict[int, bytes]:
+    """The packed lines right after the last sound entry, as far as they follow on it and damaged objects tell them."""
+    taken: dict[int, bytes] = {}
+    tip = read_entry(found, number).line_hash
+    while (entry := _entry_of(lines.get(number + 1), number + 1)) is not None and entry.prev == tip:
+        number, tip = number + 1, entry.line_hash
+        if not _has_sum_of(lines[number], found.read(object_path(number))):
             break
-        taken[number], tip = lines[number], entry.line_hash
+        taken[number] = lines[number]
     return taken
 
 

@@ -16,6 +16,7 @@ from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.repair import check
+from tests.conformance.object_fakes import CountedObjects
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)  # no writer is at work any more
 CTX = RequestContext(user="ada")
@@ -263,6 +264,18 @@ def test_a_pack_of_another_store_restores_nothing(numbers: tuple[int, ...]) -> N
     before = everything(objects)
     assert checked(objects, repair=True).exit_code == 9
     assert before.items() <= everything(objects).items()
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_stray_object_of_a_large_number_costs_no_request_for_each_number_below_it() -> None:
+    whole = packed()
+    objects = CountedObjects(without(whole, entry(2)))
+    objects.put(entry(20_000), b"not ours")
+    report = checked(objects)
+    assert {finding.recoverable for finding in report.findings if finding.path == entry(3)[len("default/") :]} == {True}
+    assert objects.requests["get"] < 100
+    checked(objects, repair=True)
+    assert get(objects, entry(2)) == get(whole, entry(2))
 
 
 @pytest.mark.usefixtures("small_packs")

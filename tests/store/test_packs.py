@@ -241,3 +241,21 @@ def test_a_chain_begins_anywhere_but_its_first_entry_follows_on_nothing() -> Non
     assert not is_chain(lines[1:], 1)
     assert not is_chain([*lines[:2], lines[3]], 1)
     assert is_chain([], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("packs/0000000001-0000000004.jsonl", 1),
+        ("packs/0000000005-0000000008.jsonl", 5),
+        ("packs/0000000002-0000000005.jsonl", None),
+        ("packs/0000000001-0000000003.jsonl", None),
+        ("packs/0000000000-0000000003.jsonl", None),
+        ("packs/1-4.jsonl", None),
+        ("packs/²-4.jsonl", None),
+        ("packs/deeper/0000000001-0000000004.jsonl", None),
+        ("0000000001-0000000004.jsonl", None),
+    ],
+)
+def test_a_packs_name_tells_its_first_entry(name: str, first: int | None) -> None:
+    assert compaction.parse_pack_name(name) == first
