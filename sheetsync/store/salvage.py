@@ -22,7 +22,7 @@ from sheetsync.store.segments import segment_name
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
 BROKEN: Final = frozenset({"broken_line", "journal_gap"})
-LIKE_AN_ENTRY: Final = b'"prev":"'
+LIKE_AN_ENTRY: Final = (b'"prev":"', b'"snapshots":[')
 FILLED_BY: Final = "sheetsync fsck"
 
 
@@ -120,26 +120,15 @@ def fill_vacant(found: TenantScan) -> dict[str, bytes]:
 
     An object that is no entry holds up every reader and writer. It is not taken away, for a writer could then add the
     entry while we do; an entry without snapshots in its place has the same effect, whoever puts it, and how often.
-    Nothing is filled where it may have been a commit: an entry or a checkpoint beyond it, a name that only it could
-    have made, or bytes that look like an entry's.
+    Nothing is filled where an entry's object may have been damaged to these bytes, or something else tells of one.
     """
-    if found.torn_tails:
+    vacant = _vacant(found)
+    if any(map(_tells_of_an_entry, vacant.values())) or any(map(_may_be_left_of_an_entry, vacant.values())):
         return {}
     last = found.state.number
-    vacant = [path for path in found.journal if (first_entry(path) or 0) > last]
-    numbers = [first_entry(path) for path in vacant]
-    if any(is_one_line(found.read(path)) for path in vacant) or numbers != list(
-        range(last + 1, last + 1 + len(vacant))
-    ):
-        return {}
-    if max(found.lines, default=0) != last or has_names_beyond(found, last + 1):
-        return {}
     at = read_entry(found, last).at if last else EPOCH
     prev, filled = found.state.line_hash, {}
-    for number, path in enumerate(vacant, last + 1):
-        data = found.read(path)
-        if data.startswith(HEAD) or LIKE_AN_ENTRY in data:
-            return {}
+    for number, (path, data) in enumerate(vacant.items(), last + 1):
         line = encode_line(
             number=number,
             entry_id=hash_bytes(data)[:16],
@@ -151,3 +140,37 @@ def fill_vacant(found: TenantScan) -> dict[str, bytes]:
         )
         filled[path], prev = line + b"\n", hash_bytes(line)
     return filled
+
+
+def in_doubt(found: TenantScan) -> set[str]:
+    """Objects at the journal's end of which nothing tells whether they were entries: one is empty, or holds zeros."""
+    vacant = _vacant(found)
+    if any(map(_tells_of_an_entry, vacant.values())) or not any(map(_may_be_left_of_an_entry, vacant.values())):
+        return set()
+    return set(vacant)
+
+
+def _vacant(found: TenantScan) -> dict[str, bytes]:
+    """What stands in the places of the next entries, by path; none of it where something else tells of a commit there.
+
+    That is an entry, a checkpoint or an index beyond it, or a name that only it could have made.
+    """
+    if found.torn_tails:
+        return {}
+    last = found.state.number
+    paths = [path for path in found.journal if (first_entry(path) or 0) > last]
+    if [first_entry(path) for path in paths] != list(range(last + 1, last + 1 + len(paths))):
+        return {}
+    vacant = {path: found.read(path) for path in paths}
+    if any(map(is_one_line, vacant.values())) or max(found.lines, default=0) != last:
+        return {}
+    return {} if has_names_beyond(found, last + 1) else vacant
+
+
+def _tells_of_an_entry(data: bytes) -> bool:
+    return data.startswith(HEAD) or any(sign in data for sign in LIKE_AN_ENTRY)
+
+
+def _may_be_left_of_an_entry(data: bytes) -> bool:
+    """Is it what a lost write leaves of any bytes: nothing, the first few, or zeros in their place?"""
+    return HEAD.startswith(data[: len(HEAD)]) or b"\0" in data
