@@ -52,6 +52,8 @@ def _scan_object(found: TenantScan, path: str, number: int) -> int:
     if is_one_line(data):
         return _scan_entry(found, path, 0, data[:-1], number, None)[0]
     found.broken = True
+    if path in found.unreadable:
+        return number + 1
     what = "is empty" if not data else f"is not one whole line, but {len(data):,} bytes of something else"
     hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
     found.find("broken_line", path, f"{path}: the object of entry {number} {what}", hint=hint)

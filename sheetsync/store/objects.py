@@ -17,13 +17,12 @@ from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
-from sheetsync.store.object_port import MemoryObjects, Objects
+from sheetsync.store.object_port import FORMAT_KEY, MemoryObjects, Objects, read_if_allowed, read_one
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.segments import parse_segment_name, segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
 
-FORMAT_KEY: Final = "FORMAT"
 # What a bucket that does not keep the condition has as FORMAT, so that nobody takes it for a store later.
 NO_CONDITION: Final = orjson.dumps({"format": "a bucket without conditional writes", "version": 1, "store_id": ""})
 FRESH_BYTES: Final = 8 << 20  # of lines that are held because recovery reads them once more
@@ -185,10 +184,14 @@ class ObjectTenant:
         if number == 0:
             self._packs.forget()
             self._fresh = {}
-        elif place != [number] or not (self._objects.get(entry_key(self._folder, number)) or b"").startswith(mark):
+        elif place != [number] or not self._begins_with(number, mark):
             return False
         self._number, self._listed = number, False
         return True
+
+    def _begins_with(self, number: int, mark: bytes) -> bool:
+        """An entry that cannot be read is no place to go on from: reading the journal then says so."""
+        return (read_if_allowed(self._objects, entry_key(self._folder, number)) or b"").startswith(mark)
 
     def mark(self) -> bytes:
         """The beginning of the last entry, with its checksum."""
@@ -244,7 +247,10 @@ class ObjectTenant:
         False without `verify`: other bytes stand there, and were left alone.
         """
         key = f"{self._folder}/{path}"
-        there = self._objects.get(key) if verify else None
+        try:
+            there = read_one(self._objects, key) if verify else None
+        except PermissionError:  # its bytes could not be kept aside, and the journal has its content
+            return False
         if there is None:
             if put_surely(self._objects, key, data, self._pace):
                 return True
@@ -258,8 +264,8 @@ class ObjectTenant:
         return True
 
     def read(self, path: str) -> bytes | None:
-        """An object's bytes."""
-        return self._objects.get(f"{self._folder}/{path}")
+        """An object's bytes. PermissionError: it is refused by itself."""
+        return read_one(self._objects, f"{self._folder}/{path}")
 
     def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
         """All objects but those of the work folder, or those of one folder."""
@@ -270,8 +276,8 @@ class ObjectTenant:
                 yield path, "file"
 
     def read_work(self, name: str) -> bytes | None:
-        """An object of the work folder."""
-        return self.read(f"{WORK}/{name}")
+        """An object of the work folder; all of them can be done without."""
+        return read_if_allowed(self._objects, f"{self._folder}/{WORK}/{name}")
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:  # noqa: ARG002 (every put is durable)
         """Replace an object of the work folder."""

@@ -61,7 +61,8 @@ def take_from_packs(found: TenantScan) -> dict[str, bytes]:
         taken |= _proved_backwards(found, number, lines)
     if sound:  # at the journal's start nothing of ours is left that could prove a pack
         taken |= _proved_onwards(found, max(sound), lines)
-    return {object_path(number): line + b"\n" for number, line in taken.items()}
+    lost = {object_path(number): line + b"\n" for number, line in taken.items()}
+    return {path: line for path, line in lost.items() if path not in found.unreadable}
 
 
 def object_path(number: int) -> str:
