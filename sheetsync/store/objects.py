@@ -214,10 +214,19 @@ class ObjectTenant:
         """Lines of known entries, from proved packs where that takes fewer requests."""
         for number in range(first, last + 1):
             line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
-            line = line or self._line(number)
-            if line is None:
-                raise StoreDamagedError(f"journal: entry {number} is missing")
-            yield number, line
+            yield number, line or self._own_or_packed(number)
+
+    def _own_or_packed(self, number: int) -> bytes:
+        """The line from the entry's own object; where that is lost, from a pack, worth it or not."""
+        why = f"journal: entry {number} is missing"
+        try:
+            line = self._line(number)
+        except StoreDamagedError as exc:
+            line, why = None, exc.message
+        line = line or self._packs.line(number, last=number, newest=self._number, worth=1)
+        if line is None:
+            raise StoreDamagedError(why)
+        return line
 
     def torn_bytes(self) -> bytes:
         """Objects are whole or absent."""

@@ -66,13 +66,14 @@ class Packs:
         """Does a run begin with this entry?"""
         return (number - 1) % self.size == 0
 
-    def line(self, number: int, *, last: int, newest: int) -> bytes | None:
+    def line(self, number: int, *, last: int, newest: int, worth: int | None = None) -> bytes | None:
         """The line of an entry, if a pack has it and is worth reading; None: read the entry's own object.
 
         Args:
             number: the entry's.
             last: entries up to this one are asked for next.
             newest: entries up to this one are there.
+            worth: a pack is read for so many of its entries; default `WORTH`.
         """
         first = number - (number - 1) % self.size
         end = first + self.size - 1
@@ -80,7 +81,7 @@ class Packs:
             return None
         if first not in self._kept:
             self._asked[first] += 1
-            if max(self._asked[first], min(last, end) - number + 1) < WORTH:
+            if max(self._asked[first], min(last, end) - number + 1) < (worth or WORTH):
                 return None
         lines = self.proved(first)
         if lines is None:

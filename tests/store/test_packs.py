@@ -219,6 +219,19 @@ def test_looking_back_asks_for_packs_once_they_are_worth_it() -> None:
     assert objects.requests["get"] == 1 + 1  # the entry itself, and what is not there: one is not worth a pack
 
 
+@pytest.mark.parametrize("how", ["deleted", "damaged"])
+def test_an_entry_whose_own_object_is_lost_is_read_from_its_pack_at_once(how: str) -> None:
+    objects = filled()
+    if how == "deleted":
+        del objects._objects["default/journal/0000000002.jsonl"]
+    else:
+        objects.put("default/journal/0000000002.jsonl", b"junk")
+    assert opened(objects).commit(2).snapshots[0].content == {"n": 1}
+    objects.put(FIRST, b"")
+    with pytest.raises(StoreDamagedError, match="entry 2 is missing" if how == "deleted" else "is broken"):
+        opened(objects).commit(2)
+
+
 def test_what_is_at_hand_is_bounded_and_used_last_first_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = CountedObjects(filled())
     shelf = Packs(objects, "default")
