@@ -16,7 +16,7 @@ from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.repair import check
-from tests.conformance.object_fakes import CountedObjects
+from tests.conformance.object_fakes import BusyObjects, CountedObjects
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)  # no writer is at work any more
 CTX = RequestContext(user="ada")
@@ -254,6 +254,23 @@ def test_a_pack_beyond_the_last_entry_is_a_note() -> None:
     objects = made(3)
     objects.put(pack(1, 4), get(packed(value=70), pack(1, 4)))
     assert [(finding.code, finding.damage) for finding in checked(objects).findings] == [("pack", False)]
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_pack_that_is_written_while_fsck_looks_is_not_called_wrong() -> None:
+    objects = BusyObjects()
+    store = opened(objects)
+    save(store, 0)
+
+    def work() -> None:
+        for value in range(1, 5):
+            save(store, value)
+        store.compact()
+
+    objects.awaited, objects.work = f"get {pack(1, 4)}", work
+    assert checked(objects).findings == ()
+    assert objects.awaited == ""
+    assert get(objects, pack(1, 4))
 
 
 @pytest.mark.usefixtures("small_packs")
