@@ -31,14 +31,24 @@ def scan_journal(found: TenantScan) -> None:
             found.find("foreign", path, f"{path} is no journal file", hint="move it elsewhere")
     expected = 1
     for first, path in segments:
+        data = found.read(path)
+        if not data and not found.torn_tails and _is_only_listed(found, path):
+            message = f"{path} is listed, but there is no such object: is a slash at the end of its name?"
+            found.find("foreign", path, message, hint="move it elsewhere, with a tool of the bucket's provider")
+            continue
         if first != expected:
             found.broken = True
             message = f"{path} begins with entry {first}, but entry {expected} is missing"
             found.find("journal_gap", path, message, hint=LOST)
         if found.torn_tails:
-            expected = _scan_lines(found, path, first, last=path == segments[-1][1])
+            expected = _scan_lines(found, path, data, first, last=path == segments[-1][1])
         else:
-            expected = _scan_object(found, path, first)
+            expected = _scan_object(found, path, data, first)
+
+
+def _is_only_listed(found: TenantScan, path: str) -> bool:
+    """Is nothing there? A client lists an object `…/` as one without the slash, and then cannot ask for it."""
+    return path not in found.unreadable and found.part.read(path) is None
 
 
 def is_one_line(data: bytes) -> bool:
@@ -46,9 +56,8 @@ def is_one_line(data: bytes) -> bool:
     return data[-1:] == b"\n" and b"\n" not in data[:-1] and is_whole(data[:-1])
 
 
-def _scan_object(found: TenantScan, path: str, number: int) -> int:
+def _scan_object(found: TenantScan, path: str, data: bytes, number: int) -> int:
     """An entry that is an object of its own; the number of the entry that should come after it."""
-    data = found.read(path)
     if is_one_line(data):
         return _scan_entry(found, path, 0, data[:-1], number, None)[0]
     found.broken = True
@@ -60,9 +69,9 @@ def _scan_object(found: TenantScan, path: str, number: int) -> int:
     return number + 1
 
 
-def _scan_lines(found: TenantScan, path: str, first: int, *, last: bool) -> int:
+def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: bool) -> int:
     """One journal file; the number of the entry that should come after it."""
-    pieces = found.read(path).split(b"\n")
+    pieces = data.split(b"\n")
     whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
     number, prev = first, None
     for index, piece in enumerate(pieces):

@@ -113,13 +113,14 @@ class ObjectTenant:
 
         The first time the keys behind the position are listed, and every entry up to the newest must be there: each is
         made only upon the one before, and asked for after the list was. One that is missing in their midst was lost.
+        Keys that cannot be asked for count as none: a client lists an object `…/` as one without the slash.
         """
         newest = None if self._listed else self._newest()
         fresh: list[bytes] = []
         while newest is None or self._number + len(fresh) < newest:
             number = self._number + len(fresh) + 1
             found = self._next(number, newest)
-            if not found and newest is None:
+            if not found and (newest is None or not self._is_any_there(number)):
                 break
             if not found:
                 message = f"journal: entry {number} is missing, but later ones, up to entry {newest}, are there"
@@ -133,10 +134,20 @@ class ObjectTenant:
 
     def _newest(self) -> int:
         """The highest number behind the position that has a key; the position if there is none."""
+        return max(self._numbers_behind(self._number), default=self._number)
+
+    def _is_any_there(self, number: int) -> bool:
+        """Is there an entry behind this number, and not its key alone?"""
+        keys = (entry_key(self._folder, later) for later in self._numbers_behind(number))
+        return any(self._objects.get(key) is not None for key in keys)
+
+    def _numbers_behind(self, number: int) -> Iterator[int]:
+        """The numbers behind this one that have a key."""
         prefix = f"{self._folder}/{JOURNAL}/"
-        keys = self._objects.list(prefix, entry_key(self._folder, self._number))
-        numbers = (parse_segment_name(key[len(prefix) :]) for key in keys)
-        return max((number for number in numbers if number is not None), default=self._number)
+        for key in self._objects.list(prefix, entry_key(self._folder, number)):
+            later = parse_segment_name(key[len(prefix) :])
+            if later is not None:
+                yield later
 
     def _next(self, number: int, newest: int | None) -> list[bytes]:
         """The line of this entry, or all of the pack that begins with it; none if it is not there."""

@@ -301,6 +301,21 @@ def test_the_empty_objects_that_consoles_make_for_folders_are_no_files(s3: S3) -
     assert found == [("foreign", "things/nothing")]
 
 
+@pytest.mark.parametrize("number", [2, 3, 9])
+def test_an_object_whose_name_ends_in_a_slash_is_foreign_and_closes_nothing(number: int, s3: S3) -> None:
+    name = f"errors{next(_SERIAL)}"
+    backend = open_bucket(f"s3://store/{name}", config=s3[0])
+    save_one(Store.on(backend), 1)
+    key = f"default/journal/{number:010d}.jsonl"
+    put_raw(s3, f"{name}/{key}/", b"x")
+    found = [(finding.code, finding.path) for found in scan(backend)[1] for finding in found.findings]
+    assert found == [("foreign", f"journal/{number:010d}.jsonl")]
+    save_one(Store.on(backend), 2)
+    save_one(Store.on(backend), 3)
+    store = Store.on(backend)
+    assert (store.head(), value_of(store)) == (3, 3)
+
+
 @pytest.mark.parametrize("key", ["default//x", "default/./z", "%2Fx"])
 def test_a_key_that_no_client_can_read_is_damage_that_names_it(key: str, s3: S3) -> None:
     name = f"errors{next(_SERIAL)}"
