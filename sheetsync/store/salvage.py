@@ -29,7 +29,7 @@ FILLED_BY: Final = "sheetsync fsck"
 def rebuild_lines(found: TenantScan) -> dict[str, bytes]:
     """The journal files with broken lines, with those lines put right that hashes prove."""
     files, torn = set(found.names), {finding.path for finding in found.findings if finding.code == "torn_line"}
-    broken = {finding.path for finding in found.findings if finding.code == "broken_line"}
+    broken = [finding.path for finding in found.findings if finding.code == "broken_line"]
     rebuilt: dict[str, bytes] = {}
     for path, after in zip(found.journal, [*found.journal, ""][1:], strict=True):
         first = first_entry(path)
@@ -40,6 +40,7 @@ def rebuild_lines(found: TenantScan) -> dict[str, bytes]:
                 found.read(after).split(b"\n", 1)[0] if after else None,
                 lambda name: found.read(name) if name in files else None,
                 torn=path in torn,
+                sharers=len(broken),
             )
             if data is not None:
                 rebuilt[path] = data
