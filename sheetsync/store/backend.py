@@ -170,7 +170,7 @@ class TenantBackend(Protocol):
         """A file's bytes, or None if there is none (or a symbolic link stands in the way)."""
 
     def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
-        """(path, kind) of all files below the tenant, or a folder of it, but those of the work folder.
+        """(path, kind) of all files below the tenant but those of the work folder, or of all in one folder of it.
 
         Kind is file, link or other. Also of what stands where something else should, which may be a folder.
         """

@@ -70,6 +70,7 @@ AUTH_CODES: Final = frozenset(
         "UnrecognizedClientException",
     }
 )
+ARCHIVED_CODES: Final = frozenset({"InvalidObjectState", "BlobArchived", "BlobBeingRehydrated"})
 REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
@@ -80,6 +81,7 @@ PASSING: Final = frozenset({408, 409, 412, 425, 429})
 NOT_IMPLEMENTED: Final = 501
 
 CREDENTIALS_HINT: Final = "set the provider's usual variables (AWS_…, GOOGLE_…, AZURE_…), or sign in with its own tool"
+ARCHIVED_HINT: Final = "bring it back with a tool of the bucket's provider; no rule may archive what is in a store"
 LATER: Final = "try again later"
 REGION_HINT: Final = "set AWS_REGION to the bucket's region, and AWS_ENDPOINT_URL only if its server is not Amazon's"
 SETTING_HINT: Final = (
@@ -122,6 +124,8 @@ def translate(exc: BaseException, what: str) -> SheetSyncError:
         return _bad_key(text, what)
     if code in REGION_CODES or status in (301, 302, 307, 308) or (status is None and REDIRECTED in text):
         return UsageError(f"the bucket {what}: it is in another region, or at another address{told}", hint=REGION_HINT)
+    if code in ARCHIVED_CODES:
+        return AuthError(f"the bucket {what}: it was archived{told}", hint=ARCHIVED_HINT)
     if isinstance(exc, PermissionDeniedError | UnauthenticatedError) or status in (401, 403) or code in AUTH_CODES:
         return AuthError(f"the bucket {what}: we are not allowed to{told}", hint=CREDENTIALS_HINT)
     if isinstance(exc, NoObjectError | FileNotFoundError) or status == 404:

@@ -40,6 +40,14 @@ def pack_name(first: int, last: int) -> str:
     return f"{PACKS}/{first:010d}-{last:010d}.jsonl"
 
 
+def parse_pack_name(name: str) -> int | None:
+    """The first entry of the pack that is called so in the work folder, None if none is."""
+    first = name.removeprefix(f"{PACKS}/").partition("-")[0]
+    number = int(first) if first.isascii() and first.isdigit() else 0
+    is_start = number > 0 and (number - 1) % PACK_ENTRIES == 0
+    return number if is_start and name == pack_name(number, number + PACK_ENTRIES - 1) else None
+
+
 def pack_ranges(upto: int) -> Iterator[tuple[int, int]]:
     """The runs of entries that are packed once `upto` entries are there: whole packs only."""
     for first in range(1, upto - PACK_ENTRIES + 2, PACK_ENTRIES):

@@ -16,6 +16,7 @@ from sheetsync.store.compaction import pack_name
 from sheetsync.store.entry import is_whole
 from sheetsync.store.index import INDEX, load_index
 from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
+from sheetsync.store.segments import segment_name
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
@@ -62,11 +63,14 @@ def _scan_packs(found: TenantScan) -> None:
     """Every pack that a reader could ask for, the one behind the last entry too, against the entries' own objects."""
     size = compaction.PACK_ENTRIES
     for serial in range(found.state.number // size + 1):
-        name = pack_name(serial * size + 1, (serial + 1) * size)
+        last = (serial + 1) * size
+        name = pack_name(last - size + 1, last)
         data = found.part.read_work(name)
         known = found.sums.get(serial)
         if data is None or (known is not None and hashlib.sha256(data).digest() == known.digest()):
             continue
+        if last > found.state.number and found.read(f"{JOURNAL}/{segment_name(last)}"):
+            continue  # its entries and it came while we looked
         message = f"{WORK}/{name} does not hold what its entries say; it is not believed"
         found.find("pack", f"{WORK}/{name}", message, damage=False, hint="'sheetsync store compact' writes it anew")
 

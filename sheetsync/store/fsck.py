@@ -21,7 +21,7 @@ from sheetsync.store.findings import Finding
 from sheetsync.store.index import read_remembered
 from sheetsync.store.journal_scan import scan_journal
 from sheetsync.store.media import parse_format
-from sheetsync.store.salvage import fill_vacant, rebuild_lines, take_from_packs
+from sheetsync.store.salvage import fill_vacant, in_doubt, rebuild_lines, take_from_packs
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import (
     TenantScan,
@@ -46,6 +46,10 @@ SOURCES: Final = {
         "and puts an entry in its place that says so"
     ),
 }
+IN_DOUBT: Final = (
+    "; or bring back an older version of the object, if the bucket keeps versions; "
+    "only if you know that nothing was committed there, delete it"
+)
 
 
 def scan(backend: Backend, *, clock: Clock | None = None) -> tuple[str, list[TenantScan]]:
@@ -173,7 +177,7 @@ def _awaited(finding: Finding) -> Finding:
 
 
 def with_salvage(found: TenantScan) -> TenantScan:
-    """Where the journal's damage can be put right, all that this would mend is recoverable."""
+    """Where the journal's damage can be put right, all that this would mend is recoverable; else it says what helps."""
     seen = found
     for source, hint in SOURCES.items():
         more = source(seen) if seen.broken else {}
@@ -188,4 +192,11 @@ def with_salvage(found: TenantScan) -> TenantScan:
             else replace(finding, recoverable=True, hint=hint)
             for finding in found.findings
         ]
+    doubtful = in_doubt(seen)
+    found.findings = [
+        replace(finding, hint=finding.hint + IN_DOUBT)
+        if finding.code == "broken_line" and finding.path in doubtful
+        else finding
+        for finding in found.findings
+    ]
     return found

@@ -33,17 +33,27 @@ def scan_journal(found: TenantScan) -> None:
             found.find("foreign", path, f"{path} is no journal file", hint="move it elsewhere")
     expected = 1
     for first, path in segments:
+        data = found.read(path)
+        if not data and not found.torn_tails and _is_only_listed(found, path):
+            message = f"{path} is listed, but there is no such object: is a slash at the end of its name?"
+            found.find("foreign", path, message, hint="move it elsewhere, with a tool of the bucket's provider")
+            continue
         if first != expected:
             found.broken = True
             message = f"{path} begins with entry {first}, but entry {expected} is missing"
             found.find("journal_gap", path, message, hint=LOST)
-        data, before = found.read(path), len(found.findings)
+        before = len(found.findings)
         if found.torn_tails:
             expected = _scan_lines(found, path, data, first, last=path == segments[-1][1])
         else:
             expected = _scan_object(found, path, data, first)
         if len(found.findings) > before:
             found.damaged[path] = data
+
+
+def _is_only_listed(found: TenantScan, path: str) -> bool:
+    """Is nothing there? A client lists an object `…/` as one without the slash, and then cannot ask for it."""
+    return path not in found.unreadable and found.part.read(path) is None
 
 
 def is_one_line(data: bytes) -> bool:
@@ -56,6 +66,8 @@ def _scan_object(found: TenantScan, path: str, data: bytes, number: int) -> int:
     if is_one_line(data):
         return _scan_entry(found, path, 0, data[:-1], number, None)[0]
     found.broken = True
+    if path in found.unreadable:
+        return number + 1
     what = "is empty" if not data else f"is not one whole line, but {len(data):,} bytes of something else"
     hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
     found.find("broken_line", path, f"{path}: the object of entry {number} {what}", hint=hint)

@@ -44,6 +44,9 @@ NETWORK_FILE_SYSTEMS: Final = (
 STORE_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 MOUNTS: Final = Path("/proc/self/mounts")
 NO_STORE: Final = "check the address; 'sheetsync init' makes a store in a folder, 'sheetsync import' anywhere"
+NO_FORMAT: Final = (
+    "restore FORMAT from a copy of the store; a copy that was interrupted has none: run 'store copy' again"
+)
 _MEMORY: dict[str, MemoryObjects] = {}
 
 # errno → (error class, what to say, what to do)
@@ -167,15 +170,21 @@ def open_format(backend: Backend, *, create: bool) -> str:
     """
     data = backend.read_format()
     if data is None:
-        if not create:
-            raise NotFoundError(f"there is no store at '{backend.url}'", hint=NO_STORE)
         if not backend.tenants():
-            value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
-            backend.create_format(orjson.dumps(value) + b"\n")
+            _make_format(backend, create=create)
         data = backend.read_format()  # asked again: another process may have made the store meanwhile
         if data is None:
-            raise StoreDamagedError("FORMAT is missing, but there are journals: is this the whole store?")
+            raise StoreDamagedError(
+                "FORMAT is missing, but there are journals: is this the whole store?", hint=NO_FORMAT
+            )
     return parse_format(data)
+
+
+def _make_format(backend: Backend, *, create: bool) -> None:
+    if not create:
+        raise NotFoundError(f"there is no store at '{backend.url}'", hint=NO_STORE)
+    value = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "store_id": secrets.token_hex(16)}
+    backend.create_format(orjson.dumps(value) + b"\n")
 
 
 def parse_format(data: bytes) -> str:

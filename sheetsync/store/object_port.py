@@ -1,4 +1,4 @@
-"""The port to a bucket: create-if-absent, put, get and list; and a bucket in a dict.
+"""The port to a bucket: create-if-absent, put, get and list; reading what may be archived; and a bucket in a dict.
 
 What is built upon it: creating surely (`creation.py`), packs (`packs.py`), the backend (`objects.py`). What is behind
 it: `buckets.py` puts obstore there.
@@ -6,9 +6,15 @@ it: `buckets.py` puts obstore there.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
+
+from sheetsync.errors import AuthError
+
+FORMAT_KEY: Final = "FORMAT"
 
 
 class Objects(Protocol):
@@ -43,6 +49,31 @@ class Objects(Protocol):
 
     def close(self) -> None:
         """Give back what is open."""
+
+
+def read_one(objects: Objects, key: str) -> bytes | None:
+    """The bytes of an object that may be refused by itself: it was archived, or has rights or a key of its own.
+
+    Raises:
+        PermissionError: it is refused, though FORMAT is not.
+        AuthError: we may not read the store.
+    """
+    try:
+        return objects.get(key)
+    except AuthError as exc:
+        objects.get(FORMAT_KEY)
+        raise PermissionError(errno.EACCES, exc.message, key) from exc
+
+
+def read_if_allowed(objects: Objects, key: str) -> bytes | None:
+    """The bytes of an object that can be done without: None also where it is refused by itself.
+
+    Raises:
+        AuthError: we may not read the store.
+    """
+    with suppress(PermissionError):
+        return read_one(objects, key)
+    return None
 
 
 class MemoryObjects:

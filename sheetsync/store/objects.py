@@ -15,14 +15,13 @@ from sheetsync.store.backend import BATCH_BYTES, JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
-from sheetsync.store.object_port import MemoryObjects, Objects
+from sheetsync.store.object_port import FORMAT_KEY, MemoryObjects, Objects, read_if_allowed, read_one
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.places import aside_name
 from sheetsync.store.segments import parse_segment_name, segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "ObjectTenant", "Objects"]
 
-FORMAT_KEY: Final = "FORMAT"
 PROOF_KEY: Final = ".condition"  # made twice before FORMAT is, the second time in vain
 PROOF: Final = b"This bucket does not make what is there already.\n"
 NO_CONDITION: Final = b"This bucket makes what is there already: it can hold no store.\n"
@@ -119,6 +118,7 @@ class ObjectTenant:
 
         The first time the keys behind the position are listed, and every entry up to the newest must be there: each is
         made only upon the one before, and asked for after the list was. One that is missing in their midst was lost.
+        Keys that cannot be asked for count as none: a client lists an object `…/` as one without the slash.
         """
         newest = None if self._listed else self._newest()
         fresh: list[bytes] = []
@@ -126,7 +126,7 @@ class ObjectTenant:
         while newest is None or self._number + len(fresh) < newest:
             number = self._number + len(fresh) + 1
             found = self._next(number, newest)
-            if not found and newest is None:
+            if not found and (newest is None or not self._is_any_there(number)):
                 break
             if not found:
                 message = f"journal: entry {number} is missing, but later ones, up to entry {newest}, are there"
@@ -143,10 +143,20 @@ class ObjectTenant:
 
     def _newest(self) -> int:
         """The highest number behind the position that has a key; the position if there is none."""
+        return max(self._numbers_behind(self._number), default=self._number)
+
+    def _is_any_there(self, number: int) -> bool:
+        """Is there an entry behind this number, and not its key alone?"""
+        keys = (entry_key(self._folder, later) for later in self._numbers_behind(number))
+        return any(self._objects.get(key) is not None for key in keys)
+
+    def _numbers_behind(self, number: int) -> Iterator[int]:
+        """The numbers behind this one that have a key."""
         prefix = f"{self._folder}/{JOURNAL}/"
-        keys = self._objects.list(prefix, entry_key(self._folder, self._number))
-        numbers = (parse_segment_name(key[len(prefix) :]) for key in keys)
-        return max((number for number in numbers if number is not None), default=self._number)
+        for key in self._objects.list(prefix, entry_key(self._folder, number)):
+            later = parse_segment_name(key[len(prefix) :])
+            if later is not None:
+                yield later
 
     def _next(self, number: int, newest: int | None) -> list[bytes]:
         """The line of this entry, or all of the pack that begins with it; none if it is not there."""
@@ -194,10 +204,14 @@ class ObjectTenant:
         if number == 0:
             self._packs.forget()
             self._fresh = {}
-        elif place != [number] or not (self._objects.get(entry_key(self._folder, number)) or b"").startswith(mark):
+        elif place != [number] or not self._begins_with(number, mark):
             return False
         self._number, self._listed = number, False
         return True
+
+    def _begins_with(self, number: int, mark: bytes) -> bool:
+        """An entry that cannot be read is no place to go on from: reading the journal then says so."""
+        return (read_if_allowed(self._objects, entry_key(self._folder, number)) or b"").startswith(mark)
 
     def mark(self) -> bytes:
         """The beginning of the last entry, with its checksum."""
@@ -220,10 +234,19 @@ class ObjectTenant:
         """Lines of known entries, from proved packs where that takes fewer requests."""
         for number in range(first, last + 1):
             line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
-            line = line or self._line(number)
-            if line is None:
-                raise StoreDamagedError(f"journal: entry {number} is missing")
-            yield number, line
+            yield number, line or self._own_or_packed(number)
+
+    def _own_or_packed(self, number: int) -> bytes:
+        """The line from the entry's own object; where that is lost, from a pack, worth it or not."""
+        why = f"journal: entry {number} is missing"
+        try:
+            line = self._line(number)
+        except StoreDamagedError as exc:
+            line, why = None, exc.message
+        line = line or self._packs.line(number, last=number, newest=self._number, worth=1)
+        if line is None:
+            raise StoreDamagedError(why)
+        return line
 
     def torn_bytes(self) -> bytes:
         """Objects are whole or absent."""
@@ -256,7 +279,10 @@ class ObjectTenant:
         False without `verify`: other bytes stand there, and were left alone.
         """
         key = f"{self._folder}/{path}"
-        there = self._objects.get(key) if verify else None
+        try:
+            there = read_one(self._objects, key) if verify else None
+        except PermissionError:  # its bytes could not be kept aside, and the journal has its content
+            return False
         if there is None:
             if put_surely(self._objects, key, data, self._pace):
                 return True
@@ -270,20 +296,20 @@ class ObjectTenant:
         return True
 
     def read(self, path: str) -> bytes | None:
-        """An object's bytes."""
-        return self._objects.get(f"{self._folder}/{path}")
+        """An object's bytes. PermissionError: it is refused by itself."""
+        return read_one(self._objects, f"{self._folder}/{path}")
 
     def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
-        """All objects but those of the work folder."""
+        """All objects but those of the work folder, or those of one folder."""
         prefix = f"{self._folder}/"
         for key in self._objects.list(prefix + (f"{below}/" if below else "")):
             path = key[len(prefix) :]
-            if not path.startswith(f"{WORK}/"):
+            if below or not path.startswith(f"{WORK}/"):
                 yield path, "file"
 
     def read_work(self, name: str) -> bytes | None:
-        """An object of the work folder."""
-        return self.read(f"{WORK}/{name}")
+        """An object of the work folder; all of them can be done without."""
+        return read_if_allowed(self._objects, f"{self._folder}/{WORK}/{name}")
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:  # noqa: ARG002 (every put is durable)
         """Replace an object of the work folder."""

@@ -18,7 +18,7 @@ from sheetsync.store import compaction
 from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.compaction import pack_name
 from sheetsync.store.entry import FIRST_PREV, decode_line, is_whole
-from sheetsync.store.object_port import Objects
+from sheetsync.store.object_port import Objects, read_if_allowed
 from sheetsync.store.segments import segment_name
 
 PACK_BYTES: Final = 64 << 20  # a run that is larger is not packed: a pack is read, and held, as a whole
@@ -66,13 +66,14 @@ class Packs:
         """Does a run begin with this entry?"""
         return (number - 1) % self.size == 0
 
-    def line(self, number: int, *, last: int, newest: int) -> bytes | None:
+    def line(self, number: int, *, last: int, newest: int, worth: int | None = None) -> bytes | None:
         """The line of an entry, if a pack has it and is worth reading; None: read the entry's own object.
 
         Args:
             number: the entry's.
             last: entries up to this one are asked for next.
             newest: entries up to this one are there.
+            worth: a pack is read for so many of its entries; default `WORTH`.
         """
         first = number - (number - 1) % self.size
         end = first + self.size - 1
@@ -80,7 +81,7 @@ class Packs:
             return None
         if first not in self._kept:
             self._asked[first] += 1
-            if max(self._asked[first], min(last, end) - number + 1) < WORTH:
+            if max(self._asked[first], min(last, end) - number + 1) < (worth or WORTH):
                 return None
         lines = self.proved(first)
         if lines is None:
@@ -93,7 +94,7 @@ class Packs:
         if first in self._kept:
             lines = self._kept[first] = self._kept.pop(first)
             return lines
-        data = self._objects.get(self._key(first))
+        data = read_if_allowed(self._objects, self._key(first))
         lines = (data or b"").split(b"\n")
         if data is None or lines.pop() or len(lines) != self.size or not is_chain(lines, first):
             return None
@@ -107,12 +108,14 @@ class Packs:
 
         Raises:
             StoreDamagedError: these are no entries that follow on each other, or the bucket gives back other bytes.
+            AuthError: it may be written, and not be read.
         """
         last = first + self.size - 1
         if not is_chain(lines, first):
             raise StoreDamagedError(f"journal: entries {first} to {last} do not follow on each other")
         self._objects.put(self._key(first), b"".join(line + b"\n" for line in lines))
         if self.proved(first) is None:
+            self._objects.get(self._key(first))  # we may be refused it
             raise StoreDamagedError(f"the pack of entries {first} to {last} is not what was written")
         self._without.discard(first)
 

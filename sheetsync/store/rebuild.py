@@ -20,7 +20,7 @@ from sheetsync.errors import StoreDamagedError
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import BODY_AT, HEAD, Entry, decode_line, is_whole
 
-MOST_HASHED: Final = 4 << 30  # bytes; seconds, on a slow machine a quarter of a minute
+MOST_HASHED: Final = 4 << 30  # bytes, for each way of putting one byte right: seconds, on a slow machine a minute
 SNAPSHOT: Final = re.compile(rb'"path":"([^"\\]+)","version":\d+,"hash":"([0-9a-f]{64})","before":\d+,')
 END: Final = b"}]}"
 Read = Callable[[str], bytes | None]
@@ -38,7 +38,9 @@ class Proof:
         return hash_bytes(line[self.start :]) == self.hash_hex and is_whole(line)
 
 
-def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *, torn: bool = False) -> bytes | None:
+def rebuild_file(
+    data: bytes, first: int, following: bytes | None, read: Read, *, torn: bool = False, sharers: int = 1
+) -> bytes | None:
     """The file with its damaged lines rebuilt, as far as that is proved; None where none can be.
 
     Args:
@@ -47,6 +49,7 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
         following: the first line of the next file, None if this is the last one.
         read: gives the bytes of a snapshot's file.
         torn: its last line was never acknowledged, and stays as it is.
+        sharers: so many damaged lines share the time that one may take.
     """
     pieces = data.split(b"\n")
     tail = [] if pieces[-1] and not torn else [pieces.pop()]
@@ -58,7 +61,7 @@ def rebuild_file(data: bytes, first: int, following: bytes | None, read: Read, *
         while end < len(pieces) and not whole[end]:
             end += 1
         after = pieces[end] if end < len(pieces) else following
-        lines = _rebuild_run(b"\n".join(pieces[at:end]), number, after, read) if end > at else []
+        lines = _rebuild_run(b"\n".join(pieces[at:end]), number, after, read, sharers) if end > at else []
         out += lines or pieces[at:end]
         found = found or bool(lines)
         if end < len(pieces):
@@ -93,7 +96,7 @@ def _is_two_lines(torn: bytes) -> bool:
     return False
 
 
-def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read) -> list[bytes]:
+def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read, sharers: int) -> list[bytes]:
     """The lines that were written where these bytes stand; none if that is not proved."""
     proof, expected = Proof(BODY_AT, damaged[len(HEAD) : BODY_AT - 2].decode("latin-1")), 1
     entry = _entry_of(after) if after is not None else None
@@ -109,7 +112,7 @@ def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: 
     mended = _with_sum(damaged)
     if proof.start and len(mended) == len(damaged) and sum(a != b for a, b in zip(mended, damaged, strict=False)) == 1:
         return [mended]  # the last line: 63 of the sum's 64 digits (or all) prove the body
-    line = next((line for line in _candidates(damaged, proof, read) if proof.holds(line)), None)
+    line = next((line for line in _candidates(damaged, proof, read, MOST_HASHED // sharers) if proof.holds(line)), None)
     entry = _entry_of(line) if line is not None else None
     return [line] if line is not None and entry is not None and number in (None, entry.number) else []
 
@@ -122,14 +125,14 @@ def _entry_of(line: bytes) -> Entry | None:
         return None
 
 
-def _candidates(damaged: bytes, proof: Proof, read: Read) -> Iterator[bytes]:
+def _candidates(damaged: bytes, proof: Proof, read: Read, most_hashed: int) -> Iterator[bytes]:
     """Lines that may have been written, the likeliest first."""
     filled, right = _with_contents(damaged, read)
     for line in (damaged, damaged[:-1], filled, *_closed(filled, right)):
         yield line
         yield _with_sum(line)
-    yield from _one_byte_put_right(filled, proof, right)
-    yield from _one_byte_put_right(_with_sum(filled), proof, right)
+    yield from _one_byte_put_right(filled, proof, right, most_hashed)
+    yield from _one_byte_put_right(_with_sum(filled), proof, right, most_hashed)
 
 
 def _with_sum(line: bytes) -> bytes:
@@ -167,7 +170,7 @@ def _members(data: bytes) -> list[bytes]:
         return forms
 
 
-def _one_byte_put_right(line: bytes, proof: Proof, right: list[range]) -> Iterator[bytes]:
+def _one_byte_put_right(line: bytes, proof: Proof, right: list[range], most_hashed: int) -> Iterator[bytes]:
     """The line with one byte changed to what the proof asks for.
 
     Flipped bits are tried before other bytes, and the longest stretches between sound contents first: the one whose
@@ -182,7 +185,7 @@ def _one_byte_put_right(line: bytes, proof: Proof, right: list[range]) -> Iterat
             for position in stretch:
                 rest = memoryview(line)[position + 1 :]
                 hashed += len(changes) * (len(rest) + 64)
-                if hashed > MOST_HASHED:
+                if hashed > most_hashed:
                     return
                 for change in changes:
                     trial = before.copy()

@@ -131,6 +131,7 @@ def _put(found: TenantScan, change: Change | None) -> str:
         return "its entry does not hold it"
     try:
         found.part.put_snapshot(change.path, change.data(), verify=True)
+        found.part.read(change.path)  # one that is refused to us was left as it is
     except StoreDamagedError as exc:
         return exc.message
     except OSError as exc:

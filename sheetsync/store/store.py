@@ -18,6 +18,7 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.entry import from_micros
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
@@ -247,10 +248,15 @@ class Store(StoreWriter):
 
     # --- derived files ------------------------------------------------------------------------------------------
     def read_derived(self, tenant: str, path: tuple[str, ...]) -> bytes | None:
-        """A derived file's bytes, None if there is none."""
+        """A derived file's bytes, None if there is none, or if it cannot be read."""
         self._check_tenant(tenant)
         with self._mutex, media_errors("read the store"):
-            return self._part.read(derived_path(path))
+            try:
+                return self._part.read(derived_path(path))
+            except OSError as exc:
+                if exc.errno not in UNREADABLE:
+                    raise
+                return None
 
     def write_derived(self, tenant: str, path: tuple[str, ...], data: bytes) -> None:
         """Replace a derived file at once. Not in the journal, not durable: it can always be built again."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import hashlib
 
 FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
+MAY_BE_READ: Final = "check the disk, and the file's mode; in a bucket, whether the object was archived, and its rights"
 LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
 
 
@@ -77,7 +78,7 @@ class TenantScan:
             self.broken = self.broken or path.startswith(f"{JOURNAL}/")
             if path not in self.unreadable:
                 message = f"{path} cannot be read: {exc.strerror}"
-                self.find("unreadable", path, message, hint="check the disk, and the file's mode")
+                self.find("unreadable", path, message, hint=MAY_BE_READ)
             self.unreadable.add(path)
             return b""
 

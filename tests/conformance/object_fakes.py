@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from sheetsync.errors import AuthError
 from sheetsync.store.creation import Pace
 from sheetsync.store.object_port import MemoryObjects
 
@@ -65,6 +66,23 @@ class FailingObjects(MemoryObjects):
 
     def get(self, key: str) -> bytes | None:
         self.fail("get", key)
+        return super().get(key)
+
+
+class ArchivedObjects(MemoryObjects):
+    """Some objects were moved where they cannot be read: each is refused, and may be written anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.archived: set[str] = set()
+
+    def put(self, key: str, data: bytes) -> None:
+        super().put(key, data)
+        self.archived.discard(key)
+
+    def get(self, key: str) -> bytes | None:
+        if key in self.archived:
+            raise AuthError(f"the bucket did not give '{key}': it was archived (403 InvalidObjectState)")
         return super().get(key)
 
 

@@ -97,6 +97,8 @@ def in_turn(what: str, *replies: Reply | None) -> Callable[[str, str], Reply | N
         (answered("400 Bad Request", "InvalidToken"), AuthError),
         (answered("400 Bad Request", "InvalidAuthenticationInfo"), AuthError),
         (answered("400 Bad Request", "AuthorizationHeaderMalformed"), UsageError),
+        (answered("403 Forbidden", "InvalidObjectState"), AuthError),
+        (answered("409 Conflict", "BlobArchived"), AuthError),
         (answered("301 Moved Permanently", "PermanentRedirect"), UsageError),
         (exceptions.GenericError("Received redirect without LOCATION, this normally indicates"), UsageError),
         (exceptions.GenericError("Error performing GET ftp://x/k in 1ms - HTTP error: builder error"), UsageError),
@@ -123,6 +125,9 @@ def test_a_buckets_errors_are_said_in_our_words(raised: Exception, expected: typ
 def test_status_and_code_are_told() -> None:
     assert "(400 ExpiredToken)" in translate(answered("400 Bad Request", "ExpiredToken"), "did not give 'x'").message
     assert "its server answered (503)" in translate(answered("503 Slow Down"), "did not give 'x'").message
+    archived = translate(answered("409 Conflict", "BlobArchived"), "did not give 'x'")
+    assert archived.message.endswith("it was archived (409 BlobArchived)")
+    assert "archive" in archived.hint
     assert "AWS_REGION" in translate(answered("301 Moved", "PermanentRedirect"), "did not give 'x'").hint
     assert "'t//x'" in translate(exceptions.InvalidPathError('Path "t//x" contained empty'), "did not list ''").message
     refused = translate(
@@ -312,6 +317,21 @@ def test_the_empty_objects_that_consoles_make_for_folders_are_no_files(s3: S3) -
     assert found == [("foreign", "things/nothing")]
 
 
+@pytest.mark.parametrize("number", [2, 3, 9])
+def test_an_object_whose_name_ends_in_a_slash_is_foreign_and_closes_nothing(number: int, s3: S3) -> None:
+    name = f"errors{next(_SERIAL)}"
+    backend = open_bucket(f"s3://store/{name}", config=s3[0])
+    save_one(Store.on(backend), 1)
+    key = f"default/journal/{number:010d}.jsonl"
+    put_raw(s3, f"{name}/{key}/", b"x")
+    found = [(finding.code, finding.path) for found in scan(backend)[1] for finding in found.findings]
+    assert found == [("foreign", f"journal/{number:010d}.jsonl")]
+    save_one(Store.on(backend), 2)
+    save_one(Store.on(backend), 3)
+    store = Store.on(backend)
+    assert (store.head(), value_of(store)) == (3, 3)
+
+
 @pytest.mark.parametrize("key", ["default//x", "default/./z", "%2Fx"])
 def test_a_key_that_no_client_can_read_is_damage_that_names_it(key: str, s3: S3) -> None:
     name = f"errors{next(_SERIAL)}"
@@ -346,3 +366,42 @@ def test_a_setting_that_is_refused_is_not_told_with_its_value() -> None:
         with pytest.raises(UsageError) as caught:
             open_bucket(url, config=config)
         assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("what", ["index.json", "checkpoint.json", "alpha--"])
+@pytest.mark.parametrize("answer", [Reply("403 Forbidden", an_error("InvalidObjectState")), Reply("403 Forbidden")])
+def test_one_object_that_is_refused_closes_nothing_else(
+    answer: Reply, what: str, bucket: tuple[Callable[[], ObjectBackend], FaultyServer]
+) -> None:
+    reopen, server = bucket
+    with Store.on(reopen()) as store:
+        save_one(store, 1)
+        store.compact()
+        save_one(store, 2)
+    server.rule = lambda method, path: answer if method == "GET" and what in path else None
+    with Store.on(reopen()) as store:
+        assert store.writable
+        assert value_of(store) == 2
+        save_one(store, 3)
+    codes = {finding.code for found in scan(reopen())[1] for finding in found.findings}
+    assert codes == ({"unreadable"} if what == "alpha--" else set())
+
+
+def test_credentials_that_end_in_the_midst_are_no_damage(
+    bucket: tuple[Callable[[], ObjectBackend], FaultyServer],
+) -> None:
+    reopen, server = bucket
+    with Store.on(reopen()) as store:
+        save_one(store, 1)
+    asked: list[str] = []
+
+    def rule(method: str, path: str) -> Reply | None:
+        asked.append(path)
+        return Reply("403 Forbidden", an_error("ExpiredToken")) if len(asked) > 4 else None
+
+    server.rule = rule
+    with pytest.raises(AuthError):
+        scan(reopen())
+    asked.clear()
+    with pytest.raises(AuthError):
+        Store.on(reopen()).latest(RECORD)

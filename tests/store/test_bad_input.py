@@ -132,11 +132,13 @@ def test_a_damaged_format_file_is_damage(text: str, named: VersionedStore, folde
         Store.open(folder)
 
 
-def test_a_lost_format_file_is_damage_where_journals_are(named: VersionedStore, folder: Path) -> None:
+@pytest.mark.parametrize("create", [True, False])
+def test_a_lost_format_file_is_damage_where_journals_are(create: bool, named: VersionedStore, folder: Path) -> None:
     named.save("alpha", {"x": 1})
     (folder / "FORMAT").unlink()
     with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
-        Store.open(folder)
+        Store.open(folder, create=create)
+    assert not (folder / "FORMAT").exists()
 
 
 @pytest.mark.parametrize("address", ["", "file://", "ftp://host/store", "http://x", "://", "S3://bucket/x"])

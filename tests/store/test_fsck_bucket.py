@@ -17,6 +17,7 @@ from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.repair import check
+from tests.conformance.object_fakes import BusyObjects, CountedObjects
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)  # no writer is at work any more
 CTX = RequestContext(user="ada")
@@ -86,7 +87,7 @@ def without(objects: MemoryObjects, *keys: str) -> MemoryObjects:
 
 
 # --- what is no entry ---------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("junk", [b"", b"\n", b"junk\n", b"junk", bytes(300), b"{}\n"])
+@pytest.mark.parametrize("junk", [b"\n", b"junk\n", b"junk", b"{}\n", b"x" * 300])
 def test_an_object_in_the_next_entrys_place_is_damage_and_is_filled_by_an_entry_that_says_so(junk: bytes) -> None:
     objects = made()
     objects.put(entry(6), junk)
@@ -110,7 +111,7 @@ def test_an_object_in_the_next_entrys_place_is_damage_and_is_filled_by_an_entry_
 def test_what_is_filled_is_always_the_same_so_that_two_who_repair_do_no_harm() -> None:
     first, second = made(), MemoryObjects()
     first.put(entry(6), b"junk")
-    first.put(entry(7), b"")
+    first.put(entry(7), b"\n")
     for key, data in everything(first).items():
         second.put(key, data)
     for objects in (first, second):
@@ -170,6 +171,41 @@ def test_what_may_have_been_a_commit_is_explained_and_left_alone(damage: Callabl
     assert report.exit_code == 9
     (broken,) = [finding for finding in report.findings if finding.code == "broken_line"]
     assert broken.hint.startswith("restore default/journal/000000000")
+    assert "delete" not in broken.hint
+    assert everything(objects) == before
+
+
+@pytest.mark.parametrize("left", [b"", bytes(400), b'{"su', b"junk" + bytes(9)], ids=["none", "zeros", "cut", "both"])
+def test_what_a_lost_write_leaves_may_have_been_a_commit_without_snapshots_and_is_not_filled(left: bytes) -> None:
+    """A note and a broken lock were called "never a commit", and the lock's old holder could save again."""
+    objects = made()
+    opened(objects).note(CTX, "a note has no snapshots", {"precious": 1})
+    opened(objects).note(CTX, "another", {})
+    whole = everything(objects)
+    for number in (6, 7):
+        objects.put(entry(number), left)
+    before = everything(objects)
+    report = checked(objects, repair=True)
+    assert report.exit_code == 9
+    assert everything(objects) == before
+    for finding, number in zip(report.findings, (6, 7), strict=True):
+        assert (finding.code, finding.recoverable) == ("broken_line", False)
+        assert finding.hint.startswith(f"restore {entry(number)} from a copy")
+        assert "older version" in finding.hint
+        assert finding.hint.endswith("only if you know that nothing was committed there, delete it")
+    for number in (6, 7):
+        objects.put(entry(number), whole[entry(number)])
+    assert checked(objects).findings == ()
+    assert opened(without(objects, entry(6), entry(7))).head() == 5
+
+
+def test_junk_behind_what_may_have_been_a_commit_is_not_filled_either() -> None:
+    objects = made()
+    objects.put(entry(6), b"")
+    objects.put(entry(7), b"junk")
+    before = everything(objects)
+    report = checked(objects, repair=True)
+    assert ["delete it" in finding.hint for finding in report.findings] == [True, True]
     assert everything(objects) == before
 
 
@@ -222,6 +258,23 @@ def test_a_pack_beyond_the_last_entry_is_a_note() -> None:
 
 
 @pytest.mark.usefixtures("small_packs")
+def test_a_pack_that_is_written_while_fsck_looks_is_not_called_wrong() -> None:
+    objects = BusyObjects()
+    store = opened(objects)
+    save(store, 0)
+
+    def work() -> None:
+        for value in range(1, 5):
+            save(store, value)
+        store.compact()
+
+    objects.awaited, objects.work = f"get {pack(1, 4)}", work
+    assert checked(objects).findings == ()
+    assert objects.awaited == ""
+    assert get(objects, pack(1, 4))
+
+
+@pytest.mark.usefixtures("small_packs")
 @pytest.mark.parametrize("numbers", [(1,), (2,), (2, 3), (1, 2, 3, 4), (3, 4), (4,)])
 @pytest.mark.parametrize("how", ["emptied", "torn apart", "deleted"])
 def test_a_damaged_entry_is_restored_from_a_pack_that_hashes_prove(how: str, numbers: tuple[int, ...]) -> None:
@@ -264,6 +317,18 @@ def test_a_pack_of_another_store_restores_nothing(numbers: tuple[int, ...]) -> N
     before = everything(objects)
     assert checked(objects, repair=True).exit_code == 9
     assert before.items() <= everything(objects).items()
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_stray_object_of_a_large_number_costs_no_request_for_each_number_below_it() -> None:
+    whole = packed()
+    objects = CountedObjects(without(whole, entry(2)))
+    objects.put(entry(20_000), b"not ours")
+    report = checked(objects)
+    assert {finding.recoverable for finding in report.findings if finding.path == entry(3)[len("default/") :]} == {True}
+    assert objects.requests["get"] < 100
+    checked(objects, repair=True)
+    assert get(objects, entry(2)) == get(whole, entry(2))
 
 
 @pytest.mark.usefixtures("small_packs")

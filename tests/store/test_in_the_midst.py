@@ -137,7 +137,7 @@ def test_what_cannot_be_told_does_not_undo_a_save(folder: Path) -> None:
     with Store.open(folder, tell=full) as store:
         named = VersionedStore(CTX, store=store)
         before = PosixFileSystem.place_first
-        PosixFileSystem.place_first = lambda *_: no_space()  # type: ignore[assignment, method-assign, return-value]
+        PosixFileSystem.place_first = lambda *_: no_space()  # type: ignore[assignment, method-assign]
         try:
             assert named.save("alpha", {"n": 1}).commit == 1
         finally:

@@ -210,6 +210,19 @@ def test_looking_back_asks_for_packs_once_they_are_worth_it() -> None:
     assert objects.requests["get"] == 1 + 1  # the entry itself, and what is not there: one is not worth a pack
 
 
+@pytest.mark.parametrize("how", ["deleted", "damaged"])
+def test_an_entry_whose_own_object_is_lost_is_read_from_its_pack_at_once(how: str) -> None:
+    objects = filled()
+    if how == "deleted":
+        del objects._objects["default/journal/0000000002.jsonl"]
+    else:
+        objects.put("default/journal/0000000002.jsonl", b"junk")
+    assert opened(objects).commit(2).snapshots[0].content == {"n": 1}
+    objects.put(FIRST, b"")
+    with pytest.raises(StoreDamagedError, match="entry 2 is missing" if how == "deleted" else "is broken"):
+        opened(objects).commit(2)
+
+
 def test_what_is_at_hand_is_bounded_and_used_last_first_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = CountedObjects(filled())
     shelf = Packs(objects, "default")
@@ -232,3 +245,21 @@ def test_a_chain_begins_anywhere_but_its_first_entry_follows_on_nothing() -> Non
     assert not is_chain(lines[1:], 1)
     assert not is_chain([*lines[:2], lines[3]], 1)
     assert is_chain([], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("packs/0000000001-0000000004.jsonl", 1),
+        ("packs/0000000005-0000000008.jsonl", 5),
+        ("packs/0000000002-0000000005.jsonl", None),
+        ("packs/0000000001-0000000003.jsonl", None),
+        ("packs/0000000000-0000000003.jsonl", None),
+        ("packs/1-4.jsonl", None),
+        ("packs/²-4.jsonl", None),
+        ("packs/deeper/0000000001-0000000004.jsonl", None),
+        ("0000000001-0000000004.jsonl", None),
+    ],
+)
+def test_a_packs_name_tells_its_first_entry(name: str, first: int | None) -> None:
+    assert compaction.parse_pack_name(name) == first

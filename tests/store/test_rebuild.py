@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StoreDamagedError
-from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck
+from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck, rebuild
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.rebuild import rebuild_file, was_written_whole
 from sheetsync.store.repair import check
@@ -250,3 +252,40 @@ def test_a_flip_in_a_long_line_is_found_where_a_snapshot_is_not_sound(folder: Pa
     head = data.index(b'"path":"things/r150/')
     for position in (head + 2, head + 15, data.index(b'"hash":"', head) + 20, data.index(b"xxx", head) + 5, 200):
         assert rebuild_file(flipped(data, position, 1), 1, None, read_from(folder)) == data
+
+
+class CountedHash:
+    """SHA-256 that counts how often it is begun from what was hashed before: once for each byte that is tried."""
+
+    tried = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._hash = hashlib.sha256(data)
+
+    def copy(self) -> hashlib._Hash:
+        CountedHash.tried += 1
+        return self._hash.copy()
+
+    def update(self, data: bytes) -> None:
+        self._hash.update(data)
+
+
+def test_many_broken_lines_share_the_time_that_one_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each had all of it, so that fsck took longer with each, without an end."""
+    monkeypatch.setattr(rebuild, "hashlib", SimpleNamespace(sha256=CountedHash))
+    monkeypatch.setattr(rebuild, "MOST_HASHED", 4 << 20)
+    objects = MemoryObjects()
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    for number in range(14):
+        store.note(CTX, "a note", {"n": number, "long": "x" * 1000})
+    tried = []
+    for many in (1, 6):
+        for number in range(2, 2 * many + 1, 2):
+            key = f"default/journal/{number:010d}.jsonl"
+            line = objects.get(key) or b""
+            objects.put(key, line[:200] + b"####" + line[204:])
+        CountedHash.tried = 0
+        report = check(ObjectBackend(objects, "x", cheap=True), "x")
+        assert [finding.code for finding in report.findings] == ["broken_line"] * many
+        tried.append(CountedHash.tried)
+    assert 0 < tried[1] < 1.5 * tried[0]

@@ -1,4 +1,4 @@
-"""A bad sector, or a file that this user may not read: the rest of the store goes on, and nothing is lost."""
+"""A bad sector, a file that this user may not read, an archived object: the rest goes on, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.errors import AuthError, StoreDamagedError
+from sheetsync.store import FsckReport, Store, VersionedStore, compaction, fsck
+from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.repair import check
+from tests.conformance.object_fakes import ArchivedObjects
 from tests.faults.test_media import ordinary_user
 
 CTX = RequestContext(user="ada")
@@ -118,3 +122,137 @@ def test_a_repair_puts_an_old_snapshot_that_cannot_be_read_on_other_sectors(fold
     check(LocalBackend(disk, str(folder)), str(folder), repair=True)
     assert (folder / path).stat().st_ino != inode
     assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_what_a_repair_may_not_read_is_not_called_repaired(repair: bool) -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        folder = Path(name) / "store"
+        with VersionedStore(CTX, url=folder) as named:
+            named.save("alpha", {"n": 1})
+        (path,) = folder.rglob("alpha--*.json")
+        path.chmod(0)
+        try:
+            report = fsck(folder, repair=repair)
+        finally:
+            path.chmod(0o644)
+        assert report.exit_code == 9
+        assert [(finding.code, finding.repaired) for finding in report.findings] == [("unreadable", False)]
+        assert report.findings[0].hint.startswith("not repaired: ") == repair
+
+
+def test_a_derived_file_that_cannot_be_read_is_as_good_as_none(folder: Path, disk: BadSectors) -> None:
+    with Store.on(LocalBackend(disk, str(folder))) as store:
+        store.write_derived("default", ("health.json",), b"{}")
+        disk.bad = paths(folder, "health.json")
+        assert len(disk.bad) == 1
+        assert store.read_derived("default", ("health.json",)) is None
+
+
+# --- in a bucket --------------------------------------------------------------------------------------------------
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> ArchivedObjects:
+    """A bucket with a pack, a checkpoint, an index, and saves after them."""
+    monkeypatch.setattr(compaction, "PACK_ENTRIES", 4)
+    objects = ArchivedObjects()
+    with VersionedStore(CTX, store=on(objects)) as named:
+        for number in range(5):
+            named.save(f"r{number % 2}", {"n": number})
+        named.store.compact()
+        named.save("r1", {"n": 5})
+        named.save("alpha", {"n": 6})
+    return objects
+
+
+def on(objects: MemoryObjects) -> Store:
+    return Store.on(ObjectBackend(objects, "x", cheap=True))
+
+
+def checked(objects: MemoryObjects, *, repair: bool = False) -> FsckReport:
+    return check(ObjectBackend(objects, "x", cheap=True), "x", repair=repair)
+
+
+def archive(objects: ArchivedObjects, part: str) -> str:
+    key = next(key for key in objects.list("") if part in key)
+    objects.archived.add(key)
+    return key.removeprefix("default/")
+
+
+@pytest.mark.parametrize("what", ["index.json", "checkpoint.json", "/packs/", "/alpha--", "/r0--"])
+def test_an_archived_object_closes_nothing_else(what: str, bucket: ArchivedObjects) -> None:
+    path = archive(bucket, what)
+    is_snapshot = not path.startswith(".store/")
+    assert [(f.code, f.path) for f in checked(bucket).findings] == [("unreadable", path)] * is_snapshot
+    if is_snapshot:
+        with pytest.raises(StoreDamagedError, match="cannot be read"):
+            copy_between(ObjectBackend(bucket, "x"), ObjectBackend(MemoryObjects(), "copy"))
+    else:
+        copy_between(ObjectBackend(bucket, "x"), ObjectBackend(MemoryObjects(), "copy"))
+    with VersionedStore(CTX, store=on(bucket)) as named:
+        assert named.store.writable
+        contents = {name: snapshot.content for name in named.names() if (snapshot := named.latest(name))}
+        assert contents == {"r0": {"n": 4}, "r1": {"n": 5}, "alpha": {"n": 6}}
+        named.save("alpha", {"n": 7})
+        named.store.compact()
+    assert bool(bucket.archived) == is_snapshot
+
+
+def test_an_archived_snapshot_is_left_alone_by_a_repair_for_its_bytes_cannot_be_kept(bucket: ArchivedObjects) -> None:
+    archive(bucket, "/alpha--")
+    report = checked(bucket, repair=True)
+    assert report.exit_code == 9
+    (finding,) = report.findings
+    assert (finding.code, finding.repaired) == ("unreadable", False)
+    assert "it was archived" in finding.hint
+    bucket.archived.clear()
+    assert checked(bucket).findings == ()
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 7])
+def test_an_archived_entry_is_an_error_and_fsck_goes_on_behind_it(number: int, bucket: ArchivedObjects) -> None:
+    path = archive(bucket, f"journal/{number:010d}")
+    before = dict(bucket._objects)
+    for name in ("index.json", "0000000001-"):
+        archive(bucket, name)
+    with pytest.raises(AuthError, match="archived"):
+        on(bucket)
+    for repair in (False, True):
+        report = checked(bucket, repair=repair)
+        assert report.exit_code == 9
+        assert [f.path for f in report.findings if f.code != "lost_commit"] == [path]
+        assert bucket._objects == before
+    bucket.archived.clear()
+    assert checked(bucket).findings == ()
+
+
+def test_an_archived_entry_is_not_written_over_where_others_are_taken_from_a_pack(bucket: ArchivedObjects) -> None:
+    right = dict(bucket._objects)
+    archive(bucket, "journal/0000000003")
+    bucket.put("default/journal/0000000002.jsonl", b"")
+    report = checked(bucket, repair=True)
+    left = [(f.code, f.path) for f in report.findings if not f.repaired and f.code != "lost_commit"]
+    assert left == [("unreadable", "journal/0000000003.jsonl")]
+    bucket.archived.clear()
+    assert right.items() <= bucket._objects.items()
+    assert checked(bucket).findings == ()
+
+
+def test_a_bucket_that_is_refused_as_a_whole_is_no_damage(bucket: ArchivedObjects) -> None:
+    store = on(bucket)
+    bucket.archived.update(bucket.list(""))
+    with pytest.raises(AuthError):
+        checked(bucket)
+    with pytest.raises(AuthError):
+        VersionedStore(CTX, store=store).latest("alpha")
+
+
+def test_a_pack_that_may_be_written_and_not_be_read_is_no_damage(bucket: ArchivedObjects) -> None:
+    class Refused(ArchivedObjects):
+        def put(self, key: str, data: bytes) -> None:
+            self._objects[key] = data
+
+    refused = Refused()
+    refused._objects = bucket._objects
+    archive(refused, "/packs/")
+    with pytest.raises(AuthError):
+        on(refused).compact()
