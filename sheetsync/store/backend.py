@@ -97,6 +97,9 @@ class TenantBackend(Protocol):
     def exclusive(self) -> AbstractContextManager[None]:
         """Held around a commit, where the backend has a lock; elsewhere nothing."""
 
+    def close(self) -> None:
+        """Give back what is open of this tenant."""
+
     def check_room(self, keys: Iterable[str]) -> None:
         """New records' keys must have room in the names and paths of this medium.
 

@@ -25,6 +25,9 @@ class FileSystem(Protocol):
     All raise `OSError`, as the `os` module does.
     """
 
+    def rest(self, path: str) -> None:
+        """Give back what is kept open of a folder; it is opened anew when it is needed."""
+
     def limits(self) -> tuple[int, int]:
         """The longest name, and the longest path below the store's root, in bytes."""
 

@@ -75,6 +75,7 @@ class FolderLock:
             if self._fd >= 0:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
             if self._closing:
+                self._closing = False
                 self._close()
         with suppress(RuntimeError):  # it is not ours, or not ours any more
             while True:

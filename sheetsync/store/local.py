@@ -127,6 +127,10 @@ class LocalTenant:
                 return False
             raise
 
+    def close(self) -> None:
+        """Give back what is open of the journal."""
+        self._files.rest(self._journal)
+
     def exclusive(self) -> AbstractContextManager[None]:
         """The writers' lock: the journal's folder, which nobody takes away without taking the journal away."""
         return self._files.lock(self._journal)

@@ -97,6 +97,9 @@ class ObjectTenant:
         """A bucket has no folders to make."""
         return True
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Nothing: create-if-absent decides."""
         return nullcontext()

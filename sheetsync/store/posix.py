@@ -385,6 +385,14 @@ class PosixFileSystem:
             time.sleep(LOCK_POLL_S[1])
         return Holder("somebody", "this host", 0, time.time())
 
+    def rest(self, path: str) -> None:
+        """Give back what is kept open of a folder, for appending to its files and for its lock."""
+        with self._mutex:
+            for kept in [kept for kept in self._tails if kept.rpartition("/")[0] == path]:
+                self._tails.pop(kept).close()
+            if (lock := self._locks.get(path)) is not None:
+                lock.close()
+
     def close(self) -> None:
         """Give back all descriptors."""
         with self._mutex:

@@ -47,7 +47,7 @@ class Store(StoreWriter):
         self.url = backend.url
         self.store_id = store_id
         self._backend = backend
-        self._owns_backend = False
+        self._owns_backend = self._closed = False
 
     # --- opening and closing ------------------------------------------------------------------------------------
     @classmethod
@@ -142,10 +142,13 @@ class Store(StoreWriter):
     def close(self) -> None:
         """Give back descriptors and connections."""
         with self._mutex:
+            closed, self._closed = self._closed, True
             self._dead = self._dead or "the store was closed"
             if self._owns_backend:  # once; a handle that died of something gives back what it holds, too
                 self._owns_backend = False
                 self._backend.close()
+            elif not closed:
+                self._part.close()
 
     def __enter__(self) -> Self:
         return self

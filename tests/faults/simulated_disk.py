@@ -115,6 +115,9 @@ class SimulatedDisk:
         self._edit(above, name, inode)
         return self.nodes[inode]
 
+    def rest(self, path: str) -> None:
+        pass
+
     def limits(self) -> tuple[int, int]:
         return 255, 4096
 

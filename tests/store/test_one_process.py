@@ -170,6 +170,20 @@ def test_a_lock_that_an_interrupt_left_is_given_back_with_the_next(folder: Path)
     others.close()
 
 
+def test_a_tenants_handle_that_is_closed_gives_its_descriptors_back(folder: Path) -> None:
+    with Store.open(folder) as store:
+        counts = []
+        for number in range(70):  # some folders are kept open in any case
+            tenant = f"tenant{number}"
+            with store.for_tenant(tenant) as other, other.for_tenant(tenant) as same:
+                for part in (other, same):
+                    named = VersionedStore(RequestContext(user="ada", tenant=tenant), store=part)
+                    named.save("alpha", {"n": number, "same": part is same})
+            same.close()
+            counts.append(len(list(Path("/proc/self/fd").iterdir())))
+        assert counts[-1] <= counts[40]
+
+
 def test_a_handle_that_died_gives_its_descriptors_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(files: PosixFileSystem, path: str) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), path)
