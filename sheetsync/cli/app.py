@@ -74,6 +74,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     args = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(as_json="--json" in args, debug="--debug" in args)
+    _have_streams()
     _never_fail_on_encoding()
     return _invoke(args, session)
 
@@ -86,10 +87,33 @@ def _invoke(args: list[str], session: Session) -> int:
     except (BrokenPipeError, SystemExit):  # click ends so when the reader went away, and after completing words
         return _quiet_pipe()
     except BaseException as error:  # noqa: BLE001  # the one place where every failure becomes an exit code
-        from sheetsync.cli.failures import report_failure
-
-        return report_failure(error, session)
+        return _report(error, session)
     return result if isinstance(result, int) else 0
+
+
+def _report(error: BaseException, session: Session) -> int:
+    from sheetsync.cli.failures import exit_code_of, report_failure
+
+    try:
+        report_failure(error, session)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # a full disk, a closed pipe: what went wrong is still told by the exit code
+        _quiet_pipe()
+    return exit_code_of(error)
+
+
+def _have_streams() -> None:
+    """Started with a closed stdin, stdout or stderr (`>&-`): else the next file opened would stand in its place."""
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _never_fail_on_encoding() -> None:

@@ -28,6 +28,11 @@ HINTS: Final = {  # where an error has no hint of its own: the next thing to loo
 FINDINGS_SHOWN: Final = 20
 
 
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that ended so."""
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt | click.Abort) else as_our_error(error).exit_code
+
+
 def report_failure(error: BaseException, session: Session) -> int:
     """Print the failure as the contract says and return the exit code."""
     if isinstance(error, KeyboardInterrupt | click.Abort):

@@ -70,21 +70,20 @@ class Session:
         return {name: value for name, value in given.items() if value is not None}
 
     @cached_property
-    def store_place(self) -> tuple[str, str]:
-        """The store and the tenant, whatever else the configuration says: mistakes keep nobody from the store.
+    def lenient_settings(self) -> Settings:
+        """The settings for who must get at the store, whatever is wrong with the configuration: it is warned about.
 
         But a mistake in the store's own address, or in the tenant's name, ends the command: it would act on another.
         """
-        found = self._load(lenient=True)
-        return found.store, found.tenant
+        return self._load(lenient=True)
 
     @contextmanager
     def open_store(self) -> Iterator[Store]:
         """The store alone; a wrong configuration is only warned about."""
         from sheetsync.store import Store
 
-        url, tenant = self.store_place
-        with Store.open(url, tenant=tenant, create=False, tell=self.output.say) as opened:
+        found = self.lenient_settings
+        with Store.open(found.store, tenant=found.tenant, create=False, tell=self.output.say) as opened:
             yield opened
 
     @cached_property

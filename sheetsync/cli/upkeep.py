@@ -22,7 +22,7 @@ def fsck(session: Session, *, repair: bool) -> int:
     """Prove every hash of the store. It looks before recovery runs and never deletes."""
     from sheetsync.store import fsck as check_store
 
-    report = check_store(session.store_place[0], repair=repair)
+    report = check_store(session.lenient_settings.store, repair=repair)
     value = report.to_json()
     session.output.answer(value | _damage(report.exit_code, value), _fsck_lines(value, session))
     return report.exit_code
@@ -44,7 +44,7 @@ def _fsck_lines(report: Json, session: Session) -> Iterator[str]:
         yield f"{session.output.style(state, colour)}  {finding['code']}  {where}: {finding['message']}"
         if finding["hint"] and not finding["repaired"]:
             yield f"  hint: {finding['hint']}"
-    place = session.store_place[0]
+    place = session.lenient_settings.store
     yield f"checked {count(report['snapshots'], 'snapshot')} in {count(report['commits'], 'commit')} of '{place}'"
     yield "the store is sound" if report["ok"] else "the store is damaged"
 
@@ -60,7 +60,7 @@ def store_copy(session: Session, *, destination: str) -> int:
     """Copy the store, history and all, to a new folder or bucket, and prove the copy."""
     from sheetsync.store import copy_store
 
-    report = copy_store(session.store_place[0], destination, tell=session.output.say)
+    report = copy_store(session.lenient_settings.store, destination, tell=session.output.say)
     value = report.to_json()
     session.output.answer(value, [f"copied {value['commits']} commits to {destination}"])
     return 0
@@ -134,7 +134,7 @@ def lock_show(session: Session) -> int:
         held = [lease.to_json() for lease in opened.held()]
     rows = [(h["name"], h["who"], h["host"], h["pid"], h["age_s"], "" if h["alive"] else "left behind") for h in held]
     header = ("lock", "who", "host", "pid", "age (s)", "state")
-    empty = f"no locks in '{session.store_place[0]}'"
+    empty = f"no locks in '{session.lenient_settings.store}'"
     session.output.answer({"locks": held}, session.output.table(header, rows, empty=empty))
     return 0
 
@@ -144,7 +144,7 @@ def lock_show(session: Session) -> int:
 def lock_break(session: Session, *, name: str) -> int:
     """Break a lock; a run that still holds it can commit nothing any more."""
     with session.open_store() as opened:
-        broken = opened.break_lease(name, who=session.user or "operator")
+        broken = opened.break_lease(name, who=session.lenient_settings.user)
     text = f"broke {name}, held by {broken.who} on {broken.host}" if broken else f"nobody holds {name}"
     session.output.answer({"ok": True, "broken": broken.to_json() if broken else None}, [text])
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -101,7 +102,8 @@ def log(ws: Workspace, name: str | None = None, limit: int | None = None) -> Log
 
 
 def _newest(commits: Iterable[Commit], limit: int | None) -> tuple[Commit, ...]:
-    return tuple(islice(reversed(list(commits)), limit))
+    newest = reversed(list(commits))
+    return tuple(newest if limit is None else islice(newest, min(limit, sys.maxsize)))
 
 
 def _records_named(ws: Workspace, name: str) -> list[RecordId]:
@@ -133,7 +135,8 @@ def diff(ws: Workspace, connector_id: str | None = None) -> DiffReport:
 
 def _suggest(ws: Workspace, name: str) -> str:
     catalogue = ws.catalogue()
-    close = closest(name, {*catalogue.published_ids(), *(line.connector_id for line in catalogue.lines("open"))})
+    known = {*catalogue.published_ids(), *(line.connector_id for line in catalogue.lines("open"))}
+    close = closest(name, known - {name})
     return f"did you mean {close!r}?" if close else "see 'sheetsync status' and 'sheetsync draft list'"
 
 

@@ -20,7 +20,7 @@ from sheetsync.store.names import SUFFIX_FORM
 MAX_CONTENT_BYTES: Final = 50_000_000
 JSON_SUFFIX: Final = ".json"
 MAX_DEPTH: Final = 300  # the parsers that read it back stop at about 900, less what calls them
-MAX_INTEGER_BITS: Final = 13_288  # 4,000 digits; Python parses 4,300
+MAX_INTEGER: Final = 10**4000 - 1  # 4,000 digits; Python parses 4,300
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _check_readable(value: JSONValue, what: str) -> None:
     """Another process may parse less than this one, whose limits somebody may have raised."""
     level: list[JSONValue] = [value]
     for _ in range(MAX_DEPTH + 1):  # the innermost values are no level
-        if any(isinstance(item, int) and item.bit_length() > MAX_INTEGER_BITS for item in level):
+        if any(isinstance(item, int) and abs(item) > MAX_INTEGER for item in level):
             raise InvalidContentError(f"{what} holds a number of more than 4,000 digits")
         inner: list[JSONValue] = []
         for item in level:

@@ -35,8 +35,8 @@ def read_index(tenant: str, part: TenantBackend) -> JournalState | None:
         believed = load_index(part, state)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         believed = False  # forged, and not in a form that any reader gets through
-    except (StoreDamagedError, FileNotFoundError, NotADirectoryError):
-        believed = False  # something else stands where the journal should: a finding of its own
+    except (StoreDamagedError, OSError):
+        believed = False  # the journal cannot be read, or something else stands there: a finding of its own
     finally:
         part.seek(0, [], b"")
     return state if believed else None

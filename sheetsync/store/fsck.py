@@ -17,6 +17,7 @@ from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
 from sheetsync.store.derived_scan import read_index, read_upto, scan_derived
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.findings import Finding
 from sheetsync.store.index import read_remembered
 from sheetsync.store.journal_scan import scan_journal
@@ -64,13 +65,19 @@ def scan(backend: Backend, *, clock: Clock | None = None) -> tuple[str, list[Ten
         NewerFormatError: a newer version wrote the store: nothing more is known about it.
     """
     store, store_id = TenantScan("", backend.open_tenant(""), backend.traits.torn_tails), ""
-    data = backend.read_format()
+    data, unread = None, ""
+    try:
+        data = backend.read_format()
+    except OSError as exc:
+        if exc.errno not in UNREADABLE:
+            raise
+        unread = f"FORMAT cannot be read: {exc.strerror}"
     if data is None and not backend.folders():
         raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
     try:
         store_id = parse_format(data or b"")
     except StoreDamagedError as exc:
-        what = "FORMAT is missing" if data is None else exc.message
+        what = unread or ("FORMAT is missing" if data is None else exc.message)
         store.find("format", "FORMAT", what, hint="restore the file from a copy of the store")
     for name, kind in backend.strangers():
         store.find(*explain_stranger(name, kind), hint="move it elsewhere")

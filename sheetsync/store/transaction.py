@@ -180,6 +180,8 @@ class Transaction:
             raise UsageError("the transaction is over: nothing can be saved in it any more")
         if record.tenant != self._tenant:
             raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', not to '{self._tenant}'")
+        if not isinstance(expected, Snapshot | Unset | None):
+            raise UsageError(f"expected is a {type(expected).__name__}, not a snapshot that 'save' or 'latest' gave")
         if isinstance(expected, Snapshot) and expected.record != record:
             places = [f"{r.tenant}/{'/'.join(r.folder)}" for r in (expected.record, record)]
             raise UsageError(f"the expected snapshot is one of '{places[0]}', not of '{places[1]}'")

@@ -122,8 +122,7 @@ class StoreWriter(StoreReader):
         """Commit the request."""
         with self._mutex, media_errors("save to the store"):
             self._check_alive()
-            if not self.writable:
-                raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
+            self._check_writable()
             with self._part.exclusive():
                 added = self._commit_loop(request)
                 if self._unplaced:
@@ -131,6 +130,10 @@ class StoreWriter(StoreReader):
                 if added is not None:
                     self._keep_house(added)
             return Outcome(request, added, self._unchanged(request, added))
+
+    def _check_writable(self) -> None:
+        if not self.writable:
+            raise DestinationError("the store cannot be written: it was opened for reading", hint="see its mode")
 
     def _unchanged(self, request: Request, added: Added | None) -> dict[RecordId, Snapshot]:
         """The newest snapshots of the records that did not change. They hold what was to be saved: nothing is read."""
@@ -260,6 +263,7 @@ class StoreWriter(StoreReader):
     def compact(self) -> CompactReport:
         """Make a checkpoint and an index, and on a bucket gather old entries; nothing that was committed changes."""
         self._check_alive()
+        self._check_writable()
         with self._mutex, media_errors("compact the store"), self._part.exclusive():
             self._catch_up()
             written, proved = self._part.pack(self._state.number)

@@ -13,6 +13,7 @@ import pytest
 
 from sheetsync.cli.failures import as_our_error, report_failure
 from sheetsync.cli.session import Session
+from sheetsync.domain.context import RequestContext
 from sheetsync.errors import (
     ConfigError,
     LockHeldError,
@@ -23,6 +24,7 @@ from sheetsync.errors import (
     TryLaterError,
     UsageError,
 )
+from sheetsync.store import VersionedStore, fsck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,3 +166,25 @@ def test_a_terminal_without_utf8_gets_question_marks_and_whole_json(tmp_path: Pa
 def test_an_error_without_a_hint_gets_one(error: SheetSyncError, capsys: pytest.CaptureFixture[str]) -> None:
     report_failure(error, Session(as_json=True))
     assert json.loads(capsys.readouterr().out)["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1"]
+)
+@pytest.mark.parametrize(
+    ("words", "code"), [("log", 0), ("--json log", 0), ("log nosuch", 2), ("--json log nosuch", 2), ("lock show", 0)]
+)
+def test_closed_and_full_streams_change_no_exit_code_but_that_of_an_answer_nobody_got(
+    closed: str, words: str, code: int, tmp_path: Path
+) -> None:
+    VersionedStore(RequestContext(user="ada"), url=tmp_path / "store").save("alpha", {"n": 1})
+    command = f"exec {sys.executable} -m sheetsync --store {tmp_path}/store {words} {closed}"
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60)
+    answered = code == 0 or "--json" in words
+    lost = closed.startswith(">/dev/full") and answered
+    assert ran.returncode == (75 if lost and code == 0 else code)
+    assert "Traceback" not in ran.stderr
+    assert "defect" not in ran.stderr
+    with VersionedStore(RequestContext(user="ada"), url=tmp_path / "store") as named:
+        assert named.store.head() == 1  # and nothing was written into what stood in the stream's place
+    assert fsck(tmp_path / "store").exit_code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sheetsync.domain.context import RequestContext
+from sheetsync.domain.context import RequestContext, login_name
 from sheetsync.errors import AuthError
 from sheetsync.store import Store, VersionedStore, media
 from sheetsync.store.object_port import MemoryObjects
@@ -92,3 +92,30 @@ def test_a_repair_without_the_right_to_write_prints_its_whole_report(sheetsync: 
     value = sheetsync("--store", "memory://readonly", "fsck", "--repair", "--json").json()
     assert (value["ok"], value["error"]["exit_code"], value["repaired"]) == (False, 9, 0)
     assert {finding["path"] for finding in value["findings"]} == {snapshot.path for snapshot in snapshots}
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "who"),
+    [(["--user", "ana"], None, "ana"), ([], "bob@example.com", "bob@example.com"), (["--user", "a b"], None, None)],
+)
+def test_who_broke_a_lock_is_in_the_journal_and_a_wrong_name_keeps_nobody_from_it(
+    words: list[str],
+    variable: str | None,
+    who: str | None,
+    tmp_path: Path,
+    sheetsync: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("SHEETSYNC_USER", variable)
+    with Store.open(tmp_path / "store") as store, store.lease("sync", who="ada"):
+        ran = sheetsync("--json", "--store", str(tmp_path / "store"), *words, "lock", "break", "sync")
+        assert ran.code == 0
+        assert ran.json()["broken"]["who"] == "ada"
+        assert store.commit(1).who == (who or login_name())
+
+
+def test_a_log_of_any_number_of_entries_can_be_asked_for(tmp_path: Path, sheetsync: Callable[..., Ran]) -> None:
+    VersionedStore(RequestContext(user="ada"), url=tmp_path / "store").save("alpha", {"n": 1})
+    ran = sheetsync("--json", "--store", str(tmp_path / "store"), "log", "-n", "9" * 20)
+    assert (ran.code, len(ran.json()["log"])) == (0, 1)

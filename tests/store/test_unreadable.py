@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import AuthError, StoreDamagedError
+from sheetsync.errors import AuthError, DestinationError, StoreDamagedError
 from sheetsync.store import FsckReport, Store, VersionedStore, compaction, fsck
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
@@ -256,3 +256,28 @@ def test_a_pack_that_may_be_written_and_not_be_read_is_no_damage(bucket: Archive
     archive(refused, "/packs/")
     with pytest.raises(AuthError):
         on(refused).compact()
+
+
+def test_a_format_and_a_journal_that_may_not_be_read_are_findings(folder: Path, disk: BadSectors) -> None:
+    with Store.open(folder) as store:
+        store.compact()
+
+    class Forbidden(BadSectors):
+        def read_at(self, path: str, offset: int, length: int) -> bytes:
+            if path in self.bad:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return super().read_at(path, offset, length)
+
+    forbidden = Forbidden(folder)
+    forbidden.bad = frozenset({"FORMAT", "default/journal/0000000001.jsonl"})
+    _, scans = scan(LocalBackend(forbidden, str(folder)))
+    found = {(finding.code, finding.path) for tenant in scans for finding in tenant.findings}
+    assert {("format", "FORMAT"), ("unreadable", "journal/0000000001.jsonl")} <= found
+
+
+def test_a_handle_that_was_opened_for_reading_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    VersionedStore(CTX, url=folder).save("alpha", {"n": 1})
+    monkeypatch.setattr(PosixFileSystem, "is_writable", lambda files, path: "journal" not in path)
+    with Store.open(folder) as store, pytest.raises(DestinationError, match="opened for reading"):
+        store.compact()
+    assert not (folder / "default/.store/checkpoint.json").exists()
