@@ -18,7 +18,6 @@ SCHEMES: Final = (*BUCKET_SCHEMES, "memory", "file")
 KINDS: Final = "use a folder, or s3://bucket/folder, gs://bucket/folder, az://container/folder, memory://"
 SECRETS_GO: Final = "credentials belong in the variables of the cloud's own tools (AWS_…, GOOGLE_…, AZURE_…)"
 SHOWN: Final = 80
-MAX_BELOW: Final = 200  # of a bucket's folder: the keys below it have at most 1,024 bytes
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")
 _ONE_SLASH: Final = re.compile(rf"({'|'.join(SCHEMES)}):", re.IGNORECASE)
@@ -99,8 +98,6 @@ def _check_parts(before: str, below: str) -> None:
         _refuse_cut(before, cut, below)
     if not below.isprintable() or "\\" in below or below != below.strip():
         _refuse(before, "a control character, a backslash, or a space at its end")
-    if len(below.encode()) > MAX_BELOW:
-        _refuse(before, f"a folder of more than {MAX_BELOW} bytes")
     for part in below.split("/"):
         if part in ("", ".", ".."):
             _refuse(before, f"the part '{part}'" if part else "an empty part")

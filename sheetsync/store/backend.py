@@ -89,7 +89,13 @@ class Backend(Protocol):
 
 
 class TenantBackend(Protocol):
-    """One tenant's journal and files."""
+    """One tenant's journal and files.
+
+    Attributes:
+        wrote: has `add` written anything that was not taken back? Its caller sets it back.
+    """
+
+    wrote: bool
 
     def prepare(self) -> bool:
         """Make the folders that are missing, durably; False if nothing can be written here."""
@@ -110,7 +116,7 @@ class TenantBackend(Protocol):
     def new_lines(self) -> list[bytes]:
         """The whole lines after the position, durable; moves the position behind them.
 
-        Lines of `BATCH_BYTES` or more may not be all: ask again.
+        Lines of half of `BATCH_BYTES` or more may not be all: ask again.
 
         Raises:
             StoreDamagedError: a broken line with a whole one after it.

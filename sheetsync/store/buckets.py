@@ -117,7 +117,7 @@ class BucketObjects:
                 version = cast("UpdateVersion", {name: value for name, value in told.items() if value is not None})
                 self._store.put(key, new, mode=version, use_multipart=False)
             except (NotFoundError, FileNotFoundError, PreconditionError):
-                return False
+                return self.get(key) == new  # the client repeats what got no answer, and is then refused
         return True
 
     def get(self, key: str) -> bytes | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final
 from weakref import WeakSet
 
@@ -21,6 +22,7 @@ import orjson
 
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
+from sheetsync.store.mutex import is_running
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
@@ -39,12 +41,13 @@ class FolderLock:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
         self._fd, self._owner, self._closing = -1, 0, False
+        self._frame: FrameType | None = None  # what took it
         _OPEN.add(self)
 
     def __enter__(self) -> None:
         try:  # an interrupt may come behind each call: what was taken until then is given back
             self._among_threads.acquire()
-            self._owner = threading.get_ident()
+            self._owner, self._frame = threading.get_ident(), sys._getframe(1)  # noqa: SLF001 (documented)
             self._take()
         except BaseException:
             self._give_back()
@@ -71,7 +74,7 @@ class FolderLock:
         One that comes at this very call leaves it locked, until this thread takes it again: nobody locks it twice.
         """
         if self._owner == threading.get_ident():
-            self._owner = 0
+            self._owner, self._frame = 0, None
             if self._fd >= 0:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
             if self._closing:
@@ -82,8 +85,9 @@ class FolderLock:
                 self._among_threads.release()
 
     def close(self) -> None:
-        """Give back the descriptor; where a thread waits for it or holds it, that one does."""
-        if not self._among_threads.acquire(blocking=False):
+        """Give back the descriptor; where a thread waits for it or holds it, that one does, be it this one."""
+        held = self._frame is not None and is_running(self._frame)
+        if held or not self._among_threads.acquire(blocking=False):
             self._closing = True
             return
         self._close()
@@ -92,7 +96,7 @@ class FolderLock:
     def forked(self) -> None:
         """In a child: it has no part in its parent's lock, and does not keep it from ending with the parent."""
         self._close()
-        self._among_threads, self._owner, self._closing = threading.RLock(), 0, False
+        self._among_threads, self._owner, self._frame, self._closing = threading.RLock(), 0, None, False
 
     def _close(self) -> None:
         if self._fd >= 0:

@@ -18,7 +18,7 @@ from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
-from sheetsync.store.names import SNAPSHOT_TAIL, encode_part
+from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, encode_part, parse_snapshot_name
 from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation, parse_segment_name
 from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_folders, parent
@@ -114,6 +114,8 @@ class LocalTenant:
         folders = (self._folder, self._journal, self._work)
         try:
             for path in (*folders, f"{self._work}/{TEMP}"):
+                if path == self._journal:
+                    self._check_not_lost()
                 with suppress(FileExistsError):
                     self._files.mkdir(path)
                 self._files.sync_folder(parent(path))
@@ -127,9 +129,25 @@ class LocalTenant:
                 return False
             raise
 
+    @property
+    def wrote(self) -> bool:
+        """Has the last `add` written anything that was not taken back?"""
+        return self._lines.wrote
+
+    @wrote.setter
+    def wrote(self, value: bool) -> None:
+        self._lines.wrote = value
+
     def close(self) -> None:
         """Give back what is open of the journal."""
         self._files.rest(self._journal)
+
+    def _check_not_lost(self) -> None:
+        """Where snapshots are, a journal was: none is made in its place."""
+        if self._files.kind(self._journal) is None:
+            found = (path for path, _ in self.walk() if parse_snapshot_name(path.rpartition("/")[2]) is not None)
+            if (path := next(found, None)) is not None:
+                raise StoreDamagedError("the journal is gone, but snapshots are in the folders", findings=(path,))
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The writers' lock: the journal's folder, which nobody takes away without taking the journal away."""
@@ -175,6 +193,7 @@ class LocalTenant:
             self._limits = self._files.limits()
         longest_name, longest_path = self._limits
         for key in keys:
+            check_new_key(key)
             *folders, name = key.split("/")
             if (
                 max(len(name) + SNAPSHOT_TAIL, *map(len, folders)) > longest_name
@@ -312,6 +331,8 @@ class LocalTenant:
             folder = todo.pop()
             try:
                 names = sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/")))
+            except FileNotFoundError:  # it went while we looked
+                continue
             except OSError as exc:
                 if exc.errno not in UNREADABLE:
                     raise
@@ -384,5 +405,8 @@ class LocalTenant:
 
     def sweep(self) -> int:
         """Temporary files are made under the lock only, so those that are there have no writer."""
-        names = self._files.listdir(f"{self._work}/{TEMP}")
+        try:
+            names = self._files.listdir(f"{self._work}/{TEMP}")
+        except FileNotFoundError:  # somebody removed it a moment ago
+            return 0
         return sum(self._work_folder.remove(f"{self._work}/{TEMP}/{name}") for name in names)

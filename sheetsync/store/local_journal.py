@@ -66,6 +66,7 @@ class LocalJournal:
         self._torn, self._tip, self._tip_first = 0, 0, 1
         self._mark, self._failed, self._at_end = b"", False, False
         self._cached: tuple[int, list[int]] = (0, [])
+        self.wrote = False
 
     def _path(self, first: int) -> str:
         return journal_path(self._journal, first)
@@ -214,7 +215,7 @@ class LocalJournal:
             return False
         self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
         self._tip_first = first
-        self._firsts, self._mark, self._at_end = [start for start in firsts if start <= first], mark, True
+        self._firsts, self._mark, self._at_end = [start for start in firsts if start <= first], mark, False
         return True
 
     def mark(self) -> bytes:
@@ -227,19 +228,25 @@ class LocalJournal:
 
     def add(self, number: int, line: bytes) -> bool:
         """Append the line and make it durable. Only under `exclusive`, with nothing torn."""
+        self.wrote = False
         if number != self._number + 1 or self._torn:
             return False
         if self._files.kind(self._doubt) is not None:  # noted since we looked
             raise self._doubtful()
         self._check_same()
         if self._rotation.is_full(self._entries, self._offset):
+            self._check_gap(self._number)  # a file beyond would be another's entries, which we did not see
             self._first, self._offset, self._entries = number, 0, 0
         path, data = self._path(self._first), line + b"\n"
+        if self._has_more(path):
+            return False
+        self.wrote = True
         try:
             self._files.append(path, self._offset, data)
         except OSError:
             with suppress(OSError):  # else the next writer cuts it
                 self._cut(path)
+            self.wrote = (self._size_of(path) or 0) >= self._offset + len(data)  # all of it: then it is no tear
             raise
         try:
             self._files.sync(path)
@@ -262,6 +269,10 @@ class LocalJournal:
         self._number, self._tip, self._tip_first, self._entries = number, self._offset, self._first, self._entries + 1
         self._offset, self._mark = self._offset + len(data), line[:BODY_AT]
         return True
+
+    def _has_more(self, path: str) -> bool:
+        """Does anything stand where the next line belongs?"""
+        return bool(self._files.read_at(path, self._offset, 1) if self._offset else self._files.size(path))
 
     def _size_of(self, path: str) -> int | None:
         """The file's size; None also where that cannot be told any more."""

@@ -1,4 +1,4 @@
-"""One call at a time into a handle: other threads wait, and the same thread is refused.
+"""One call at a time into a store: other threads wait, and the same thread is refused.
 
 A signal handler runs in the midst of whatever its thread was doing. If that was a save, a second one would find the
 first one's half-made state: so it is told, before it touches anything.
@@ -6,29 +6,35 @@ first one's half-made state: so it is told, before it touches anything.
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 
-from sheetsync.errors import UsageError
+from sheetsync.errors import DefectError
 
 
 class Mutex:
-    """A lock among threads, for `with`; an interrupt at any moment leaves it free."""
+    """A lock among threads, for `with`.
+
+    An interrupt at the very call that gives it back leaves it taken until this thread comes again: the frame that took
+    it tells whether that call still runs.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._owner = 0
+        self._inside: dict[int, FrameType] = {}  # by thread: what runs in it, or is on its way
 
     def __enter__(self) -> None:
-        if self._owner == threading.get_ident():
-            raise UsageError(
+        there = self._inside.get(threading.get_ident())
+        if there is not None and is_running(there):
+            raise DefectError(
                 "the store is at work for this very thread, and cannot be used by a signal handler or a callback of it",
                 hint="let the handler set a flag, and use the store after the call that it interrupted",
             )
         try:
+            self._inside[threading.get_ident()] = sys._getframe(1)  # noqa: SLF001 (documented)
             self._lock.acquire()
-            self._owner = threading.get_ident()
         except BaseException:
             self._give_back()
             raise
@@ -39,8 +45,15 @@ class Mutex:
         self._give_back()
 
     def _give_back(self) -> None:
-        if self._owner == threading.get_ident():
-            self._owner = 0
+        self._inside.pop(threading.get_ident(), None)
         with suppress(RuntimeError):  # until it is not ours any more: an interrupt may have come before it was
             while True:
                 self._lock.release()
+
+
+def is_running(wanted: FrameType) -> bool:
+    """Is it below us on this thread's stack?"""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame is not wanted:
+        frame = frame.f_back
+    return frame is not None

@@ -18,7 +18,7 @@ from sheetsync.domain.context import TENANT_FORM
 from sheetsync.errors import InvalidIdError
 
 MAX_PART: Final = 128
-MAX_KEY: Final = 700  # with 200 of an address, a tenant and a snapshot's name: within the 1,024 bytes of a bucket's key
+MAX_KEY: Final = 700  # with a tenant, a snapshot's name and some folder: within the 1,024 bytes of a bucket's key
 SNAPSHOT_TAIL: Final = 50  # at most: two dashes, a stamp, two dashes, eight digits of the hash, a suffix
 MAX_ENCODED_PART: Final = 200  # leaves room for --<stamp>--<hash8><suffix> in the 255 bytes of a file name
 PLAIN: Final = re.compile(r"[a-z0-9_](?:-?[a-z0-9._@+])*-?", re.ASCII)
@@ -95,7 +95,7 @@ class RecordId:
             for part in self.folder:
                 if fault := _find_fault(part):
                     raise InvalidIdError(f"folder {part[:60]!a} {fault}")
-            if not self.folder or self.folder[0].lower() in RESERVED:
+            if not self.folder or self.folder[0] in RESERVED:
                 raise InvalidIdError(f"{'/'.join(self.folder)[:80]!r} is not a folder of records")
             if fault := _find_fault(self.name):
                 raise InvalidIdError(f"name {self.name[:60]!a} {fault}")
@@ -152,20 +152,28 @@ def encode_folder(folder: tuple[str, ...], name: str | None = None) -> str:
 
 
 def encode_record(record: RecordId) -> str:
-    """The record's key: its folder's path below the tenant, `/`, and its encoded name.
-
-    Raises:
-        InvalidIdError: it is too long for some medium; a store can be copied from each to each.
-    """
+    """The record's key: its folder's path below the tenant, `/`, and its encoded name."""
     folder, own = record.folder, record.folder[0] != "sync_baselines"
     name = encode_part(record.name, capitals=own)
     if own and len(folder) > 1 and folder[-1] == record.name:  # most records: their own folder is called like them
-        key = f"{encode_folder(folder[:-1])}/{name}/{name}"
-    else:
-        key = f"{encode_folder(folder, record.name)}/{name}"
-    if len(key) > MAX_KEY:
-        raise InvalidIdError(f"'{key[:60]}…' is too long: a record's path has at most {MAX_KEY} characters")
-    return key
+        return f"{encode_folder(folder[:-1])}/{name}/{name}"
+    return f"{encode_folder(folder, record.name)}/{name}"
+
+
+def check_new_key(key: str, room: int = MAX_KEY) -> None:
+    """A new record's key must have room on every medium: a store can be copied from each to each.
+
+    Args:
+        key: the record's.
+        room: what this medium has.
+
+    Raises:
+        InvalidIdError: it is too long, or its folder would be the journal's where case makes no difference.
+    """
+    if len(key) > min(room, MAX_KEY):
+        raise InvalidIdError(f"'{key[:60]}…' is too long: a record's path has at most {min(room, MAX_KEY)} characters")
+    if key.partition("/")[0].lower() in RESERVED:
+        raise InvalidIdError(f"'{key[:60]}' differs only in case from the journal's folder", hint="choose another name")
 
 
 def decode_record(tenant: str, key: str) -> RecordId:
@@ -178,8 +186,8 @@ def decode_record(tenant: str, key: str) -> RecordId:
 
 
 def encode_tenant(tenant: str) -> str:
-    """The tenant's folder (`co%6e` for one that is called like a device, `forma%74` beside the file FORMAT)."""
-    return "forma%74" if tenant == "format" else encode_part(check_tenant(tenant))
+    """The tenant's folder (`co%6e` for a tenant that is called like a device)."""
+    return encode_part(check_tenant(tenant))
 
 
 @lru_cache(maxsize=1024)  # a transaction gives most of its records the same one

@@ -10,11 +10,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from sheetsync.errors import DefectError, DestinationError, StoreDamagedError, TryLaterError
+from sheetsync.errors import (
+    DefectError,
+    DestinationError,
+    SheetSyncError,
+    StoreDamagedError,
+    TryLaterError,
+    UnknownOutcomeError,
+)
 from sheetsync.store.backend import BATCH_BYTES, JOURNAL, WORK, HeldLock, Holder, Traits
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
+from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key
 from sheetsync.store.object_port import FORMAT_KEY, MemoryObjects, Objects, read_if_allowed, read_one
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.places import aside_name
@@ -27,6 +35,8 @@ PROOF: Final = b"This bucket does not make what is there already.\n"
 NO_CONDITION: Final = b"This bucket makes what is there already: it can hold no store.\n"
 OURS: Final = (FORMAT_KEY, PROOF_KEY)
 FRESH_BYTES: Final = 8 << 20  # of lines that are held because recovery reads them once more
+KEY_BYTES: Final = 1024  # of an object, as S3, Google and Azure have it
+LIST_AGAIN_S: Final = 60.0  # entries that came and went meanwhile would not be missed
 MOST_ASIDE: Final = 10_000  # of one name
 
 
@@ -76,7 +86,8 @@ class ObjectBackend:
 
     def open_tenant(self, folder: str) -> ObjectTenant:
         """One tenant's part."""
-        return ObjectTenant(self._objects, folder, pace=self._pace)
+        above = len("/".join(self.url.split("/")[3:]).encode())
+        return ObjectTenant(self._objects, folder, above=above, pace=self._pace)
 
     def close(self) -> None:
         """Give back connections."""
@@ -86,10 +97,12 @@ class ObjectBackend:
 class ObjectTenant:
     """One tenant in a bucket."""
 
-    def __init__(self, objects: Objects, folder: str, *, pace: Pace = PACE) -> None:
-        self._objects, self._folder, self._pace = objects, folder, pace
+    def __init__(self, objects: Objects, folder: str, *, above: int = 0, pace: Pace = PACE) -> None:
+        self._objects, self._folder, self._above, self._pace = objects, folder, above, pace
         self._packs = Packs(objects, folder)
         self._number = 0
+        self._looked_s = 0.0
+        self.wrote = False
         self._listed = False  # are the keys behind the position known to have no gap?
         self._fresh: dict[int, bytes] = {}  # what the last look brought: recovery reads it again at once
 
@@ -105,7 +118,10 @@ class ObjectTenant:
         return nullcontext()
 
     def check_room(self, keys: Iterable[str]) -> None:
-        """What `encode_record` makes has room in every bucket."""
+        """The bucket's key has the store's folder in it too."""
+        room = KEY_BYTES - self._above - len(self._folder) - 2 - SNAPSHOT_TAIL
+        for key in keys:
+            check_new_key(key, room)
 
     def _line(self, number: int) -> bytes | None:
         data = self._objects.get(entry_key(self._folder, number))
@@ -119,11 +135,14 @@ class ObjectTenant:
     def new_lines(self) -> list[bytes]:
         """Entries behind the position, until there is none.
 
-        The first time the keys behind the position are listed, and every entry up to the newest must be there: each is
-        made only upon the one before, and asked for after the list was. One that is missing in their midst was lost.
+        The first time, and after a pause, the keys behind the position are listed, and every entry up to the newest
+        must be there: each is made only upon the one before, and asked for after the list was. One that is missing in
+        their midst was lost.
         Keys that cannot be asked for count as none: a client lists an object `…/` as one without the slash.
         """
-        newest = None if self._listed else self._newest()
+        now_s, before_s = self._pace.monotonic(), self._looked_s
+        self._looked_s = now_s
+        newest = None if self._listed and now_s - before_s < LIST_AGAIN_S else self._newest()
         fresh: list[bytes] = []
         size = 0
         while newest is None or self._number + len(fresh) < newest:
@@ -226,9 +245,16 @@ class ObjectTenant:
 
     def add(self, number: int, line: bytes) -> bool:
         """Create the object of the next entry. An attempt is over only when something stands at this number."""
+        self.wrote = False
         if number != self._number + 1:
             return False
-        ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
+        self.wrote = True
+        try:
+            ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
+        except SheetSyncError as exc:
+            self.wrote = isinstance(exc, UnknownOutcomeError | DefectError)  # else it was refused at once
+            raise
+        self.wrote = ours
         if ours:
             self._number = number
         return ours

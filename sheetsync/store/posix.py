@@ -12,6 +12,7 @@ import os
 import stat
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,7 @@ class Tail:
 
     path: str
     fd: int
-    _used: threading.Lock = field(default_factory=threading.Lock)
+    _used: AbstractContextManager[bool] = field(default_factory=threading.RLock)
 
     def sync(self) -> bool:
         """Make it durable; False if it was closed meanwhile."""

@@ -45,10 +45,10 @@ def check_number(commit: int) -> None:
 class StoreReader:
     """One tenant's records. Safe to share between threads: one mutex guards the state and the backend's position."""
 
-    def __init__(self, part: TenantBackend, traits: Traits, tenant: str) -> None:
+    def __init__(self, part: TenantBackend, traits: Traits, tenant: str, mutex: Mutex) -> None:
         self.tenant = check_tenant(tenant)
         self._part, self._traits = part, traits
-        self._mutex = Mutex()
+        self._mutex = mutex
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
@@ -63,18 +63,19 @@ class StoreReader:
         self._check_alive()
         more = True
         while more:
-            moved = False
+            moved, place = False, self._part.place()
             try:
                 lines = self._part.new_lines()
                 moved = True
                 for line in lines:
                     self._state.believe(decode_line(line, contents=False))
             except BaseException as exc:
+                moved = moved or self._part.place() != place  # a signal handler may raise any error
                 if moved or not isinstance(exc, OSError | SheetSyncError):  # the position may be beyond the state
                     self._dead = "the journal was not read to its end"
                 raise
             size = sum(map(len, lines))
-            self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES
+            self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES // 2
         return self._state.number
 
     def refresh(self) -> int:

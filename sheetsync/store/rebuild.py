@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -22,6 +23,7 @@ from sheetsync.store.entry import BODY_AT, HEAD, Entry, decode_line, is_whole
 
 MOST_HASHED: Final = 4 << 30  # bytes, for each way of putting one byte right: seconds, on a slow machine a minute
 SNAPSHOT: Final = re.compile(rb'"path":"([^"\\]+)","version":\d+,"hash":"([0-9a-f]{64})","before":\d+,')
+MOST_HEADS: Final = 16  # of lines that may begin behind zeros; more were made by somebody
 END: Final = b"}]}"
 Read = Callable[[str], bytes | None]
 
@@ -88,12 +90,8 @@ def _is_two_lines(torn: bytes) -> bool:
     first, zero, rest = torn.partition(b"\0")
     if zero and rest.strip(b"\0") and is_whole(first):
         return True
-    at = torn.find(b"\0" + HEAD)
-    while at >= 0:
-        if is_whole(torn[at + 1 :].partition(b"\n")[0]):
-            return True
-        at = torn.find(b"\0" + HEAD, at + 1)
-    return False
+    heads = islice(re.finditer(b"\0" + HEAD, torn), MOST_HEADS)
+    return any(is_whole(torn[head.start() + 1 :].partition(b"\n")[0]) for head in heads)
 
 
 def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: Read, sharers: int) -> list[bytes]:

@@ -170,9 +170,13 @@ def _stands_alone(backend: TenantBackend, number: int) -> bool:
 
 
 def parse_checkpoint(data: bytes | None) -> int:
-    """The entry that a checkpoint tells of. One that is damaged tells of none, which only costs time."""
+    """The entry that a checkpoint tells of. One that is damaged tells of none, which only costs time.
+
+    The first ones had no sum.
+    """
     try:
-        return check_int("upto", orjson.loads(data)["upto"], 0, LAST_NUMBER) if data and is_whole(data) else 0
+        value = orjson.loads(data or b"{}")
+        return check_int("upto", value["upto"], 0, LAST_NUMBER) if "sum" not in value or is_whole(data or b"") else 0
     except (ValueError, LookupError, TypeError):
         return 0
 

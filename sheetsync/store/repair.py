@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sheetsync.domain.clock import Clock
-from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError
+from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import Backend
 from sheetsync.store.derived_scan import INDEX_PATH
 from sheetsync.store.entry import Change
@@ -92,8 +92,14 @@ def _repair_journal(found: TenantScan) -> None:
     """Put the journal's lines right that hashes prove, and fill what holds up every reader."""
     with found.part.exclusive():  # looked at again under the lock: writers may have added lines meanwhile
         again = with_salvage(scan_raw(found.tenant, found.part, torn_tails=found.torn_tails))
+        changed: TryLaterError | None = None
         for path, data in again.rebuilt.items():
-            found.part.replace_journal(path.rpartition("/")[2], data, damaged=again.damaged.get(path))
+            try:
+                found.part.replace_journal(path.rpartition("/")[2], data, damaged=again.damaged.get(path))
+            except TryLaterError as exc:  # of this one file; the others are put right
+                changed = exc
+        if changed is not None:
+            raise changed
 
 
 def _repairable(found: TenantScan) -> list[Finding]:

@@ -22,6 +22,7 @@ from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
+from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
 from sheetsync.store.places import DERIVED_NAME
 from sheetsync.store.recovery import recover
@@ -40,10 +41,17 @@ class Store(StoreWriter):
     """One open store, bound to one tenant. Safe to share between threads; make it with `Store.open`."""
 
     def __init__(
-        self, backend: Backend, store_id: str, tenant: str, *, clock: Clock, tell: Callable[[str], None] = say_nothing
+        self,
+        backend: Backend,
+        store_id: str,
+        tenant: str,
+        *,
+        clock: Clock,
+        mutex: Mutex | None = None,
+        tell: Callable[[str], None] = say_nothing,
     ) -> None:
         part = backend.open_tenant(encode_tenant(tenant))
-        super().__init__(part, backend.traits, tenant, clock=clock, tell=tell)
+        super().__init__(part, backend.traits, tenant, mutex or Mutex(), clock=clock, tell=tell)
         self.url = backend.url
         self.store_id = store_id
         self._backend = backend
@@ -103,7 +111,9 @@ class Store(StoreWriter):
     def for_tenant(self, tenant: str) -> Store:
         """The same store for another tenant; closing it closes nothing of ours."""
         with media_errors("open the store"):
-            other = Store(self._backend, self.store_id, tenant, clock=self._clock, tell=self._listener)
+            other = Store(
+                self._backend, self.store_id, tenant, clock=self._clock, mutex=self._mutex, tell=self._listener
+            )
             other._recover()
         return other
 

@@ -16,16 +16,15 @@ from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import (
-    AuthError,
     DefectError,
     DestinationError,
     InvalidContentError,
     NotPlacedError,
     SheetSyncError,
     StaleSnapshotError,
+    StoreDamagedError,
     TryLaterError,
     UnknownOutcomeError,
-    UsageError,
 )
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
@@ -34,6 +33,7 @@ from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors, passes_by_itself
+from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId
 from sheetsync.store.reader import StoreReader
 from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
@@ -42,6 +42,7 @@ from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is_stale, plan_changes
 
 MOST_UNPLACED: Final = 16  # entries whose names each save tries again; older ones are left to the next checkpoint
+INTERRUPTED: Final = "an earlier save was interrupted: it has an unknown outcome"
 MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
@@ -79,9 +80,16 @@ class StoreWriter(StoreReader):
     """A store that can be saved to."""
 
     def __init__(
-        self, part: TenantBackend, traits: Traits, tenant: str, *, clock: Clock, tell: Callable[[str], None]
+        self,
+        part: TenantBackend,
+        traits: Traits,
+        tenant: str,
+        mutex: Mutex,
+        *,
+        clock: Clock,
+        tell: Callable[[str], None],
     ) -> None:
-        super().__init__(part, traits, tenant)
+        super().__init__(part, traits, tenant, mutex)
         self._clock, self._listener = clock, tell
         self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
@@ -119,17 +127,29 @@ class StoreWriter(StoreReader):
         return outcome.commit
 
     def _run(self, request: Request) -> Outcome:
-        """Commit the request."""
-        with self._mutex, media_errors("save to the store"):
+        """Commit the request. What is raised once it may be there is no failure: signal handlers may raise anything."""
+        with self._mutex:
             self._check_alive()
             self._check_writable()
-            with self._part.exclusive():
-                added = self._commit_loop(request)
-                if self._unplaced:
-                    self._place(request)
-                if added is not None:
-                    self._keep_house(added)
-            return Outcome(request, added, self._unchanged(request, added))
+            self._part.wrote = False
+            try:
+                with media_errors("save to the store"), self._part.exclusive():
+                    added = self._commit_loop(request)
+                    if self._unplaced:
+                        self._place(request)
+                    if added is not None:
+                        self._keep_house(added)
+                return Outcome(request, added, self._unchanged(request, added))
+            except (NotPlacedError, UnknownOutcomeError):
+                raise
+            except SheetSyncError as exc:
+                if not self._part.wrote:
+                    raise
+                self._dead = INTERRUPTED
+                raise UnknownOutcomeError(
+                    f"the save was interrupted ({exc}): it may or may not be there",
+                    hint="open the store again and look",
+                ) from exc
 
     def _check_writable(self) -> None:
         if not self.writable:
@@ -166,13 +186,15 @@ class StoreWriter(StoreReader):
                 self._unplaced.append(added)
                 self._lag += 1
                 self._lag_bytes += len(line)
-        except (OSError, AuthError, UsageError):
-            raise  # nothing was added
+        except StoreDamagedError as exc:
+            self._dead = exc.message
+            raise
         except UnknownOutcomeError as exc:
             self._dead = f"an earlier save has an unknown outcome: {exc.message}"
             raise
-        except BaseException:
-            self._dead = "an earlier save was interrupted: it has an unknown outcome"
+        except BaseException as exc:
+            if self._part.wrote or not isinstance(exc, OSError | SheetSyncError):  # else nothing was added
+                self._dead = INTERRUPTED
             raise
         return ours
 
@@ -221,6 +243,8 @@ class StoreWriter(StoreReader):
             try:
                 for change in entry.changes:
                     self._put(change)
+            except DefectError:
+                raise
             except (OSError, SheetSyncError) as exc:
                 if stands_in_the_way(exc) and self._is_about(request, entry):
                     ours = not_placed(entry, exc)

@@ -30,7 +30,7 @@ from sheetsync.store.fsck import scan
 from sheetsync.store.media import open_backend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend, Objects
 from tests.conformance.object_fakes import QUICK, BusyObjects, FailingObjects, LateObjects
-from tests.conformance.servers import FaultyServer
+from tests.conformance.servers import FaultyServer, Reply
 
 CTX = RequestContext(user="ada")
 SCHEMES = {"s3": "s3", "azure": "az", "gcs": "gs"}
@@ -383,3 +383,17 @@ def test_an_object_that_changes_between_the_look_and_the_replacement_is_left_alo
     monkeypatch.setattr(objects, "_store", Between())
     assert not objects.replace("a", b"one", b"three")
     assert objects.get("a") == b"theirs"
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_replacement_whose_answer_is_lost_is_known_to_be_done(kind: str, request: pytest.FixtureRequest) -> None:
+    config, server, *_ = request.getfixturevalue(kind)
+    objects = open_bucket(f"{SCHEMES[kind]}://store/answer{next(_SERIAL)}-{kind}", config=config)._objects
+    objects.put("a", b"one")
+    lost = iter([Reply("503 Slow Down", done=True)])
+    server.rule = lambda method, path: next(lost, None) if method == "PUT" else None
+    try:
+        assert objects.replace("a", b"one", b"two")
+    finally:
+        server.rule = lambda method, path: None
+    assert objects.get("a") == b"two"

@@ -326,10 +326,22 @@ def test_what_no_reader_would_take_is_not_written(word: Any, medium: str, folder
 
 
 def test_a_path_that_some_medium_could_not_hold_is_refused_before_anything_is_saved(folder: Path) -> None:
-    with Store.open(folder) as store, pytest.raises(InvalidIdError, match="too long"):
-        store.latest(RecordId("default", ("things", *(str(number) * 120 for number in range(6))), "x"))
-    with pytest.raises(UsageError, match="more than 200 bytes"):
-        Store.open(f"s3://bucket/{'x' * 201}")
+    deep = RecordId("default", ("things", *(str(number) * 120 for number in range(6))), "x")
+    shallow = RecordId("default", ("things", *(str(number) * 120 for number in range(5))), "x")
+    bucket = ObjectBackend(MemoryObjects(), f"s3://bucket/{'folder/' * 60}")
+    for store, record in ((Store.open(folder), deep), (Store.on(bucket), shallow)):
+        assert store.latest(record) is None  # what an older store holds is read
+        with pytest.raises(InvalidIdError, match="too long"), store.transaction(RequestContext(user="ada")) as tx:
+            tx.save(record, {"x": 1})
+        assert store.head() == 0
+
+
+@pytest.mark.parametrize("kind", ["Journal", "JOURNAL"])
+def test_a_folder_that_is_the_journals_where_case_makes_no_difference_is_refused(kind: str, folder: Path) -> None:
+    with Store.open(folder) as store:
+        with pytest.raises(InvalidIdError, match="journal"), store.transaction(RequestContext(user="ada")) as tx:
+            tx.save(RecordId("default", (kind,), kind), {"x": 1})
+        assert store.head() == 0
 
 
 def test_a_closed_store_says_so(named: VersionedStore) -> None:

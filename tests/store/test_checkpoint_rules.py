@@ -181,7 +181,10 @@ def test_one_flipped_bit_of_a_checkpoint_costs_nothing_but_time(folder: Path) ->
         assert store.head() == 5
 
 
-@pytest.mark.parametrize("data", [b"", b"[1]", b"{}", b'{"upto":7}', with_sum({"upto": "7"}), with_sum({"upto": 1e40})])
+@pytest.mark.parametrize(
+    "data", [b"", b"[1]", b"{}", b'{"sum":"","upto":7}', with_sum({"upto": "7"}), with_sum({"upto": 1e40})]
+)
 def test_what_is_no_checkpoint_tells_of_no_entry(data: bytes) -> None:
     assert parse_checkpoint(data) == 0
     assert parse_checkpoint(with_sum({"upto": 7})) == 7
+    assert parse_checkpoint(b'{"upto":7,"line":""}') == 7  # the first ones had no sum

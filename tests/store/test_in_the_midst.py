@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import sys
@@ -15,7 +16,15 @@ from typing import Any
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import LockHeldError, StoreDamagedError, UnknownOutcomeError, UsageError
+from sheetsync.errors import (
+    DefectError,
+    LockHeldError,
+    NotPlacedError,
+    SheetSyncError,
+    StoreDamagedError,
+    UnknownOutcomeError,
+    UsageError,
+)
 from sheetsync.store import Store, VersionedStore, fsck
 from sheetsync.store.posix import PosixFileSystem
 from tests.faults.crash_explorer import open_store
@@ -58,7 +67,7 @@ def test_a_handler_that_uses_the_store_in_the_midst_of_a_save_is_refused_and_har
                 try:
                     named.save("beta", {"n": number})
                     outcome.append("saved")
-                except UsageError:
+                except DefectError:
                     outcome.append("refused")
 
             sys.settrace(at_line(number, handle))
@@ -339,3 +348,94 @@ def test_a_name_that_a_disk_cannot_hold_any_more_keeps_nobody_from_opening(
         assert latest is not None
         assert latest.content == {"n": 1}
     assert any("not all put right" in message for message in said)
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError("an alarm"), BrokenPipeError(errno.EPIPE, "stdout"), UsageError("mine")]
+)
+@pytest.mark.parametrize("first", range(3))
+def test_whatever_a_handler_raises_a_save_that_may_be_there_is_not_called_failed(
+    error: Exception, first: int, folder: Path
+) -> None:
+    def stop() -> None:
+        raise error
+
+    outcomes: dict[str, int] = {}
+    for number in range(first, 500, 9):
+        with VersionedStore(CTX, url=folder) as named:
+            before = named.store.head()
+            sys.settrace(at_line(number, stop))
+            try:
+                named.save("alpha", {"n": number})
+                told = "saved"
+            except UnknownOutcomeError:
+                told = "unknown"
+            except NotPlacedError as exc:
+                told = "saved" if exc.commit == before + 1 else "wrong"
+            except (SheetSyncError, OSError) as exc:
+                told = "interrupted" if exc is error else "failed"
+            finally:
+                sys.settrace(None)
+        with Store.open(folder) as store:
+            there = store.head() == before + 1
+        assert there or told != "saved"
+        assert not there or told != "failed", f"line {number}"
+        outcomes[told] = outcomes.get(told, 0) + 1
+    assert {"saved", "unknown"} <= outcomes.keys() <= {"saved", "failed", "unknown", "interrupted"}
+    assert fsck(folder).exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["save", "close", "close the owner"])
+def test_a_callback_that_uses_a_sister_handle_is_refused(how: str, folder: Path) -> None:
+    refused: list[str] = []
+    with Store.open(folder) as store:
+        save(store, "a", 1)
+        journal = folder / "default/journal/0000000001.jsonl"
+        sister = store.for_tenant("default")
+
+        def tell(message: str) -> None:
+            try:
+                if how == "save":
+                    sister.note(CTX, message, {})
+                else:
+                    (sister if how == "close" else store).close()
+            except DefectError:
+                refused.append(message)
+
+        store._listener = tell
+        with journal.open("ab") as file:
+            file.write(b'{"sum":"0123456789abcdef')
+        save(store, "a", 2)
+        assert len(refused) == 1
+        assert store.head() == 2
+    assert fsck(folder).findings == ()
+
+
+def test_a_handle_that_an_interrupt_left_taken_can_be_used_and_closed(folder: Path) -> None:
+    """It came at the very call that gives the handle back."""
+    store = Store.open(folder)
+
+    def interrupted() -> None:
+        store._mutex.__enter__()
+
+    interrupted()
+    assert store.head() == 0
+    interrupted()
+    store.close()
+    with pytest.raises(UnknownOutcomeError, match="closed"):
+        store.head()
+
+
+def test_a_lock_that_is_closed_by_its_own_thread_is_held_to_its_end(folder: Path) -> None:
+    Store.open(folder).close()
+    files, others = PosixFileSystem(folder), PosixFileSystem(folder)
+    with files.lock("default/journal"):
+        files.rest("default/journal")
+        assert others._locks == {}
+        descriptor = os.open(folder / "default/journal", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
+    files.close()
+    others.close()

@@ -294,3 +294,98 @@ def test_a_journal_of_any_length_is_read_in_parts(medium: str, folder: Path, mon
     assert [commit.number for commit in store.log()] == list(range(1, 31))
     save(store, "a", 30)
     assert Store.on(opened()).head() == 31
+
+
+@pytest.mark.parametrize("more", range(-3, 4))
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_part_that_ends_with_a_file_is_not_the_journals_end(
+    files: int, more: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whatever count a part is full: a handle that slept goes on behind it, and so does one without an index."""
+    rotation = Rotation(entries=4)
+    folder.mkdir()
+    slept = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    other = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    for value in range(20):
+        save(other, "a", value)
+    other.compact()
+    (folder / "default/.store/index.json").unlink()
+    size = sum(file.stat().st_size for file in sorted((folder / "default/journal").iterdir())[:files])
+    for module in (local_journal, reader):
+        monkeypatch.setattr(module, "BATCH_BYTES", size + more)
+    save(slept, "b", 1)
+    assert slept.head() == 21
+    opened = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    assert [commit.number for commit in opened.log()] == list(range(1, 22))
+    assert fsck(folder).findings == ()
+
+
+def test_a_line_is_never_written_over_what_stands_there(folder: Path) -> None:
+    """Whatever a handle believes of the journal's end."""
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+        lines = named.store._part._lines  # type: ignore[attr-defined]
+        named.save("alpha", {"n": 2})
+        data = (folder / JOURNAL).read_bytes()
+        begun = data.index(b"\n") + 1
+        lines._number, lines._offset, lines._entries, lines._tip = 1, begun, 1, 0
+        lines._mark = data[:74]
+        assert lines.add(2, b"x" * 100) is False
+    assert (folder / JOURNAL).read_bytes() == data
+
+
+def test_a_new_file_is_not_begun_where_one_stands_or_goes_on_beyond(folder: Path) -> None:
+    rotation = Rotation(entries=4)
+    folder.mkdir()
+    slept = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    other = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    for value in range(4):
+        save(slept, "a", value)
+    for value in range(4, 10):
+        save(other, "a", value)
+    away = folder / "0000000005.jsonl"
+    (folder / "default/journal" / away.name).rename(away)
+    with pytest.raises(StoreDamagedError, match=r"0000000009\.jsonl goes on"):
+        save(slept, "b", 1)
+    away.rename(folder / "default/journal" / away.name)
+    slept = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    save(slept, "b", 1)
+    assert slept.head() == 11
+    assert fsck(folder).findings == ()
+
+
+def test_a_file_that_was_lost_behind_the_index_is_damage_to_an_opening(folder: Path) -> None:
+    rotation = Rotation(entries=4)
+    folder.mkdir()
+    store = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+    save(store, "a", 0)
+    store.compact()
+    for value in range(1, 10):
+        save(store, "a", value)
+    (folder / "default/journal/0000000005.jsonl").unlink()
+    with pytest.raises(StoreDamagedError, match="entry 5 is missing"):
+        Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation))
+
+
+def test_no_journal_is_made_where_one_was(folder: Path) -> None:
+    VersionedStore(CTX, url=folder).save("alpha", {"n": 1})
+    (folder / "default/journal").rename(folder / "away")
+    with pytest.raises(StoreDamagedError, match="the journal is gone"):
+        Store.open(folder)
+    (folder / "away").rename(folder / "default/journal")
+    assert VersionedStore(CTX, url=folder).latest("alpha") is not None
+
+
+def test_a_temporary_folder_that_goes_while_it_is_swept_stops_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.open(folder).close()
+    listdir = PosixFileSystem.listdir
+
+    def gone(files: PosixFileSystem, path: str) -> list[str]:
+        if path.endswith("/temp"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return listdir(files, path)
+
+    monkeypatch.setattr(PosixFileSystem, "listdir", gone)
+    assert Store.open(folder).head() == 0

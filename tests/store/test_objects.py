@@ -11,6 +11,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import DestinationError, NetworkError, StoreDamagedError, TryLaterError
 from sheetsync.store import RecordId, Store
 from sheetsync.store import objects as module
+from sheetsync.store.creation import Pace
 from sheetsync.store.index import INDEX
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
@@ -215,3 +216,22 @@ def test_folder_markers_are_no_files_in_memory_either() -> None:
     assert backend.folders() == ["default"]
     assert backend.strangers() == []
     assert all(path and not path.endswith("/") for path, _ in backend.open_tenant("default").walk())
+
+
+def test_an_entry_that_was_lost_while_a_handle_slept_is_damage_and_not_the_journals_end() -> None:
+    class Turned:
+        now_s = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now_s
+
+    clock, objects = Turned(), filled(3)
+    pace = Pace(sleep=lambda wait_s: None, monotonic=clock.monotonic)
+    slept = Store.on(ObjectBackend(objects, "x", pace=pace))
+    other = opened(objects)
+    for value in range(3, 8):
+        save(other, value)
+    del objects._objects[entry(4)]
+    clock.now_s += 61
+    with pytest.raises(StoreDamagedError, match="entry 4 is missing"):
+        save(slept, 99)
