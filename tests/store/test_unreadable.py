@@ -18,6 +18,7 @@ from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.repair import check
+from sheetsync.store.segments import Rotation
 from tests.conformance.object_fakes import ArchivedObjects
 from tests.faults.test_media import ordinary_user
 
@@ -67,6 +68,16 @@ def test_opening_puts_a_snapshot_that_cannot_be_read_on_other_sectors(folder: Pa
     assert (folder / path).read_bytes() == data
     assert (folder / path).stat().st_ino != inode
     assert [file.stat().st_ino for file in (folder / "default/.store/aside").iterdir()] == [inode]
+
+
+def test_snapshots_whose_journal_file_cannot_be_read_are_lost_commits_and_no_strangers(
+    folder: Path, disk: BadSectors
+) -> None:
+    with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=2))) as store:
+        VersionedStore(CTX, store=store).save("gamma", {"n": 3})
+    disk.bad = frozenset({"default/journal/0000000003.jsonl"})
+    findings = [f for tenant in scan(LocalBackend(disk, str(folder)))[1] for f in tenant.findings]
+    assert {f.code for f in findings if f.path.endswith(".json")} == {"lost_commit"}
 
 
 @pytest.mark.parametrize("name", ["index.json", "checkpoint.json"])
