@@ -158,6 +158,11 @@ def a_note_that_was_cut(objects: MemoryObjects) -> None:
     objects.put(entry(6), get(objects, entry(6))[:-20])
 
 
+def a_note_of_which_only_the_sum_is_left(objects: MemoryObjects) -> None:
+    opened(objects).note(CTX, "a note has no snapshots", {})
+    objects.put(entry(6), get(objects, entry(6))[:80])
+
+
 def a_note_with_flipped_bytes(objects: MemoryObjects) -> None:
     """It does not even begin like an entry any more, but holds what only an entry does."""
     opened(objects).note(CTX, "a note has no snapshots", {"precious": 1})
@@ -176,6 +181,7 @@ def a_note_with_flipped_bytes(objects: MemoryObjects) -> None:
         with_an_entry_beyond,
         with_an_index_beyond,
         a_note_that_was_cut,
+        a_note_of_which_only_the_sum_is_left,
         a_note_with_flipped_bytes,
     ],
     ids=lambda damage: damage.__name__,
@@ -322,6 +328,18 @@ def test_the_newest_entry_is_restored_from_a_pack_that_goes_on_upon_the_one_befo
         assert checked(objects, repair=True).exit_code == 0
         assert get(objects, entry(4)) == get(whole, entry(4))
         assert checked(objects).findings == ()
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_pack_restores_only_those_of_its_lines_that_the_chain_proves() -> None:
+    objects, other = packed(), packed(value=70)
+    right = get(objects, entry(3))
+    lines = get(objects, pack(1, 4)).splitlines(keepends=True)
+    objects.put(pack(1, 4), b"".join([lines[0], get(other, entry(2)), *lines[2:]]))
+    for number in (2, 3):
+        objects.put(entry(number), b"")
+    assert checked(objects, repair=True).exit_code == 9
+    assert [get(objects, entry(number)) for number in (2, 3)] == [b"", right]
 
 
 @pytest.mark.usefixtures("small_packs")
