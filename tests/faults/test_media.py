@@ -235,6 +235,16 @@ def test_a_store_that_cannot_be_written_is_read(part: str) -> None:
                 path.chmod(0o755)
 
 
+def test_a_store_is_made_below_a_folder_that_this_user_may_not_list() -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        above = Path(name) / "above"
+        above.mkdir()
+        above.chmod(0o311)
+        with VersionedStore(RequestContext(user="ada"), url=above / "store") as named:
+            assert named.save("alpha", {"x": 1}).commit == 1
+        above.chmod(0o755)
+
+
 def test_a_read_only_disk_is_read_and_refuses_saves() -> None:
     disk = SimulatedDisk()
     store = open_store(disk)

@@ -205,6 +205,16 @@ def test_a_torn_snapshot_is_replaced_only_by_what_is_durable() -> None:
     assert disk.read(path) == right
 
 
+def test_a_checkpoint_that_was_told_of_survives_a_power_cut() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in (1, 2):
+        save(store, "a", value)
+        store.compact()
+        for outcome in disk.outcomes(60, random.Random(1)):
+            assert parse_checkpoint(disk.after_cut(outcome).tree().get("default/.store/checkpoint.json")) == value
+
+
 def test_compaction_covers_what_others_committed(folder: Path) -> None:
     with Store.open(folder) as ours, Store.open(folder) as theirs:
         save(ours, "a", 1)

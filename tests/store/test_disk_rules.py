@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import itertools
 import os
 import random
 import shutil
@@ -22,7 +23,7 @@ from sheetsync.store.flock import FolderLock
 from sheetsync.store.local import LocalBackend, LocalTenant
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
-from sheetsync.store.work_folder import link_or_move
+from sheetsync.store.work_folder import WorkFolder, link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import Fault, NoLinks
@@ -141,6 +142,15 @@ def test_a_move_on_a_disk_without_links_replaces_nothing() -> None:
     assert disk.read("there") == b"old"
 
 
+def test_a_forked_child_gives_its_temporary_files_names_of_their_own() -> None:
+    disk = SimulatedDisk()
+    disk.mkdir("work")
+    disk.mkdir("work/temp")
+    parent, child = WorkFolder(disk, "work", "nonce"), WorkFolder(disk, "work", "nonce")
+    paths = [parent.temp(b"parent's"), child.temp(b"child's"), child.temp(b"another")]
+    assert [disk.read(path) for path in paths] == [b"parent's", b"child's", b"another"]
+
+
 @pytest.mark.parametrize("name", ["temp/one", "checkpoint.json", "other"])
 def test_a_link_in_the_work_folder_is_found(name: str, folder: Path, tmp_path: Path) -> None:
     Store.open(folder).close()
@@ -203,14 +213,19 @@ def test_a_lock_that_is_broken_while_it_is_taken_is_taken_anew(folder: Path, mon
 
 
 def test_a_folder_that_never_is_the_one_at_its_path_is_not_waited_for_for_ever(folder: Path) -> None:
+    looks, moves = itertools.count(), True
+
+    def stands(fd: int) -> bool:
+        assert next(looks) < 1000
+        return not moves
+
     folder.mkdir()
-    stands = [False]
-    lock = FolderLock("default/journal", lambda: os.open(folder, os.O_RDONLY), lambda fd: stands[0])
+    lock = FolderLock("default/journal", lambda: os.open(folder, os.O_RDONLY), stands)
     opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     with pytest.raises(LockHeldError, match="'default/journal' could not be locked"), lock:
         pass
     assert len(os.listdir("/proc/self/fd")) == opened  # noqa: PTH208
-    stands[0] = True
+    moves = False
     with ThreadPoolExecutor(1) as other:  # the thread that failed to take it keeps nobody out
         other.submit(lock.__enter__).result(10)
         other.submit(lock.__exit__, None, None, None).result(10)
@@ -325,6 +340,19 @@ def test_a_file_that_somebody_was_quicker_to_put_in_a_new_records_folder_is_kept
 
 
 # --- making a store ----------------------------------------------------------------------------------------------
+def test_the_folders_above_a_new_store_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    fsync = os.fsync
+
+    def ask(fd: int) -> None:
+        asked.append(Path(f"/proc/self/fd/{fd}").readlink())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", ask)
+    Store.open(tmp_path / "new/folder/store").close()
+    assert {tmp_path, tmp_path / "new", tmp_path / "new/folder"} <= set(asked)
+
+
 def test_the_second_of_two_that_make_a_store_changes_nothing(folder: Path) -> None:
     folder.mkdir()
     backend = LocalBackend(PosixFileSystem(folder), "x")

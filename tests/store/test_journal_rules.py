@@ -21,7 +21,7 @@ from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
-from tests.faults.test_media import Fault
+from tests.faults.test_media import Fault, NoLinks
 from tests.store.rules import JOURNAL, backend_on, save
 
 
@@ -45,8 +45,9 @@ def test_what_is_cut_from_the_journal_is_durable_elsewhere_first() -> None:
     assert disk.read(JOURNAL) == whole
 
 
-def test_the_folder_of_what_is_kept_aside_is_durable_too() -> None:
-    disk = SimulatedDisk()
+@pytest.mark.parametrize("kind", [SimulatedDisk, NoLinks])
+def test_the_folder_of_what_is_kept_aside_is_durable_too(kind: type[SimulatedDisk]) -> None:
+    disk = kind()
     save(open_store(disk), "a", 1)
     whole, torn = disk.read(JOURNAL), b'{"sum":"0123456789abcdef'
     disk.append(JOURNAL, len(whole), torn)

@@ -114,6 +114,22 @@ def test_what_this_user_may_not_read_closes_nothing_else(what: str) -> None:
             path.chmod(0o755)
 
 
+def test_an_opening_leaves_a_snapshot_alone_that_this_user_may_not_read() -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        folder = Path(name) / "store"
+        with VersionedStore(CTX, url=folder) as named:
+            named.save("alpha", {"n": 1})
+        (path,) = folder.rglob("alpha--*.json")
+        path.chmod(0)
+        inode, said = path.stat().st_ino, list[str]()
+        with Store.open(folder, tell=said.append) as store:
+            assert store.writable
+            assert store.head() == 1
+        assert said == []
+        assert path.stat().st_ino == inode
+        path.chmod(0o644)
+
+
 def test_a_doubt_that_cannot_be_read_doubts_every_journal_file(folder: Path, disk: BadSectors) -> None:
     doubt, journal = folder / "default/.store/doubt", folder / "default/journal/0000000001.jsonl"
     doubt.write_text("0000000001.jsonl")
