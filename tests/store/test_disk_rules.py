@@ -19,6 +19,7 @@ import pytest
 from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, folders, fsck, posix, repair
 from sheetsync.store.backend import Holder
+from sheetsync.store.entry import BODY_AT
 from sheetsync.store.flock import FolderLock
 from sheetsync.store.local import LocalBackend, LocalTenant
 from sheetsync.store.posix import PosixFileSystem
@@ -27,7 +28,7 @@ from sheetsync.store.work_folder import WorkFolder, link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import Fault, NoLinks
-from tests.store.rules import JOURNAL, backend_on, save
+from tests.store.rules import JOURNAL, backend_on, save, signed
 
 LOCK = "default/journal"
 
@@ -149,6 +150,8 @@ def test_a_forked_child_gives_its_temporary_files_names_of_their_own() -> None:
     parent, child = WorkFolder(disk, "work", "nonce"), WorkFolder(disk, "work", "nonce")
     paths = [parent.temp(b"parent's"), child.temp(b"child's"), child.temp(b"another")]
     assert [disk.read(path) for path in paths] == [b"parent's", b"child's", b"another"]
+    parent.keep("damaged", b"x")
+    assert sorted(f"work/temp/{name}" for name in disk.listdir("work/temp")) == sorted(paths)
 
 
 @pytest.mark.parametrize("name", ["temp/one", "checkpoint.json", "other"])
@@ -439,16 +442,32 @@ def test_a_doubt_that_names_no_journal_file_doubts_them_all(doubt: bytes, folder
     assert not (folder / "default/.store/doubt").exists()
 
 
-def test_a_doubted_snapshot_is_not_replaced_by_a_damaged_journals_content(folder: Path) -> None:
+def test_a_name_gets_no_content_that_has_another_hash_than_its_entry_says(folder: Path) -> None:
+    """The line's sum holds: it was made by somebody else."""
+    with VersionedStore(CTX, url=folder) as named:
+        path = folder / "default" / named.save("alpha", {"x": "sound content"}).path
+    path.unlink()
+    body = (folder / JOURNAL).read_bytes()[BODY_AT:-1]
+    (folder / JOURNAL).write_bytes(signed(body.replace(b"sound", b"rouod")) + b"\n")
+    with pytest.raises(StoreDamagedError, match="another content"):
+        Store.open(folder)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("what", "damaged"), [(b"sound", b"rouod"), (b"alpha--2", b"alpha--3")])
+def test_a_doubted_snapshot_is_not_replaced_by_what_a_damaged_journal_says(
+    what: bytes, damaged: bytes, folder: Path
+) -> None:
     with VersionedStore(CTX, url=folder) as named:
         path = folder / "default" / named.save("alpha", {"x": "sound content"}).path
         sound = path.read_bytes()
         data = (folder / JOURNAL).read_bytes()
-        (folder / JOURNAL).write_bytes(data.replace(b"sound", b"rouod"))
+        (folder / JOURNAL).write_bytes(data.replace(what, damaged))
         (folder / "default/.store/doubt-names").write_bytes(b"")
         with pytest.raises(StoreDamagedError):
             named.store.compact()
     assert path.read_bytes() == sound
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_cut_whose_fsync_fails_is_a_doubt() -> None:

@@ -88,6 +88,29 @@ def test_a_forked_child_commits_nothing_under_its_parents_lease(folder: Path) ->
         assert store.head() == 0
 
 
+def test_a_child_that_was_forked_while_a_thread_held_the_lock_takes_it_after_that_thread(folder: Path) -> None:
+    Store.open(folder).close()
+    files, entered, done = PosixFileSystem(folder), threading.Event(), threading.Event()
+    lock = files.lock("default/journal")
+
+    def hold() -> None:
+        with lock:
+            entered.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(10)
+    if (pid := os.fork()) == 0:
+        signal.alarm(10)  # that thread is not in the child, and gives back nothing there
+        with lock:
+            os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    files.close()
+
+
 def test_an_interrupt_of_a_thread_that_waits_does_not_unlock_what_another_thread_holds(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
