@@ -26,6 +26,7 @@ from sheetsync.store.mutex import is_running
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
+MOST_TAKES: Final = 100  # of a folder in whose place another one stands each time
 
 
 class FolderLock:
@@ -59,14 +60,22 @@ class FolderLock:
         self._give_back()
 
     def _take(self) -> None:
-        """Lock the folder; opened anew if another one stands there now, for others lock that one."""
-        while True:
+        """Lock the folder; opened anew if another one stands there now, for others lock that one.
+
+        Raises:
+            LockHeldError: others take too long, or the folder never is the one at its path.
+        """
+        for _ in range(MOST_TAKES):
             if self._fd < 0:
                 self._fd = self._open_it()
             wait_for(self._fd, self._path)
             if self._stands(self._fd):
                 return
             self._close()
+        raise LockHeldError(
+            f"'{self._path}' could not be locked: {MOST_TAKES} times in a row another folder stood in its place",
+            hint="see what replaces that folder; is it mounted twice?",
+        )
 
     def _give_back(self) -> None:
         """Unlock, if it is this thread's: an interrupt may have come before it was.

@@ -101,17 +101,15 @@ class PosixFileSystem:
     def listdir(self, path: str) -> list[str]:
         """The names in a folder."""
         with self._mutex:
-            try:
-                return os.listdir(self._folders.fd(path))  # noqa: PTH208 (of a descriptor)
-            except FileNotFoundError:
-                if self._folders.forget_removed(path):
-                    return self.listdir(path)
-                raise
+            self._folders.doubt()  # one that was removed is listed as empty
+            self._folders.prove(path)
+            return os.listdir(self._folders.fd(path))  # noqa: PTH208 (of a descriptor)
 
     def kind(self, path: str) -> str | None:
         """What stands there."""
         try:
             with self._mutex:
+                self._folders.prove(path.rpartition("/")[0])  # a doubt that is noted where we do not look is none
                 fd, name = self._folders.at(path)
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +133,7 @@ class PosixFileSystem:
                 fd, name = self._folders.at(path)
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
             except FileNotFoundError:
-                return self.size(path) if self._folders.forget_removed(path) else None
+                return None
 
     def _stands_at(self, path: str, there: os.stat_result) -> bool:
         """Is what we have open what the path names now?"""

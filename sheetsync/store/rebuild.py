@@ -108,9 +108,12 @@ def _rebuild_run(damaged: bytes, number: int | None, after: bytes | None, read: 
     if expected != 1:
         return []
     mended = _with_sum(damaged)
-    if proof.start and len(mended) == len(damaged) and sum(a != b for a, b in zip(mended, damaged, strict=False)) == 1:
-        return [mended]  # the last line: 63 of the sum's 64 digits (or all) prove the body
-    line = next((line for line in _candidates(damaged, proof, read, MOST_HASHED // sharers) if proof.holds(line)), None)
+    line: bytes | None
+    if proof.start and len(mended) == len(damaged) and sum(a != b for a, b in zip(mended, damaged, strict=True)) == 1:
+        line = mended  # the last line: 63 of the sum's 64 digits (or all) prove the body
+    else:
+        candidates = _candidates(damaged, proof, read, MOST_HASHED // sharers)
+        line = next((line for line in candidates if proof.holds(line)), None)
     entry = _entry_of(line) if line is not None else None
     return [line] if line is not None and entry is not None and number in (None, entry.number) else []
 

@@ -107,7 +107,7 @@ def in_turn(what: str, *replies: Reply | None) -> Callable[[str, str], Reply | N
         (answered("405 Method Not Allowed"), DestinationError),
         (NotImplementedError("Operation `put_opts` with mode `PutMode::Create` when …"), DestinationError),
         (answered("400 Bad Request", "RequestTimeout"), NetworkError),
-        *((answered(status), NetworkError) for status in ("408", "409", "412", "429", "500", "502", "503")),
+        *((answered(status), NetworkError) for status in ("408", "409", "412", "425", "429", "500", "502", "503")),
         (
             exceptions.InvalidPathError('Encountered object with invalid path: Path "t//x" contained empty'),
             StoreDamagedError,

@@ -149,7 +149,7 @@ def test_an_fsync_that_fails_while_anothers_line_is_read_is_never_tried_again() 
     assert open_store(disk.after_reboot()).head() == tx.commit.number
 
 
-@pytest.mark.parametrize("again", ["same handle", "another"])
+@pytest.mark.parametrize("again", ["same handle", "another", "same handle, which could not note it"])
 def test_after_a_failed_sync_of_snapshots_a_checkpoint_writes_them_anew(again: str) -> None:
     disk = ForgetfulDisk()
     store = open_store(disk)
@@ -158,9 +158,17 @@ def test_after_a_failed_sync_of_snapshots_a_checkpoint_writes_them_anew(again: s
     (path,) = (f"default/{snapshot.path}" for snapshot in tx.snapshots.values())
     data = disk.read(path)
     disk.failing = path
+
+    def full(operation: str, path: str) -> None:
+        if operation == "create" and path.endswith("doubt-names"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    if again.endswith("could not note it"):
+        disk.before = full
     with pytest.raises(TryLaterError, match="disk fails"):
         store.compact()
-    (store if again == "same handle" else open_store(disk)).compact()
+    disk.before = lambda *_: None
+    (open_store(disk) if again == "another" else store).compact()
     assert "default/.store/doubt-names" not in disk.tree()
     booted = disk.after_reboot()
     open_store(booted)
@@ -225,6 +233,16 @@ def test_a_store_that_cannot_be_written_is_read(part: str) -> None:
         finally:
             for path in folders:
                 path.chmod(0o755)
+
+
+def test_a_store_is_made_below_a_folder_that_this_user_may_not_list() -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        above = Path(name) / "above"
+        above.mkdir()
+        above.chmod(0o311)
+        with VersionedStore(RequestContext(user="ada"), url=above / "store") as named:
+            assert named.save("alpha", {"x": 1}).commit == 1
+        above.chmod(0o755)
 
 
 def test_a_read_only_disk_is_read_and_refuses_saves() -> None:

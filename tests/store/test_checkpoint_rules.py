@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
-from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.errors import DestinationError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.store import Store, VersionedStore, fsck, recovery
 from sheetsync.store.entry import with_sum
 from sheetsync.store.index import INDEX
 from sheetsync.store.local import LocalBackend
@@ -22,7 +22,7 @@ from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import Fault
-from tests.store.rules import JOURNAL, in_memory, save, signed
+from tests.store.rules import JOURNAL, backend_on, in_memory, save, signed
 from tests.store.test_index import loaded
 
 
@@ -154,6 +154,65 @@ def test_a_checkpoint_puts_the_names_that_a_full_disk_left_out() -> None:
         cut = disk.after_cut(outcome)
         open_store(cut)
         assert [path for path in cut.tree() if path.startswith("default/things/a/")]
+
+
+def test_an_opening_that_left_names_out_makes_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would lie below it, and no opening would ever look for them."""
+    monkeypatch.setattr(recovery, "OPENING_SEEN", 4)
+    disk = SimulatedDisk(can_sync_all=True)
+    store = open_store(disk)
+    disk.before = Fault({"link"}, 1, errno.ENOSPC, lasting=True)
+    for value in range(4):
+        save(store, "a", value)
+    disk.before = Fault({"link"}, 2, errno.EMFILE, lasting=False)
+    said: list[str] = []
+    open_store(disk, said=said)
+    assert any("not all put right" in message for message in said)
+    disk.before = lambda *_: None
+    open_store(disk)
+    assert len([path for path in disk.tree() if path.startswith("default/things/a/")]) == 4
+
+
+@pytest.mark.parametrize("code", [errno.ENOTDIR, errno.EACCES])
+def test_an_opening_does_not_go_on_where_something_is_in_the_way_for_good(code: int) -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    disk.before = Fault({"link"}, 1, errno.ENOSPC, lasting=True)
+    save(store, "a", 1)
+    disk.before = Fault({"link"}, 1, code, lasting=True)
+    with pytest.raises(DestinationError):
+        open_store(disk)
+
+
+def test_a_torn_snapshot_is_replaced_only_by_what_is_durable() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    save(store, "a", 1)
+    store.compact()
+    (path,) = (path for path in disk.tree() if path.startswith("default/things/"))
+    right = disk.read(path)
+    torn = right[:10] + bytes(len(right) - 10)
+    disk.append(path, 0, torn)
+    disk.sync(path)
+
+    def look(operation: str, _: str) -> None:
+        for outcome in disk.outcomes(60, random.Random(1)):
+            assert disk.after_cut(outcome).tree().get(path) in (right, torn), operation
+
+    disk.before = look
+    assert backend_on(disk).open_tenant("default").put_snapshot(path.partition("/")[2], right, verify=True)
+    look("end", "")
+    assert disk.read(path) == right
+
+
+def test_a_checkpoint_that_was_told_of_survives_a_power_cut() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    for value in (1, 2):
+        save(store, "a", value)
+        store.compact()
+        for outcome in disk.outcomes(60, random.Random(1)):
+            assert parse_checkpoint(disk.after_cut(outcome).tree().get("default/.store/checkpoint.json")) == value
 
 
 def test_compaction_covers_what_others_committed(folder: Path) -> None:

@@ -12,7 +12,7 @@ from sheetsync.store import Store, compaction
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
-from tests.faults.crash_explorer import open_store, record
+from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.store.rules import backend_on, in_memory, save
 
@@ -67,6 +67,36 @@ def test_a_destination_where_another_writes_meanwhile_is_no_copy(when: str) -> N
     with pytest.raises(SheetSyncError):
         copy_between(backend_on(disk), ObjectBackend(objects, "x"))
     assert objects.get(theirs[0]) == theirs[1]
+
+
+def test_a_copy_whose_last_entry_is_lost_is_no_store() -> None:
+    """What the bucket told us was written is gone when the copy is looked at, and nothing there tells of it."""
+
+    class Forgetful(MemoryObjects):
+        def put(self, key: str, data: bytes) -> None:
+            if key.endswith("checkpoint.json"):
+                del self._objects["default/journal/0000000003.jsonl"]
+            else:
+                super().put(key, data)
+
+    disk, objects = SimulatedDisk(), Forgetful()
+    store = open_store(disk)
+    for number in range(3):
+        store.note(CTX, "looked", {"seen": number})
+    with pytest.raises(DestinationError, match="does not hold the store's entries"):
+        copy_between(backend_on(disk), ObjectBackend(objects, "x"))
+    assert objects.get("FORMAT") is None
+
+
+def test_a_copy_beside_which_another_tenant_appears_is_no_store() -> None:
+    disk, other = SimulatedDisk(), SimulatedDisk()
+    save(open_store(disk), "a", 1)
+    open_store(other).note(CTX, "looked", {})
+    theirs = other.read("default/journal/0000000001.jsonl")
+    objects = Stops("journal/0000000001", lambda objects: objects.put("acme/journal/0000000001.jsonl", theirs))
+    with pytest.raises(DestinationError, match="'acme' appeared there"):
+        copy_between(backend_on(disk), ObjectBackend(objects, "x"))
+    assert objects.get("FORMAT") is None
 
 
 def test_an_interrupted_copy_is_no_store() -> None:

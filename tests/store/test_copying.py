@@ -76,6 +76,8 @@ def published(folder: Path) -> dict[str, bytes]:
         ("s3://store/own", "s3://store/own/copy"),
         ("s3://store", "s3://store/copy"),
         ("s3://store/own", "s3a://store/own/copy/"),
+        ("s3://store/own", "s3://Store/own/copy"),
+        ("az://box/own", "abfss://box@account.dfs.core.windows.net/own/copy"),
         ("s3://store/own/x", "s3://store/own"),
         ("az://box/own", "azure://box/own/copy"),
         ("gs://store/x", "gs://store"),

@@ -5,23 +5,30 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import itertools
 import os
 import random
+import shutil
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
-from sheetsync.store import Store, VersionedStore, folders, fsck, repair
+from sheetsync.store import Store, VersionedStore, folders, fsck, posix, repair
 from sheetsync.store.backend import Holder
+from sheetsync.store.entry import BODY_AT
+from sheetsync.store.flock import FolderLock
 from sheetsync.store.local import LocalBackend, LocalTenant
 from sheetsync.store.posix import PosixFileSystem
-from sheetsync.store.work_folder import link_or_move
+from sheetsync.store.segments import Rotation
+from sheetsync.store.work_folder import WorkFolder, link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import Fault, NoLinks
-from tests.store.rules import JOURNAL, backend_on, save
+from tests.store.rules import JOURNAL, backend_on, save, signed
 
 LOCK = "default/journal"
 
@@ -53,6 +60,34 @@ def test_the_kernel_is_asked_for_durability_and_its_refusal_is_told(
         with pytest.raises(OSError, match="the disk fails"):
             sync(path)
     files.close()
+
+
+def test_a_file_that_is_closed_just_before_its_sync_is_synced_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread's append began the next journal file, and closed this one."""
+    asked: list[str] = []
+    folder.mkdir()
+    files = PosixFileSystem(folder)
+    files.append("tail", 0, b"x")
+    files._tails["tail"].close()
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda fd: asked.append(Path(f"/proc/self/fd/{fd}").readlink().name))
+    files.sync("tail")
+    assert asked == ["tail"]
+    files._tails.clear()
+    files.close()
+
+
+def test_journal_files_that_are_full_do_not_stay_open(folder: Path) -> None:
+    folder.mkdir()
+    counts = []
+    with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=2))) as store:
+        for value in range(12):
+            save(store, "a", value)
+            counts.append(len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+        assert len(list((folder / "default/journal").iterdir())) == 6
+    assert counts[-1] == counts[0]
 
 
 def test_a_failed_syncfs_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +141,17 @@ def test_a_move_on_a_disk_without_links_replaces_nothing() -> None:
     with pytest.raises(FileExistsError):
         link_or_move(disk, "temp", "there")
     assert disk.read("there") == b"old"
+
+
+def test_a_forked_child_gives_its_temporary_files_names_of_their_own() -> None:
+    disk = SimulatedDisk()
+    disk.mkdir("work")
+    disk.mkdir("work/temp")
+    parent, child = WorkFolder(disk, "work", "nonce"), WorkFolder(disk, "work", "nonce")
+    paths = [parent.temp(b"parent's"), child.temp(b"child's"), child.temp(b"another")]
+    assert [disk.read(path) for path in paths] == [b"parent's", b"child's", b"another"]
+    parent.keep("damaged", b"x")
+    assert sorted(f"work/temp/{name}" for name in disk.listdir("work/temp")) == sorted(paths)
 
 
 @pytest.mark.parametrize("name", ["temp/one", "checkpoint.json", "other"])
@@ -169,6 +215,68 @@ def test_a_lock_that_is_broken_while_it_is_taken_is_taken_anew(folder: Path, mon
     files.close()
 
 
+def test_a_folder_that_never_is_the_one_at_its_path_is_not_waited_for_for_ever(folder: Path) -> None:
+    looks, moves = itertools.count(), True
+
+    def stands(fd: int) -> bool:
+        assert next(looks) < 1000
+        return not moves
+
+    folder.mkdir()
+    lock = FolderLock("default/journal", lambda: os.open(folder, os.O_RDONLY), stands)
+    opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with pytest.raises(LockHeldError, match="'default/journal' could not be locked"), lock:
+        pass
+    assert len(os.listdir("/proc/self/fd")) == opened  # noqa: PTH208
+    moves = False
+    with ThreadPoolExecutor(1) as other:  # the thread that failed to take it keeps nobody out
+        other.submit(lock.__enter__).result(10)
+        other.submit(lock.__exit__, None, None, None).result(10)
+    lock.close()
+
+
+def test_who_holds_a_lease_is_told_though_one_of_a_longer_name_held_it_before(folder: Path) -> None:
+    with Store.open(folder) as store:
+        store.lease("sync", who="a-very-long-name@example.com").release()
+        with store.lease("sync", who="bob"):
+            assert [(info.who, info.pid) for info in store.held()] == [("bob", os.getpid())]
+
+
+@pytest.mark.parametrize("looked", [True, False])
+@pytest.mark.parametrize("gone", [".store", ".store/leases"])
+def test_a_lease_is_seen_in_a_folder_that_was_removed_and_made_again(gone: str, looked: bool, folder: Path) -> None:
+    with Store.open(folder) as looking, Store.open(folder) as store:
+        store.lease("sync", who="ada").release()
+        if looked:
+            assert looking.held() == []
+        shutil.rmtree(folder / "default" / gone)
+        (folder / "default" / gone).mkdir()
+        with store.lease("sync", who="ada"):
+            assert [info.name for info in looking.held()] == ["sync"]
+
+
+def test_what_is_read_or_made_in_a_folder_that_was_removed_and_made_again_is_in_the_new_one(folder: Path) -> None:
+    (folder / "sub").mkdir(parents=True)
+    files = PosixFileSystem(folder)
+    files.create("old", b"x")
+    acts: list[Callable[[], object]] = [
+        lambda: files.listdir("sub"),
+        lambda: files.read("sub/there"),
+        lambda: files.create("sub/new", b"x"),
+        lambda: files.mkdir("sub/new"),
+        lambda: files.link("old", "sub/new"),
+    ]
+    for act in acts:
+        files.create("sub/kept open", b"x")  # and proved to stand at its path
+        shutil.rmtree(folder / "sub")
+        (folder / "sub").mkdir()
+        (folder / "sub/there").write_bytes(b"there")
+        assert act() in (None, ["there"], b"there")
+        (folder / "sub/there").unlink()
+        assert len(list((folder / "sub").iterdir())) == (acts.index(act) > 1)
+    files.close()
+
+
 def test_a_lock_whose_file_was_removed_is_not_ours(folder: Path) -> None:
     with Store.open(folder) as store:
         lease = store.lease("sync", who="ada")
@@ -215,7 +323,39 @@ def test_nothing_is_written_without_the_writers_lock(act: str, monkeypatch: pyte
     assert alone == []
 
 
+def test_a_file_that_somebody_was_quicker_to_put_in_a_new_records_folder_is_kept_aside(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, said = posix.place_nameless, list[str]()
+
+    def too_late(above: int, name: str, data: bytes) -> bool:
+        monkeypatch.setattr(posix, "place_nameless", place)
+        Path(f"/proc/self/fd/{above}", name).write_bytes(b"theirs")
+        return place(above, name, data)
+
+    with Store.open(folder, tell=said.append) as store:
+        VersionedStore(CTX, store=store).save("beta", {"n": 1})
+        monkeypatch.setattr(posix, "place_nameless", too_late)
+        path = folder / "default" / VersionedStore(CTX, store=store).save("alpha", {"n": 1}).path
+        assert b'"n":1' in path.read_bytes().replace(b" ", b"")
+        assert any("kept aside" in message for message in said)
+    assert [file.read_bytes() for file in (folder / "default/.store/aside").iterdir()] == [b"theirs"]
+
+
 # --- making a store ----------------------------------------------------------------------------------------------
+def test_the_folders_above_a_new_store_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    fsync = os.fsync
+
+    def ask(fd: int) -> None:
+        asked.append(Path(f"/proc/self/fd/{fd}").readlink())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", ask)
+    Store.open(tmp_path / "new/folder/store").close()
+    assert {tmp_path, tmp_path / "new", tmp_path / "new/folder"} <= set(asked)
+
+
 def test_the_second_of_two_that_make_a_store_changes_nothing(folder: Path) -> None:
     folder.mkdir()
     backend = LocalBackend(PosixFileSystem(folder), "x")
@@ -302,16 +442,32 @@ def test_a_doubt_that_names_no_journal_file_doubts_them_all(doubt: bytes, folder
     assert not (folder / "default/.store/doubt").exists()
 
 
-def test_a_doubted_snapshot_is_not_replaced_by_a_damaged_journals_content(folder: Path) -> None:
+def test_a_name_gets_no_content_that_has_another_hash_than_its_entry_says(folder: Path) -> None:
+    """The line's sum holds: it was made by somebody else."""
+    with VersionedStore(CTX, url=folder) as named:
+        path = folder / "default" / named.save("alpha", {"x": "sound content"}).path
+    path.unlink()
+    body = (folder / JOURNAL).read_bytes()[BODY_AT:-1]
+    (folder / JOURNAL).write_bytes(signed(body.replace(b"sound", b"rouod")) + b"\n")
+    with pytest.raises(StoreDamagedError, match="another content"):
+        Store.open(folder)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("what", "damaged"), [(b"sound", b"rouod"), (b"alpha--2", b"alpha--3")])
+def test_a_doubted_snapshot_is_not_replaced_by_what_a_damaged_journal_says(
+    what: bytes, damaged: bytes, folder: Path
+) -> None:
     with VersionedStore(CTX, url=folder) as named:
         path = folder / "default" / named.save("alpha", {"x": "sound content"}).path
         sound = path.read_bytes()
         data = (folder / JOURNAL).read_bytes()
-        (folder / JOURNAL).write_bytes(data.replace(b"sound", b"rouod"))
+        (folder / JOURNAL).write_bytes(data.replace(what, damaged))
         (folder / "default/.store/doubt-names").write_bytes(b"")
         with pytest.raises(StoreDamagedError):
             named.store.compact()
     assert path.read_bytes() == sound
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_cut_whose_fsync_fails_is_a_doubt() -> None:
@@ -346,3 +502,62 @@ def test_a_line_that_did_not_fit_and_could_not_be_cut_for_good_is_a_doubt() -> N
     assert "default/.store/doubt" in disk.tree()
     save(open_store(disk), "a", 3)
     assert open_store(disk).head() == 2
+
+
+class NoSpace(SimulatedDisk):
+    """A disk with place for names, and for nothing else."""
+
+    full = False
+
+    def create(self, path: str, data: bytes) -> None:
+        super().create(path, b"" if self.full else data)
+        if self.full and data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def test_a_doubt_outlives_the_process_on_a_full_disk_too() -> None:
+    disk = NoSpace()
+    store = open_store(disk)
+    save(store, "a", 1)
+    disk.full, disk.before = True, Fault({"sync"}, 1, errno.EIO, lasting=False)
+    with pytest.raises(UnknownOutcomeError):
+        save(store, "a", 2)
+    assert disk.tree()["default/.store/doubt"] == b""
+    inode = disk._place(JOURNAL)[2]
+    disk.full = False
+    assert open_store(disk).head() == 2
+    assert disk._place(JOURNAL)[2] != inode
+
+
+def test_a_second_failed_fsync_does_not_make_the_first_one_forgotten() -> None:
+    disk = SimulatedDisk()
+    writer, reader = open_store(disk), open_store(disk)
+    for value in range(3):
+        save(writer, "a", value)
+    second = "default/journal/0000000004.jsonl"
+
+    def fail(operation: str, path: str) -> None:
+        if (operation, path) == ("create", second):  # the reader sees the first file only
+            disk.before = Fault({"sync"}, 1, errno.EIO, lasting=True)
+            with pytest.raises(UnknownOutcomeError):
+                reader.refresh()
+
+    disk.before = fail
+    with pytest.raises(UnknownOutcomeError):
+        save(writer, "a", 3)
+    assert disk.read("default/.store/doubt").split() == [b"0000000001.jsonl", b"0000000004.jsonl"]
+
+
+@pytest.mark.parametrize("how", ["removed", "moved away"])
+def test_a_doubt_is_seen_in_a_work_folder_that_was_made_again(how: str, folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named, VersionedStore(CTX, url=folder) as other:
+        named.save("alpha", {"n": 1})
+        if how == "removed":
+            shutil.rmtree(folder / "default/.store")
+        else:
+            (folder / "default/.store").rename(folder / "default/.before")
+        (folder / "default/.store/temp").mkdir(parents=True)
+        other.save("alpha", {"n": 2})
+        (folder / "default/.store/doubt").write_bytes(b"0000000001.jsonl")  # its fsync failed
+        with pytest.raises(UnknownOutcomeError):
+            named.save("alpha", {"n": 3})

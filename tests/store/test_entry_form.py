@@ -26,6 +26,7 @@ CTX: Final = RequestContext(user="ada")
 SERIAL: Final = itertools.count()
 GONE: Final = object()
 Path_ = tuple[str | int, ...]
+NAME: Final = "x--2026-01-07T12-00-00Z--00000000.json"
 TIMES: Final = ["2026-01-01T00:00:00", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 PATHS: Final = [
     "../x/x--2026-01-07T12-00-00Z--00000000.json", "/x/x--2026-01-07T12-00-00Z--00000000.json", "x", "x/y",
@@ -153,7 +154,9 @@ def test_whatever_a_line_holds_fsck_ends_with_0_or_9_and_a_store_opens_or_is_dam
 ILL_TYPED: Final[list[tuple[int, Path_, Any]]] = [
     (0, ("n",), True), (0, ("n",), "1"), (0, ("id",), 5), (0, ("at",), "2026-01-01T00:00:00"), (0, ("at",), 7),
     (0, ("who",), None), (0, ("why",), []), (0, ("prev",), 0), (0, ("snapshots",), {}), (0, ("snapshots", 0), []),
-    (0, ("snapshots", 0, "path"), 1), (0, ("snapshots", 0, "version"), True), (0, ("snapshots", 0, "version"), 0),
+    (0, ("snapshots", 0, "path"), 1), (0, ("snapshots", 0, "path"), f"journal/x/{NAME}"),
+    (0, ("snapshots", 0, "path"), f"things/x y/{NAME}"), (0, ("snapshots", 0, "path"), f"things/../x/{NAME}"),
+    (0, ("snapshots", 0, "version"), True), (0, ("snapshots", 0, "version"), 0), (0, ("snapshots", 0, "version"), 2),
     (0, ("snapshots", 0, "hash"), "A" * 64), (0, ("snapshots", 0, "hash"), "a" * 63),
     (0, ("snapshots", 0, "before"), False), (0, ("snapshots", 0, "before"), 1),
     (0, ("snapshots", 0, "content"), []), (0, ("snapshots", 0, "content"), GONE), (0, ("snapshots", 0, "text"), "two"),

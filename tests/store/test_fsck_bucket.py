@@ -158,9 +158,32 @@ def a_note_that_was_cut(objects: MemoryObjects) -> None:
     objects.put(entry(6), get(objects, entry(6))[:-20])
 
 
+def a_note_of_which_only_the_sum_is_left(objects: MemoryObjects) -> None:
+    opened(objects).note(CTX, "a note has no snapshots", {})
+    objects.put(entry(6), get(objects, entry(6))[:80])
+
+
+def a_note_with_flipped_bytes(objects: MemoryObjects) -> None:
+    """It does not even begin like an entry any more, but holds what only an entry does."""
+    opened(objects).note(CTX, "a note has no snapshots", {"precious": 1})
+    data = bytearray(get(objects, entry(6)))
+    for at in (0, -10, -20):
+        data[at] ^= 1
+    objects.put(entry(6), bytes(data))
+
+
 @pytest.mark.parametrize(
     "damage",
-    [emptied, cut, with_a_checkpoint_beyond, with_an_entry_beyond, with_an_index_beyond, a_note_that_was_cut],
+    [
+        emptied,
+        cut,
+        with_a_checkpoint_beyond,
+        with_an_entry_beyond,
+        with_an_index_beyond,
+        a_note_that_was_cut,
+        a_note_of_which_only_the_sum_is_left,
+        a_note_with_flipped_bytes,
+    ],
     ids=lambda damage: damage.__name__,
 )
 def test_what_may_have_been_a_commit_is_explained_and_left_alone(damage: Callable[[MemoryObjects], None]) -> None:
@@ -305,6 +328,35 @@ def test_the_newest_entry_is_restored_from_a_pack_that_goes_on_upon_the_one_befo
         assert checked(objects, repair=True).exit_code == 0
         assert get(objects, entry(4)) == get(whole, entry(4))
         assert checked(objects).findings == ()
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_pack_restores_only_those_of_its_lines_that_the_chain_proves() -> None:
+    objects, other = packed(), packed(value=70)
+    right = get(objects, entry(3))
+    lines = get(objects, pack(1, 4)).splitlines(keepends=True)
+    objects.put(pack(1, 4), b"".join([lines[0], get(other, entry(2)), *lines[2:]]))
+    for number in (2, 3):
+        objects.put(entry(number), b"")
+    assert checked(objects, repair=True).exit_code == 9
+    assert [get(objects, entry(number)) for number in (2, 3)] == [b"", right]
+
+
+@pytest.mark.usefixtures("small_packs")
+def test_a_pack_does_not_restore_the_newest_entry_where_the_damaged_object_tells_another_sum() -> None:
+    """The pack is of a copy of the store that went its own way."""
+    objects, other = made(3), MemoryObjects()
+    for key, data in everything(objects).items():
+        other.put(key, data)
+    for bucket in (objects, other):
+        save(opened(bucket), 3)
+    opened(other).compact()
+    objects.put(pack(1, 4), get(other, pack(1, 4)))
+    right = get(objects, entry(4))
+    objects.put(entry(4), right[:90] + bytes(50) + right[140:])
+    before = everything(objects)
+    assert checked(objects, repair=True).exit_code == 9
+    assert everything(objects) == before
 
 
 @pytest.mark.usefixtures("small_packs")

@@ -185,10 +185,8 @@ def test_a_killed_process_holds_nothing_though_a_child_that_it_forked_lives(held
         store = Store.open(folder)
         taken = store._part.exclusive() if held == "lock" else store.lease("sync", who="ada")
         with taken:
-            if (child := os.fork()) == 0:
-                time.sleep(60)
-                os._exit(0)
-            os.write(told, f"{child}\n".encode())
+            if os.fork() == 0:
+                os.write(told, f"{os.getpid()}\n".encode())  # it has closed its copies by now
             time.sleep(60)
         os._exit(0)
     child = int(os.read(ready, 20))

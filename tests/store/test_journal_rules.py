@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import SheetSyncError, StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck, local_journal, reader
 from sheetsync.store import objects as bucket
 from sheetsync.store.backend import Backend
@@ -21,7 +21,7 @@ from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
-from tests.faults.test_media import Fault
+from tests.faults.test_media import Fault, NoLinks
 from tests.store.rules import JOURNAL, backend_on, save
 
 
@@ -45,8 +45,9 @@ def test_what_is_cut_from_the_journal_is_durable_elsewhere_first() -> None:
     assert disk.read(JOURNAL) == whole
 
 
-def test_the_folder_of_what_is_kept_aside_is_durable_too() -> None:
-    disk = SimulatedDisk()
+@pytest.mark.parametrize("kind", [SimulatedDisk, NoLinks])
+def test_the_folder_of_what_is_kept_aside_is_durable_too(kind: type[SimulatedDisk]) -> None:
+    disk = kind()
     save(open_store(disk), "a", 1)
     whole, torn = disk.read(JOURNAL), b'{"sum":"0123456789abcdef'
     disk.append(JOURNAL, len(whole), torn)
@@ -76,6 +77,16 @@ def test_a_repaired_journal_is_durable_before_it_replaces_the_damaged_one() -> N
     disk.before = look
     part.replace_journal("0000000001.jsonl", right, damaged=damaged)
     look("end", "")
+
+
+def test_a_journal_file_that_was_changed_since_it_was_looked_at_is_not_replaced(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    before = (folder / JOURNAL).read_bytes()
+    part = LocalBackend(PosixFileSystem(folder), "x").open_tenant("default")
+    with pytest.raises(TryLaterError, match="left alone"):
+        part.replace_journal("0000000001.jsonl", b"repaired", damaged=b"damaged")
+    assert (folder / JOURNAL).read_bytes() == before
 
 
 def test_another_writers_new_journal_file_is_durable_before_it_is_believed() -> None:

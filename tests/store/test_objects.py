@@ -93,6 +93,26 @@ def test_entries_that_another_host_adds_while_keys_are_listed_are_read_on(saved_
     assert opened(objects).head() == saved_before + 3
 
 
+@pytest.mark.parametrize(
+    ("awaited", "saved_before"),
+    [("get default/.store/checkpoint.json", 0), ("get default/.store/checkpoint.json", 3), ("list default/", 0)],
+)
+def test_what_another_host_adds_behind_the_end_that_an_opening_saw_is_no_damage(
+    awaited: str, saved_before: int
+) -> None:
+    objects = BusyObjects()
+    other = opened(objects)
+    for value in range(saved_before):
+        save(other, value)
+
+    def work() -> None:
+        save(other, 100)
+        other.compact()
+
+    objects.awaited, objects.work = awaited, work
+    assert opened(objects).head() == saved_before + 1
+
+
 def test_an_opening_asks_for_each_entry_and_lists_once() -> None:
     objects = CountedObjects(filled(10))
     part = ObjectBackend(objects, "x").open_tenant("default")

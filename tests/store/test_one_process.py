@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import SheetSyncError, StaleSnapshotError, UnknownOutcomeError
+from sheetsync.errors import LockHeldError, SheetSyncError, StaleSnapshotError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck
 from sheetsync.store.posix import PosixFileSystem
 
@@ -70,6 +71,82 @@ def test_a_childs_copy_of_a_lease_is_not_its_own(folder: Path) -> None:
             tx.save(RecordId("default", ("components", "a"), "a"), {"n": 1})
         lease.release()
         assert store.held() == []
+
+
+def test_a_forked_child_commits_nothing_under_its_parents_lease(folder: Path) -> None:
+    with Store.open(folder) as store, store.lease("sync", who="ada") as lease:
+        if (pid := os.fork()) == 0:
+            status = 1
+            try:
+                with store.transaction(CTX, fence=lease) as tx:
+                    tx.save(RecordId("default", ("components", "a"), "a"), {"n": 1})
+            except LockHeldError:
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert store.head() == 0
+
+
+def test_a_child_that_was_forked_while_a_thread_held_the_lock_takes_it_after_that_thread(folder: Path) -> None:
+    Store.open(folder).close()
+    files, entered, done = PosixFileSystem(folder), threading.Event(), threading.Event()
+    lock = files.lock("default/journal")
+
+    def hold() -> None:
+        with lock:
+            entered.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(10)
+    if (pid := os.fork()) == 0:
+        signal.alarm(10)  # that thread is not in the child, and gives back nothing there
+        with lock:
+            os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    files.close()
+
+
+def test_an_interrupt_of_a_thread_that_waits_does_not_unlock_what_another_thread_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        """The lock among threads, to one that waits for it."""
+
+        def acquire(self) -> None:
+            raise KeyboardInterrupt
+
+        def release(self) -> None:
+            raise RuntimeError
+
+    Store.open(folder).close()
+    files, entered, done = PosixFileSystem(folder), threading.Event(), threading.Event()
+    lock = files.lock("default/journal")
+
+    def hold() -> None:
+        with lock:
+            entered.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(10)
+    with monkeypatch.context() as waiting:
+        waiting.setattr(lock, "_among_threads", Interrupted())
+        with pytest.raises(KeyboardInterrupt), lock:
+            pass
+    descriptor = os.open(folder / "default/journal", os.O_RDONLY)
+    with pytest.raises(BlockingIOError):  # another process
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    done.set()
+    thread.join()
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
+    files.close()
 
 
 def test_tenants_of_one_backend_write_side_by_side(folder: Path) -> None:

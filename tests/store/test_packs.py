@@ -237,6 +237,16 @@ def test_what_is_at_hand_is_bounded_and_used_last_first_kept(monkeypatch: pytest
     assert objects.requests["get"] == 10
 
 
+def test_a_run_that_had_no_pack_is_read_from_the_one_that_was_written_since() -> None:
+    objects = filled()
+    lines = [line[:-1] for line in lines_of(objects, FIRST)]
+    objects.put(FIRST, b"")
+    shelf = Packs(objects, "default")
+    assert shelf.line(1, last=4, newest=11) is None
+    shelf.write(1, lines)
+    assert shelf.line(1, last=4, newest=11) == lines[0]
+
+
 def test_a_chain_begins_anywhere_but_its_first_entry_follows_on_nothing() -> None:
     lines = [line[:-1] for line in lines_of(filled(), FIRST)]
     assert is_chain(lines, 1)

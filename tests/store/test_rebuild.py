@@ -14,6 +14,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import RecordId, SourceBytes, Store, VersionedStore, fsck, rebuild
+from sheetsync.store.entry import HEAD
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.rebuild import rebuild_file, was_written_whole
 from sheetsync.store.repair import check
@@ -59,6 +60,30 @@ def test_one_flipped_byte_anywhere_is_put_right_to_the_byte(built: Path) -> None
     for position in rng.sample(range(len(data) - 1), 40):
         damaged = flipped(data, position, rng.choice([1 << rng.randrange(8), rng.randrange(1, 256)]))
         assert rebuild_file(damaged, 1, None, read_from(built)) == data
+
+
+def test_a_last_line_whose_frame_is_damaged_twice_is_put_right_by_its_own_sum(built: Path) -> None:
+    data = (built / JOURNAL).read_bytes()
+    start = data.rindex(b"\n", 0, -1) + 1
+    damaged = flipped(flipped(data, start, 1), start + len(HEAD) + 65, 1)
+    assert rebuild_file(damaged, 1, None, read_from(built)) == data
+
+
+@pytest.mark.parametrize("at", [9, 200], ids=["of its sum", "of its body"])
+def test_a_damaged_copy_of_a_line_is_not_rebuilt_in_the_place_of_the_next(at: int, built: Path) -> None:
+    line = (built / JOURNAL).read_bytes().split(b"\n")[0] + b"\n"
+    assert rebuild_file(line + flipped(line, at, 1), 1, None, read_from(built)) is None
+
+
+def test_a_line_feed_is_not_put_back_behind_a_line_that_the_next_one_does_not_follow(
+    built: Path, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "other") as store:
+        fill(store)
+    ours, theirs = ((path / JOURNAL).read_bytes().split(b"\n") for path in (built, tmp_path / "other"))
+    for second, rebuilt in ((ours[1], True), (theirs[1], False)):
+        damaged = b"\n".join([ours[0], second + b"?" + ours[2], *ours[3:]])
+        assert (rebuild_file(damaged, 1, None, read_from(built)) is not None) == rebuilt
 
 
 def test_any_damage_within_contents_that_files_have_is_put_right(built: Path) -> None:

@@ -18,6 +18,7 @@ from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.repair import check
+from sheetsync.store.segments import Rotation
 from tests.conformance.object_fakes import ArchivedObjects
 from tests.faults.test_media import ordinary_user
 
@@ -69,6 +70,16 @@ def test_opening_puts_a_snapshot_that_cannot_be_read_on_other_sectors(folder: Pa
     assert [file.stat().st_ino for file in (folder / "default/.store/aside").iterdir()] == [inode]
 
 
+def test_snapshots_whose_journal_file_cannot_be_read_are_lost_commits_and_no_strangers(
+    folder: Path, disk: BadSectors
+) -> None:
+    with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=2))) as store:
+        VersionedStore(CTX, store=store).save("gamma", {"n": 3})
+    disk.bad = frozenset({"default/journal/0000000003.jsonl"})
+    findings = [f for tenant in scan(LocalBackend(disk, str(folder)))[1] for f in tenant.findings]
+    assert {f.code for f in findings if f.path.endswith(".json")} == {"lost_commit"}
+
+
 @pytest.mark.parametrize("name", ["index.json", "checkpoint.json"])
 def test_what_is_derived_and_cannot_be_read_is_done_without(name: str, folder: Path, disk: BadSectors) -> None:
     with Store.open(folder) as store:
@@ -101,6 +112,22 @@ def test_what_this_user_may_not_read_closes_nothing_else(what: str) -> None:
             assert bool(findings) == ("alpha" in what or path.is_dir())
         finally:
             path.chmod(0o755)
+
+
+def test_an_opening_leaves_a_snapshot_alone_that_this_user_may_not_read() -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        folder = Path(name) / "store"
+        with VersionedStore(CTX, url=folder) as named:
+            named.save("alpha", {"n": 1})
+        (path,) = folder.rglob("alpha--*.json")
+        path.chmod(0)
+        inode, said = path.stat().st_ino, list[str]()
+        with Store.open(folder, tell=said.append) as store:
+            assert store.writable
+            assert store.head() == 1
+        assert said == []
+        assert path.stat().st_ino == inode
+        path.chmod(0o644)
 
 
 def test_a_doubt_that_cannot_be_read_doubts_every_journal_file(folder: Path, disk: BadSectors) -> None:
