@@ -1,4 +1,4 @@
-"""Writing a store: the commit's steps in their order. The whole protocol is `StoreWriter._run` and `_commit_loop`.
+"""Writing a store: the commit's steps in their order. The whole protocol is `StoreWriter._locked` and `_commit_loop`.
 
 What lives here: catch up, check, stamp, add, place, and now and then a checkpoint and an index. What does not: what is
 written upon which state (`transaction.py`), and how a medium adds an entry (`local.py`, `objects.py`).
@@ -133,12 +133,8 @@ class StoreWriter(StoreReader):
             self._check_writable()
             self._part.wrote = False
             try:
-                with media_errors("save to the store"), self._part.exclusive():
-                    added = self._commit_loop(request)
-                    if self._unplaced:
-                        self._place(request)
-                    if added is not None:
-                        self._keep_house(added)
+                with media_errors("save to the store"):
+                    added = self._locked(request)
                 return Outcome(request, added, self._unchanged(request, added))
             except (NotPlacedError, UnknownOutcomeError):
                 raise
@@ -150,6 +146,21 @@ class StoreWriter(StoreReader):
                     f"the save was interrupted ({exc}): it may or may not be there",
                     hint="open the store again and look",
                 ) from exc
+
+    def _locked(self, request: Request) -> Added | None:
+        """The protocol, under the writers' lock."""
+        lock = self._part.exclusive()
+        try:
+            with lock:
+                added = self._commit_loop(request)
+                if self._unplaced:
+                    self._place(request)
+                if added is not None:
+                    self._keep_house(added)
+        except BaseException:  # an interrupt may have come at the very call that gives it back
+            lock.__exit__(None, None, None)
+            raise
+        return added
 
     def _check_writable(self) -> None:
         if not self.writable:
