@@ -40,6 +40,9 @@ class FileSystem(Protocol):
     def kind(self, path: str) -> str | None:
         """`file`, `folder`, `link`, `other`, or None."""
 
+    def exists(self, path: str) -> bool:
+        """Does anything stand at this path now?"""
+
     def size(self, path: str) -> int | None:
         """The size of a file in bytes, None if there is none."""
 

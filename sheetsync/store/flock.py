@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Final
 from weakref import WeakSet
@@ -22,7 +21,7 @@ import orjson
 
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
-from sheetsync.store.mutex import is_running
+from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
@@ -89,9 +88,7 @@ class FolderLock:
             if self._closing:
                 self._closing = False
                 self._close()
-        with suppress(RuntimeError):  # it is not ours, or not ours any more
-            while True:
-                self._among_threads.release()
+        release_all(self._among_threads)
 
     def close(self) -> None:
         """Give back the descriptor; where a thread waits for it or holds it, that one does, be it this one."""

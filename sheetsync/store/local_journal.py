@@ -80,7 +80,7 @@ class LocalJournal:
             raise self._doubtful()
         found = self._look_twice()
         touched = [start for start, _ in found.files]
-        if touched and self._files.kind(self._doubt) is not None:
+        if touched and self._files.exists(self._doubt):
             raise self._doubtful()
         try:
             for start in touched:
@@ -231,7 +231,7 @@ class LocalJournal:
         self.wrote = False
         if number != self._number + 1 or self._torn:
             return False
-        if self._files.kind(self._doubt) is not None:  # noted since we looked
+        if self._files.exists(self._doubt):  # noted since we looked
             raise self._doubtful()
         self._check_same()
         if self._rotation.is_full(self._entries, self._offset):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import suppress
 from types import FrameType, TracebackType
 
 from sheetsync.errors import DefectError
@@ -46,9 +45,13 @@ class Mutex:
 
     def _give_back(self) -> None:
         self._inside.pop(threading.get_ident(), None)
-        with suppress(RuntimeError):  # until it is not ours any more: an interrupt may have come before it was
-            while True:
-                self._lock.release()
+        release_all(self._lock)
+
+
+def release_all(lock: threading.RLock) -> None:
+    """Until it is not this thread's any more: an interrupt may have come before it was, or when it was already."""
+    while lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 (as `threading.Condition` asks)
+        lock.release()
 
 
 def is_running(wanted: FrameType) -> bool:

@@ -119,6 +119,10 @@ class PosixFileSystem:
                 return kind
         return "other"
 
+    def exists(self, path: str) -> bool:
+        """By the path's name alone, one call: nothing that is open is asked, nor read."""
+        return os.path.lexists(f"{self.root}/{path}")
+
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
         with self._mutex:

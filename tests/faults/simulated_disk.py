@@ -136,6 +136,9 @@ class SimulatedDisk:
                 return "folder" if self.nodes[inode].folder else "file"
         return None
 
+    def exists(self, path: str) -> bool:
+        return self.kind(path) is not None
+
     def size(self, path: str) -> int | None:
         with suppress(FileNotFoundError):
             return len(self._file(path).data)
