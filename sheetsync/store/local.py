@@ -146,7 +146,8 @@ class LocalTenant:
         """Where snapshots are, a journal was: none is made in its place."""
         if self._files.kind(self._journal) is None:
             found = (path for path, _ in self.walk() if parse_snapshot_name(path.rpartition("/")[2]) is not None)
-            if (path := next(found, None)) is not None:
+            path = next(found, None)
+            if path is not None and self._files.kind(self._journal) is None:  # nor was it made while we looked
                 raise StoreDamagedError("the journal is gone, but snapshots are in the folders", findings=(path,))
 
     def exclusive(self) -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ writer who holds the lock. What the lines mean is not known here.
 
 from __future__ import annotations
 
+import errno
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
+NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPIPE, errno.EINTR)
 PIECE_BYTES: Final = 4 << 20
 
 
@@ -27,6 +29,11 @@ PIECE_BYTES: Final = 4 << 20
 def journal_path(folder: str, first: int) -> str:
     """The journal file that begins with this entry."""
     return f"{folder}/{segment_name(first)}"
+
+
+def is_failed_sync(exc: OSError) -> bool:
+    """Did an fsync fail, and not the opening of the file for it, or a signal handler in its midst?"""
+    return exc.errno is not None and exc.errno not in NO_SYNC
 
 
 @dataclass(slots=True)
@@ -88,6 +95,8 @@ class LocalJournal:
             if any(start not in self._firsts for start in touched):
                 self._files.sync_folder(self._journal)
         except OSError as exc:
+            if not is_failed_sync(exc):
+                raise
             self._note_doubt(touched)
             raise self._doubtful() from exc
         self._firsts = sorted({*self._firsts, *touched})
@@ -243,17 +252,19 @@ class LocalJournal:
         self.wrote = True
         try:
             self._files.append(path, self._offset, data)
-        except OSError:
-            with suppress(OSError):  # else the next writer cuts it
-                self._cut(path)
-            self.wrote = (self._size_of(path) or 0) >= self._offset + len(data)  # all of it: then it is no tear
+        except (OSError, StoreDamagedError):
+            self.wrote = (self._size_of(path) or 0) >= self._offset + len(data)  # others may have seen it already
+            if not self.wrote:
+                with suppress(OSError):  # else the next writer cuts it
+                    self._cut(path)
             raise
         try:
             self._files.sync(path)
             if self._offset == 0:  # the name may be new, or a dead writer's
                 self._files.sync_folder(self._journal)
         except OSError as exc:
-            self._note_doubt([self._first])
+            if is_failed_sync(exc):
+                self._note_doubt([self._first])
             raise UnknownOutcomeError(
                 f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
                 hint="check the disk, then open the store again and look",
@@ -296,8 +307,9 @@ class LocalJournal:
         self._files.truncate(path, self._offset)
         try:
             self._files.sync(path)
-        except OSError:
-            self._note_doubt([self._first])
+        except OSError as exc:
+            if is_failed_sync(exc):
+                self._note_doubt([self._first])
             raise
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:

@@ -44,8 +44,10 @@ class Mutex:
         self._give_back()
 
     def _give_back(self) -> None:
-        self._inside.pop(threading.get_ident(), None)
-        release_all(self._lock)
+        try:
+            self._inside.pop(threading.get_ident(), None)
+        finally:
+            release_all(self._lock)
 
 
 def release_all(lock: threading.RLock) -> None:

@@ -251,13 +251,20 @@ class ObjectTenant:
         self.wrote = True
         try:
             ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
-        except SheetSyncError as exc:
-            self.wrote = isinstance(exc, UnknownOutcomeError | DefectError)  # else it was refused at once
+        except SheetSyncError as exc:  # refused at once, or a signal handler's
+            self.wrote = isinstance(exc, UnknownOutcomeError) or self._holds(number, line)
             raise
         self.wrote = ours
         if ours:
             self._number = number
         return ours
+
+    def _holds(self, number: int, line: bytes) -> bool:
+        """Does the bucket have the line? False also where it does not answer."""
+        try:
+            return self._objects.get(entry_key(self._folder, number)) == line + b"\n"
+        except (OSError, SheetSyncError):
+            return False
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries, from proved packs where that takes fewer requests."""

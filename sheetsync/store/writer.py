@@ -128,24 +128,27 @@ class StoreWriter(StoreReader):
 
     def _run(self, request: Request) -> Outcome:
         """Commit the request. What is raised once it may be there is no failure: signal handlers may raise anything."""
-        with self._mutex:
-            self._check_alive()
-            self._check_writable()
-            self._part.wrote = False
-            try:
-                with media_errors("save to the store"):
-                    added = self._locked(request)
-                return Outcome(request, added, self._unchanged(request, added))
-            except (NotPlacedError, UnknownOutcomeError):
+        wrote = False
+        try:
+            with self._mutex:
+                self._check_alive()
+                self._check_writable()
+                self._part.wrote = False
+                try:
+                    with media_errors("save to the store"):
+                        added = self._locked(request)
+                    return Outcome(request, added, self._unchanged(request, added))
+                finally:
+                    wrote = self._part.wrote
+        except (NotPlacedError, UnknownOutcomeError):
+            raise
+        except (OSError, SheetSyncError) as exc:
+            if not wrote:
                 raise
-            except SheetSyncError as exc:
-                if not self._part.wrote:
-                    raise
-                self._dead = INTERRUPTED
-                raise UnknownOutcomeError(
-                    f"the save was interrupted ({exc}): it may or may not be there",
-                    hint="open the store again and look",
-                ) from exc
+            self._dead = INTERRUPTED
+            raise UnknownOutcomeError(
+                f"the save was interrupted ({exc}): it may or may not be there", hint="open the store again and look"
+            ) from exc
 
     def _locked(self, request: Request) -> Added | None:
         """The protocol, under the writers' lock."""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,15 +18,21 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import (
     DefectError,
+    DestinationError,
     LockHeldError,
     NotPlacedError,
     SheetSyncError,
     StoreDamagedError,
+    TryLaterError,
     UnknownOutcomeError,
     UsageError,
 )
 from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.mutex import Mutex
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.segments import Rotation
 from tests.faults.crash_explorer import open_store
 from tests.faults.test_media import ForgetfulDisk
 from tests.store.rules import save
@@ -437,3 +443,128 @@ def test_a_lock_that_is_closed_by_its_own_thread_is_held_to_its_end(folder: Path
     os.close(descriptor)
     files.close()
     others.close()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "too many"), BrokenPipeError("stdout"), TimeoutError("an alarm")]
+)
+@pytest.mark.parametrize("who", ["reader", "writer"])
+def test_what_is_no_failed_fsync_puts_nobody_in_doubt(
+    error: OSError, who: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(folder) as store, Store.open(folder) as other:
+        save(store, "a", 1)
+        sync, failing = PosixFileSystem.sync, [True]
+
+        def fail(files: PosixFileSystem, path: str) -> None:
+            if failing.pop() if failing else False:
+                raise error
+            sync(files, path)
+
+        monkeypatch.setattr(PosixFileSystem, "sync", fail)
+        if who == "reader":
+            with pytest.raises(TryLaterError):
+                other.head()
+            assert other.head() == 1
+        else:
+            with pytest.raises(UnknownOutcomeError):
+                save(store, "a", 2)
+            assert other.head() == 2
+        save(other, "a", 3)
+        assert not (folder / "default/.store/doubt").exists()
+    Store.open(folder).close()  # which puts the name of the save whose outcome was unknown
+    assert fsck(folder).findings == ()
+
+
+def test_a_line_that_was_written_in_full_is_not_cut_for_what_a_handler_raises(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have shown it already."""
+    with Store.open(folder) as store, Store.open(folder) as other:
+        save(store, "a", 1)
+        append = PosixFileSystem.append
+
+        def interrupted(files: PosixFileSystem, path: str, offset: int, data: bytes) -> None:
+            append(files, path, offset, data)
+            assert other.head() == 2
+            raise BrokenPipeError("stdout")
+
+        monkeypatch.setattr(PosixFileSystem, "append", interrupted)
+        with pytest.raises(UnknownOutcomeError):
+            save(store, "a", 2)
+        monkeypatch.setattr(PosixFileSystem, "append", append)
+        assert other.head() == 2
+    with Store.open(folder) as store:
+        assert store.head() == 2
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError("stdout"), TryLaterError("a handler's")])
+def test_what_is_raised_while_the_handle_is_given_back_calls_no_save_failed(
+    error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(folder) as store:
+        give_back = Mutex._give_back
+
+        def interrupted(mutex: Mutex) -> None:
+            give_back(mutex)
+            if store._state.number:
+                raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Mutex, "_give_back", interrupted)
+            with pytest.raises(UnknownOutcomeError):
+                save(store, "a", 1)
+    with Store.open(folder) as store:
+        assert store.head() == 1
+
+
+def test_a_handler_in_the_midst_of_a_request_to_a_bucket_calls_no_save_failed() -> None:
+    class Interrupted(MemoryObjects):
+        error: Exception | None = None
+
+        def put_new(self, key: str, data: bytes) -> None:
+            super().put_new(key, data)
+            if self.error is not None and "/journal/" in key:
+                raise self.error
+
+    for error in (DestinationError("a handler's"), StoreDamagedError("a handler's"), TryLaterError("a handler's")):
+        objects = Interrupted()
+        store = Store.on(ObjectBackend(objects, "x", cheap=True))
+        objects.error = error
+        with pytest.raises((UnknownOutcomeError, StoreDamagedError)) as caught:
+            save(store, "a", 1)
+        assert isinstance(caught.value, UnknownOutcomeError)
+        objects.error = None
+        assert Store.on(ObjectBackend(objects, "x")).head() == 1
+
+
+def test_what_stands_at_the_next_journal_files_name_is_told_and_nothing_was_saved(folder: Path) -> None:
+    folder.mkdir()
+    store = Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=3)))
+    for value in range(3):
+        save(store, "a", value)
+    planted = folder / "default/journal/0000000004.jsonl"
+    os.mkfifo(planted)
+    with pytest.raises(StoreDamagedError, match="is no file"):
+        save(store, "a", 3)
+    planted.unlink()
+    assert Store.open(folder).head() == 3
+
+
+def test_a_journal_that_another_process_makes_while_we_look_is_not_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(folder):
+        pass
+    (folder / "default/journal").rmdir()
+    walk = LocalTenant.walk
+
+    def meanwhile(part: LocalTenant, below: str = "") -> Iterator[tuple[str, str]]:
+        monkeypatch.setattr(LocalTenant, "walk", walk)
+        with Store.open(folder) as other:
+            save(other, "a", 1)
+        return walk(part, below)
+
+    monkeypatch.setattr(LocalTenant, "walk", meanwhile)
+    with Store.open(folder) as store:
+        assert store.head() == 1
