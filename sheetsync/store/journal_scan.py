@@ -91,6 +91,8 @@ def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: 
                 break
             found.broken, prev = True, None
             hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
+            if last and not any(whole[index:]):
+                hint += "; without a copy see 'The journal's last line is broken' in docs/operators.md"
             found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=hint)
             if not any(whole[index:]):
                 break
