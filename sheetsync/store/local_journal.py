@@ -369,6 +369,8 @@ class LocalJournal:
             try:
                 self._cut(self._path(self._first))
             except OSError as exc:
+                if not is_failed_sync(exc):
+                    raise
                 self._note_doubt([self._first])
                 raise self._doubtful() from exc
         self._torn = 0
