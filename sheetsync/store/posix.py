@@ -19,42 +19,14 @@ from pathlib import Path
 from typing import Final
 
 from sheetsync.store.backend import Holder
-from sheetsync.store.descriptors import NO_FILE, stands_there, write_all
+from sheetsync.store.descriptors import NAMELESS, NO_FILE, place_nameless, read_from, stands_there, write_all
 from sheetsync.store.flock import LOCK_POLL_S, FlockHeld, FolderLock, holder_bytes, parse_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
-NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
 READ_CHUNK: Final = 1 << 20
 SHORT: Final = 4096
 HOLDER_LOOKS: Final = 10
-
-
-def place_nameless(folder: int, name: str, data: bytes) -> bool:
-    """A whole file in an open folder, written before it has a name; False if that cannot be done here."""
-    try:
-        fd = os.open(".", NAMELESS, 0o666, dir_fd=folder)
-    except OSError:  # it cannot, or the folder is gone: the longer way tells
-        return False
-    try:
-        write_all(fd, data)
-        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
-    except FileExistsError:
-        raise
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
-
-
-def read_from(fd: int, offset: int, length: int) -> bytes:
-    """Up to `length` bytes from `offset` of an open file."""
-    parts = []
-    while length > 0 and (chunk := os.pread(fd, length, offset)):
-        parts.append(chunk)
-        offset, length = offset + len(chunk), length - len(chunk)
-    return b"".join(parts)
 
 
 @dataclass(slots=True)
