@@ -1,6 +1,6 @@
 """The bytes of a journal file: which lines are whole, what is torn, what is damage, and when a new file begins.
 
-Pure functions over bytes; reading and cutting files is `local.py`.
+Pure functions over bytes; reading and cutting files is `local_journal.py`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.store import Commit, RecordId, Store
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.fsck import scan
-from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.segments import Rotation
 from tests.faults.simulated_disk import SimulatedDisk
 

@@ -14,7 +14,7 @@ import pytest
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import writer
 from sheetsync.store.entry import NewChange, decode_line
-from sheetsync.store.local import LocalTenant
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.state import JournalState
 from sheetsync.store.transaction import Request, _path, plan_changes
 from sheetsync.store.work_folder import make_folders, parent

@@ -6,7 +6,8 @@ import hashlib
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.store import Store
-from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from tests.faults.crash_explorer import CTX, TestedBackend, record
 from tests.faults.simulated_disk import SimulatedDisk

@@ -21,7 +21,8 @@ from sheetsync.store import Store, VersionedStore, descriptors, folders, fsck, p
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.flock import FolderLock
-from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 from sheetsync.store.work_folder import WorkFolder, link_or_move

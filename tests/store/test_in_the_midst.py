@@ -28,7 +28,8 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store import Store, VersionedStore, fsck
-from sheetsync.store.local import LocalBackend, LocalTenant
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
