@@ -7,6 +7,7 @@ not exactly one whole line is damage, an empty one too.
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import compaction
@@ -17,6 +18,11 @@ from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.tenant_scan import LOST, TenantScan
+
+GIVE_UP: Final = (
+    "; without a copy: move the files called lost_commit out of the store, delete that tenant's .store/checkpoint.json "
+    "and .store/index.json, run any command (it cuts the line and keeps its bytes), and save again what the files hold"
+)
 
 
 def first_entry(path: str) -> int | None:
@@ -92,7 +98,7 @@ def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: 
             found.broken, prev = True, None
             hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
             if last and not any(whole[index:]):
-                hint += "; without a copy see 'The journal's last line is broken' in docs/operators.md"
+                hint += GIVE_UP
             found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=hint)
             if not any(whole[index:]):
                 break

@@ -255,6 +255,30 @@ def test_kept_damaged_stores_are_understood_as_before(name: str, tmp_path: Path)
     assert (report.exit_code, {finding.code for finding in report.findings}) == EXPECTED[name]
 
 
+def test_a_broken_last_line_without_a_copy_is_given_up_as_its_finding_says(built: Path, tmp_path: Path) -> None:
+    break_last_line(built)
+    report = fsck(built)
+    (broken,) = [finding for finding in report.findings if finding.code == "broken_line"]
+    lost = [built / "default" / finding.path for finding in report.findings if finding.code == "lost_commit"]
+    assert "move the files called lost_commit out of the store" in broken.hint
+    for path in lost:
+        path.rename(tmp_path / path.name)
+    for name in ("checkpoint.json", "index.json"):
+        (built / "default/.store" / name).unlink(missing_ok=True)
+    before = (built / JOURNAL).read_bytes()
+    with Store.open(built) as store:
+        assert store.head() == broken_at(before) - 1
+    kept = b"".join(path.read_bytes() for path in (built / "default/.store/aside").iterdir())
+    assert kept == before[before.rfind(b"\n") + 1 :]
+    assert lost
+    assert fsck(built).findings == ()
+
+
+def broken_at(journal: bytes) -> int:
+    """The number of the entry whose line is the last, and has no end."""
+    return journal.count(b"\n") + 1
+
+
 def test_other_bytes_under_a_snapshots_name_are_kept_aside_each_time(built: Path) -> None:
     path = snapshots(built)[2]
     right = path.read_bytes()
