@@ -150,8 +150,15 @@ class TenantBackend(Protocol):
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line; it was never acknowledged."""
 
-    def cut_torn(self) -> None:
-        """Remove it, keeping the bytes aside. Only under `exclusive`."""
+    def cut_torn(self, torn: bytes) -> None:
+        """Remove it, keeping the bytes aside. Only under `exclusive`.
+
+        Args:
+            torn: what stood there when it was proved to be torn.
+
+        Raises:
+            TryLaterError: something else stands there by now, and was left alone.
+        """
 
     def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.

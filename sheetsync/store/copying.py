@@ -156,7 +156,8 @@ def _go_to(new: TenantBackend, there: Unfinished) -> None:
         number, last = number + len(lines), lines[-1]
     if Unfinished(number, hash_bytes(last) if last else "") != there:
         raise DestinationError("somebody else writes at the destination")
-    new.cut_torn()
+    if torn := new.torn_bytes():
+        new.cut_torn(torn)
 
 
 def _put_snapshots(new: TenantBackend, entry: Entry, *, is_new: bool) -> None:

@@ -78,8 +78,8 @@ class OpenFolders:
     def forget(self) -> None:
         """Look for all folders anew."""
         root = os.open(self.root, ROOT_FLAGS)
-        os.close(self._root_fd)
-        self._root_fd = root
+        old, self._root_fd = self._root_fd, root  # an interrupt may come behind the next call
+        os.close(old)
         for path in list(self._open):
             self._drop(path)
 
@@ -108,8 +108,8 @@ class OpenFolders:
         for path in list(self._open):
             self._drop(path)
         if self._root_fd >= 0:
-            os.close(self._root_fd)
-            self._root_fd = -1
+            root, self._root_fd = self._root_fd, -1
+            os.close(root)
 
     def _drop(self, path: str) -> None:
         self._proved.discard(path)

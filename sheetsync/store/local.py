@@ -10,6 +10,7 @@ from typing import Final
 from sheetsync.store.backend import JOURNAL, Traits
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.local_tenant import LocalTenant
+from sheetsync.store.mutex import under
 from sheetsync.store.segments import Rotation, parse_segment_name
 from sheetsync.store.work_folder import link_or_move
 
@@ -49,8 +50,8 @@ class LocalBackend:
         temp = f"{ROOT_TEMP}/{self._token(8)}"
         self._files.create(temp, data)
         self._files.sync(temp)
-        with self._files.lock(ROOT_TEMP), suppress(FileExistsError):  # where there are no links, a move replaces
-            link_or_move(self._files, temp, FORMAT_FILE)
+        with suppress(FileExistsError):  # where there are no links, a move replaces
+            under(self._files.lock(ROOT_TEMP), lambda: link_or_move(self._files, temp, FORMAT_FILE))
         with suppress(FileNotFoundError):
             self._files.unlink(temp)
         self._files.sync_folder("")

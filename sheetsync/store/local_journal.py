@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store.backend import BATCH_BYTES
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
@@ -31,9 +31,18 @@ def journal_path(folder: str, first: int) -> str:
     return f"{folder}/{segment_name(first)}"
 
 
-def is_failed_sync(exc: OSError) -> bool:
-    """Did an fsync fail, and not the opening of the file for it, or a signal handler in its midst?"""
-    return exc.errno is not None and exc.errno not in NO_SYNC
+def is_failed_sync(exc: BaseException | None) -> bool:
+    """Did an fsync fail, and not the opening of the file for it?"""
+    return isinstance(exc, OSError) and exc.errno is not None and exc.errno not in NO_SYNC
+
+
+def hides_failed_sync(exc: BaseException | None, outside: BaseException | None) -> bool:
+    """Did an fsync fail, though a signal handler raised something else then? `outside` was there before."""
+    while exc is not None and exc is not outside:
+        if is_failed_sync(exc):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
 
 
 @dataclass(slots=True)
@@ -86,18 +95,14 @@ class LocalJournal:
         if self._failed:
             raise self._doubtful()
         found = self._look_twice()
-        touched = [start for start, _ in found.files]
-        if touched and self._files.exists(self._doubt):
+        if self._files.exists(self._doubt):  # also where nothing is new: a save that changes nothing says what is there
             raise self._doubtful()
+        touched = [start for start, _ in found.files]
         try:
-            for start in touched:
-                self._files.sync(self._path(start))
-            if any(start not in self._firsts for start in touched):
-                self._files.sync_folder(self._journal)
+            self._sync(touched, folder=any(start not in self._firsts for start in touched))
         except OSError as exc:
-            if not is_failed_sync(exc):
+            if not self._failed:
                 raise
-            self._note_doubt(touched)
             raise self._doubtful() from exc
         self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
@@ -110,6 +115,30 @@ class LocalJournal:
     @staticmethod
     def _doubtful() -> UnknownOutcomeError:
         return UnknownOutcomeError("a disk failed under the journal: open the store again", hint="check the disk")
+
+    def _sync(self, firsts: Sequence[int], *, folder: bool) -> None:
+        """Make these files durable, and with `folder` their names. One that fails is noted as a doubt.
+
+        A disk that fails hangs first, and then people press Ctrl-C: what a signal handler raises comes at the first
+        call after the fsync, so that the doubt is noted at the second one.
+        """
+        outside = sys.exception()
+        try:
+            for first in firsts:
+                self._files.sync(self._path(first))
+            if folder:
+                self._files.sync_folder(self._journal)
+        except BaseException as exc:
+            try:
+                self._doubt_if_failed(exc, outside, firsts)
+            except BaseException:
+                self._doubt_if_failed(exc, outside, firsts)
+                raise
+            raise
+
+    def _doubt_if_failed(self, exc: BaseException, outside: BaseException | None, firsts: Iterable[int]) -> None:
+        if hides_failed_sync(exc, outside):
+            self._note_doubt(firsts)
 
     def _note_doubt(self, firsts: Iterable[int]) -> None:
         """An fsync failed: the next one would say nothing of it, whoever calls it. So these files are written anew."""
@@ -142,7 +171,7 @@ class LocalJournal:
         return found
 
     def _look(self) -> Tail:
-        """What stands behind the position, as of now."""
+        """What stands behind the position, as of now. The line before it must be the one that was read."""
         found = Tail(self._number, self._first, self._offset, self._entries, self._tip, self._tip_first)
         while True:
             first, offset, entries = found.first, found.offset, found.entries
@@ -152,6 +181,8 @@ class LocalJournal:
             size = self._files.size(path) or 0
             if size < offset:
                 raise StoreDamagedError(f"{path} was cut: it has {size} bytes, it had {offset}")
+            if found.number == self._number:
+                self._check_same(path)
             if size == offset:
                 return found
             found.first, found.offset, found.entries = first, offset, entries
@@ -210,7 +241,7 @@ class LocalJournal:
             self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
             self._mark, self._at_end = b"", False
             return True
-        if len(place) != 4 or number < 1:
+        if len(place) != 4 or number < 1 or len(mark) != BODY_AT:
             return False
         first, offset, entries, tip = place
         path = self._path(first)
@@ -242,7 +273,6 @@ class LocalJournal:
             return False
         if self._files.exists(self._doubt):  # noted since we looked
             raise self._doubtful()
-        self._check_same()
         if self._rotation.is_full(self._entries, self._offset):
             self._check_gap(self._number)  # a file beyond would be another's entries, which we did not see
             self._first, self._offset, self._entries = number, 0, 0
@@ -259,17 +289,13 @@ class LocalJournal:
                     self._cut(path)
             raise
         try:
-            self._files.sync(path)
-            if self._offset == 0:  # the name may be new, or a dead writer's
-                self._files.sync_folder(self._journal)
+            self._sync([self._first], folder=self._offset == 0)  # a name that is new, or a dead writer's
         except OSError as exc:
-            if is_failed_sync(exc):
-                self._note_doubt([self._first])
             raise UnknownOutcomeError(
                 f"the disk failed to make entry {number} durable ({exc}); it may or may not be there",
                 hint="check the disk, then open the store again and look",
             ) from exc
-        if self._size_of(path) != self._offset + len(data):  # moved away between our look and our line
+        if not self._stands(path, data):  # another file was put there between our look and our line
             self._failed = True
             raise UnknownOutcomeError(
                 f"the journal's file was replaced while entry {number} was added: it may or may not be there",
@@ -292,11 +318,18 @@ class LocalJournal:
         except OSError:
             return None
 
-    def _check_same(self) -> None:
+    def _stands(self, path: str, data: bytes) -> bool:
+        """Are these the last bytes of the file that the path names now?"""
+        if self._size_of(path) != self._offset + len(data):
+            return False
+        return self._files.read_at(path, self._offset, BODY_AT) == data[:BODY_AT]
+
+    def _check_same(self, looked_at: str) -> None:
         """The last line must be the one that we read: somebody may have put another journal in its place."""
-        if self._rotation.is_full(self._entries, self._offset) or self._tip_first != self._first:
-            self._files.size(self._path(self._tip_first))  # the look was at the next file: is this one still there?
-        if self._mark and self._files.read_at(self._path(self._tip_first), self._tip, BODY_AT) != self._mark:
+        path = self._path(self._tip_first)
+        if path != looked_at:
+            self._files.size(path)  # is it still the file that we have open?
+        if self._mark and self._files.read_at(path, self._tip, BODY_AT) != self._mark:
             raise StoreDamagedError(
                 f"journal: entry {self._number} is not the one that was read before: the file was replaced",
                 hint="open the store again",
@@ -305,12 +338,7 @@ class LocalJournal:
     def _cut(self, path: str) -> None:
         """Cut what stands behind the last line, for good: else it could come back behind the beginning of the next."""
         self._files.truncate(path, self._offset)
-        try:
-            self._files.sync(path)
-        except OSError as exc:
-            if is_failed_sync(exc):
-                self._note_doubt([self._first])
-            raise
+        self._sync([self._first], folder=False)
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
@@ -361,16 +389,16 @@ class LocalJournal:
         size = self._files.size(self._path(self._first)) or 0
         return self._files.read_at(self._path(self._first), self._offset, size - self._offset)
 
-    def cut_torn(self, keep_aside: Callable[[str, bytes], None]) -> None:
-        """Cut it, after its bytes were kept aside."""
-        data = self.torn_bytes()
-        if data:
-            keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", data)
-            try:
-                self._cut(self._path(self._first))
-            except OSError as exc:
-                if not is_failed_sync(exc):
-                    raise
-                self._note_doubt([self._first])
-                raise self._doubtful() from exc
+    def cut_torn(self, torn: bytes, keep_aside: Callable[[str, bytes], None]) -> None:
+        """Cut these bytes, after they were kept aside. If others stand there by now, nothing is done."""
+        if self.torn_bytes() != torn:
+            raise TryLaterError("the journal was changed while it was looked at: nothing was cut", hint="look again")
+        keep_aside(f"torn-{segment_name(self._first)}-{self._offset}", torn)
+        try:
+            self._cut(self._path(self._first))
+        except OSError as exc:
+            if not is_failed_sync(exc):
+                raise
+            self._note_doubt([self._first])
+            raise self._doubtful() from exc
         self._torn = 0

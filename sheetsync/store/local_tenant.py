@@ -8,6 +8,7 @@ disk".
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
@@ -16,7 +17,8 @@ from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
-from sheetsync.store.local_journal import LocalJournal
+from sheetsync.store.local_journal import LocalJournal, hides_failed_sync
+from sheetsync.store.mutex import under
 from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, encode_part, parse_snapshot_name
 from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation
@@ -51,8 +53,7 @@ class LocalTenant:
                 self._files.sync_folder(parent(path))
             if not all(map(self._files.is_writable, folders)):
                 return False
-            with self.exclusive():
-                self._lines.settle_doubt(self._work_folder.temp)
+            under(self.exclusive(), lambda: self._lines.settle_doubt(self._work_folder.temp))
             return True
         except OSError as exc:
             if is_read_only(exc) and self._files.kind(self._journal) == "folder":
@@ -165,9 +166,9 @@ class LocalTenant:
         """What stands behind the last whole line."""
         return self._lines.torn_bytes()
 
-    def cut_torn(self) -> None:
+    def cut_torn(self, torn: bytes) -> None:
         """Cut it, keeping the bytes aside."""
-        self._lines.cut_torn(self.keep_aside)
+        self._lines.cut_torn(torn, self.keep_aside)
 
     def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:
         """Replace a damaged journal file by what is proved to be right, keeping its bytes. Only under `exclusive`.
@@ -303,14 +304,24 @@ class LocalTenant:
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
+        outside = sys.exception()
         try:
             if not self._files.sync_all():
                 self._sync_one_by_one(paths)
-        except OSError:  # the next sync would say nothing of it, whoever calls it
+        except BaseException as exc:
+            try:
+                self._doubt_names(exc, outside)
+            except BaseException:  # a signal handler's, at that very call
+                self._doubt_names(exc, outside)
+                raise
+            raise
+
+    def _doubt_names(self, exc: BaseException, outside: BaseException | None) -> None:
+        """After a failed sync the next one would say nothing of it, whoever calls it."""
+        if isinstance(exc, OSError) or hides_failed_sync(exc, outside):
             self._names_failed = True
             with suppress(OSError):
                 self._files.create(f"{self._work}/{NAMES_DOUBT}", b"")
-            raise
 
     def _sync_one_by_one(self, paths: Iterable[str]) -> None:
         folders: set[str] = {self._folder}

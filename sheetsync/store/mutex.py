@@ -1,4 +1,4 @@
-"""One call at a time into a store: other threads wait, and the same thread is refused.
+"""One call at a time into a store: other threads wait, and the same thread is refused. And locks given back surely.
 
 A signal handler runs in the midst of whatever its thread was doing. If that was a save, a second one would find the
 first one's half-made state: so it is told, before it touches anything.
@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
+from typing import TypeVar
 
 from sheetsync.errors import DefectError
+
+T = TypeVar("T")
 
 
 class Mutex:
@@ -48,6 +53,16 @@ class Mutex:
             self._inside.pop(threading.get_ident(), None)
         finally:
             release_all(self._lock)
+
+
+def under(lock: AbstractContextManager[None], act: Callable[[], T]) -> T:
+    """Do it with the lock, and give that back though an interrupt comes at the very call that does."""
+    try:
+        with lock:
+            return act()
+    except BaseException:
+        lock.__exit__(None, None, None)
+        raise
 
 
 def release_all(lock: threading.RLock) -> None:

@@ -288,7 +288,7 @@ class ObjectTenant:
         """Objects are whole or absent."""
         return b""
 
-    def cut_torn(self) -> None:
+    def cut_torn(self, torn: bytes) -> None:
         """Nothing is ever torn."""
 
     def replace_journal(self, name: str, data: bytes, *, damaged: bytes | None) -> None:

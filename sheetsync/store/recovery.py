@@ -129,7 +129,7 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
             f"journal: the line after entry {state.number} was whole; bytes of it were flipped or lost: it is not cut",
             hint="run 'sheetsync fsck'",
         )
-    backend.cut_torn()
+    backend.cut_torn(torn)
     tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
 
 

@@ -22,7 +22,7 @@ from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
-from sheetsync.store.mutex import Mutex
+from sheetsync.store.mutex import Mutex, under
 from sheetsync.store.names import VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
 from sheetsync.store.places import DERIVED_NAME
 from sheetsync.store.recovery import recover
@@ -126,28 +126,33 @@ class Store(StoreWriter):
                 self._tell("the store cannot be written: opened for reading, without recovery")
                 self._catch_up()
                 return
-            with self._part.exclusive():
-                self._catch_up()
-                try:
-                    self._since_checkpoint = recover(self._part, self._state, self._tell)
-                except AuthError as exc:
-                    self.writable = False
-                    self._tell(f"the store cannot be written: opened for reading, without recovery ({exc})")
-                    return
-                if is_worth_writing(self._state, self._lag, self._lag_bytes):
-                    with suppress(OSError, AuthError, TryLaterError):  # derived: the next opening is slower
-                        self._write_index()
+            under(self._part.exclusive(), self._recover_locked)
+
+    def _recover_locked(self) -> None:
+        self._catch_up()
+        try:
+            self._since_checkpoint = recover(self._part, self._state, self._tell)
+        except AuthError as exc:
+            self.writable = False
+            self._tell(f"the store cannot be written: opened for reading, without recovery ({exc})")
+            return
+        if is_worth_writing(self._state, self._lag, self._lag_bytes):
+            with suppress(OSError, AuthError, TryLaterError):  # derived: the next opening is slower
+                self._write_index()
 
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
         self._check_alive()
-        with self._mutex, media_errors("rebuild the index"), self._part.exclusive():
-            last, fresh = self._catch_up(), JournalState(self.tenant)
-            for entry in self._entries(1, last, contents=False):
-                fresh.believe(entry)
-            self._state = fresh  # only now: a journal that was read half way leaves the handle as it was
-            self._write_index()
-            return len(self._state.heads)
+        with self._mutex, media_errors("rebuild the index"):
+            return under(self._part.exclusive(), self._rebuild_index_locked)
+
+    def _rebuild_index_locked(self) -> int:
+        last, fresh = self._catch_up(), JournalState(self.tenant)
+        for entry in self._entries(1, last, contents=False):
+            fresh.believe(entry)
+        self._state = fresh  # only now: a journal that was read half way leaves the handle as it was
+        self._write_index()
+        return len(self._state.heads)
 
     def close(self) -> None:
         """Give back descriptors and connections."""
@@ -275,8 +280,9 @@ class Store(StoreWriter):
         """Replace a derived file at once. Not in the journal, not durable: it can always be built again."""
         self._check_tenant(tenant)
         self._check_alive()
-        with self._mutex, media_errors("write a derived file"), self._part.exclusive():
-            self._part.write_derived(derived_path(path), data)
+        target = derived_path(path)
+        with self._mutex, media_errors("write a derived file"):
+            under(self._part.exclusive(), lambda: self._part.write_derived(target, data))
 
 
 def next_epoch(name: str, state: JournalState) -> int:

@@ -28,6 +28,8 @@ def make_folders(files: FileSystem, path: str) -> None:
         if files.kind(path) != "folder":
             raise StoreDamagedError(f"'{path}' in the store is no folder") from None
     except FileNotFoundError:
+        if not path:  # the store itself is gone
+            raise
         make_folders(files, parent(path))
         with suppress(FileExistsError):
             files.mkdir(path)

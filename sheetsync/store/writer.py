@@ -33,7 +33,7 @@ from sheetsync.store.entry import NewChange, encode_line, to_micros
 from sheetsync.store.index import is_worth_writing, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors, passes_by_itself
-from sheetsync.store.mutex import Mutex
+from sheetsync.store.mutex import Mutex, under
 from sheetsync.store.names import RecordId
 from sheetsync.store.reader import StoreReader
 from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
@@ -134,9 +134,10 @@ class StoreWriter(StoreReader):
                 self._check_alive()
                 self._check_writable()
                 self._part.wrote = False
+                wrote = True  # until the part says that it did not: an interrupt may keep it from saying so
                 try:
                     with media_errors("save to the store"):
-                        added = self._locked(request)
+                        added = under(self._part.exclusive(), lambda: self._locked(request))
                     return Outcome(request, added, self._unchanged(request, added))
                 finally:
                     wrote = self._part.wrote
@@ -152,17 +153,11 @@ class StoreWriter(StoreReader):
 
     def _locked(self, request: Request) -> Added | None:
         """The protocol, under the writers' lock."""
-        lock = self._part.exclusive()
-        try:
-            with lock:
-                added = self._commit_loop(request)
-                if self._unplaced:
-                    self._place(request)
-                if added is not None:
-                    self._keep_house(added)
-        except BaseException:  # an interrupt may have come at the very call that gives it back
-            lock.__exit__(None, None, None)
-            raise
+        added = self._commit_loop(request)
+        if self._unplaced:
+            self._place(request)
+        if added is not None:
+            self._keep_house(added)
         return added
 
     def _check_writable(self) -> None:
@@ -302,12 +297,15 @@ class StoreWriter(StoreReader):
         """Make a checkpoint and an index, and on a bucket gather old entries; nothing that was committed changes."""
         self._check_alive()
         self._check_writable()
-        with self._mutex, media_errors("compact the store"), self._part.exclusive():
-            self._catch_up()
-            written, proved = self._part.pack(self._state.number)
-            self._checkpoint()
-            self._write_index()
-            return CompactReport(self._state.number, written, proved)
+        with self._mutex, media_errors("compact the store"):
+            return under(self._part.exclusive(), self._compact_locked)
+
+    def _compact_locked(self) -> CompactReport:
+        self._catch_up()
+        written, proved = self._part.pack(self._state.number)
+        self._checkpoint()
+        self._write_index()
+        return CompactReport(self._state.number, written, proved)
 
     def _checkpoint(self) -> None:
         checkpoint(self._part, self._state, frozenset(self._placed))

@@ -29,12 +29,14 @@ from sheetsync.errors import (
 )
 from sheetsync.store import Store, VersionedStore, fsck
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
-from tests.faults.crash_explorer import open_store
+from tests.faults.crash_explorer import open_store, record
+from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import ForgetfulDisk
 from tests.store.rules import save
 
@@ -141,6 +143,171 @@ def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() 
         save(second, "b", 1)
     save(open_store(disk), "b", 1)
     assert open_store(disk.after_reboot()).head() == 3  # the opening wrote anew what was in doubt
+
+
+@pytest.mark.parametrize("act", ["the same save", "compact", "read"])
+def test_a_doubt_that_is_noted_after_a_look_lets_nobody_rely_on_what_was_seen(act: str) -> None:
+    disk = ForgetfulDisk()
+    first, second = open_store(disk), open_store(disk)
+    save(first, "a", 1)
+    second.refresh()
+
+    def look(operation: str, path: str) -> None:
+        if operation == "create" and "doubt" in path:
+            disk.before = lambda *_: None
+            assert second.refresh() == 2
+
+    disk.before, disk.failing = look, ".jsonl"
+    with pytest.raises(UnknownOutcomeError):
+        save(first, "a", 2)
+    acts: dict[str, Callable[[], object]] = {
+        "the same save": lambda: save(second, "a", 2),
+        "compact": second.compact,
+        "read": lambda: second.latest(record("a")),
+    }
+    with pytest.raises(UnknownOutcomeError):
+        acts[act]()
+    assert open_store(disk.after_reboot()).head() == 1
+
+
+HANDLERS = [KeyboardInterrupt(), TimeoutError("an alarm")]
+
+
+class InterruptedDisk(ForgetfulDisk):
+    """A signal comes while an fsync fails: its handler raises before anybody sees why."""
+
+    what: BaseException | None = None
+
+    def sync(self, path: str) -> None:
+        try:
+            super().sync(path)
+        except OSError:
+            if self.what is not None:
+                raise self.what  # noqa: B904 (a handler knows nothing of it)
+            raise
+
+
+@pytest.mark.parametrize("what", HANDLERS)
+@pytest.mark.parametrize("act", ["save", "read"])
+def test_an_interrupt_while_an_fsync_fails_hides_no_doubt(act: str, what: BaseException) -> None:
+    disk = InterruptedDisk()
+    first, reader = open_store(disk), open_store(disk)
+    save(first, "a", 1)
+    if act == "read":
+        save(first, "a", 2)
+    disk.failing, disk.what = ".jsonl", what
+    acts: dict[str, Callable[[], object]] = {"save": lambda: save(first, "a", 2), "read": reader.refresh}
+    with pytest.raises((KeyboardInterrupt, UnknownOutcomeError, TryLaterError)):
+        acts[act]()
+    disk.what = None
+    save(open_store(disk), "b", 1)
+    assert open_store(disk.after_reboot()).head() == 3
+
+
+@pytest.mark.parametrize("what", HANDLERS)
+def test_an_interrupt_at_the_very_call_that_notes_a_doubt_hides_it_neither(
+    what: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = ForgetfulDisk()
+    store = open_store(disk)
+    save(store, "a", 1)
+    note, calls = LocalJournal._doubt_if_failed, list[int]()
+
+    def interrupted(*given: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise what
+        note(*given)
+
+    monkeypatch.setattr(LocalJournal, "_doubt_if_failed", interrupted)
+    disk.failing = ".jsonl"
+    with pytest.raises((KeyboardInterrupt, UnknownOutcomeError)):
+        save(store, "a", 2)
+    save(open_store(disk), "b", 1)
+    assert open_store(disk.after_reboot()).head() == 3
+
+
+def test_an_interrupt_while_nothing_fails_is_no_doubt() -> None:
+    disk = SimulatedDisk()
+    store, other = open_store(disk), open_store(disk)
+
+    def stop(operation: str, path: str) -> None:
+        if operation == "sync":
+            disk.before = lambda *_: None
+            raise KeyboardInterrupt
+
+    disk.before = stop
+    try:
+        raise OSError(errno.EIO, "of the application's own")
+    except OSError:
+        with pytest.raises(KeyboardInterrupt):
+            save(store, "a", 1)
+    assert other.refresh() == 1
+
+
+@pytest.mark.parametrize("what", HANDLERS)
+def test_an_interrupt_while_a_sync_of_snapshots_fails_hides_no_doubt(what: BaseException) -> None:
+    disk = InterruptedDisk()
+    store = open_store(disk)
+    save(store, "a", 1)
+    (path,) = (f"default/{snapshot.path}" for snapshot in store.history(record("a")))
+    disk.failing, disk.what = path, what
+    with pytest.raises((KeyboardInterrupt, TryLaterError)):
+        store.compact()
+    assert "default/.store/doubt-names" in disk.tree()
+
+
+def at_exit(act: Callable[[], None]) -> Callable[[FrameType, str, Any], Any]:
+    """A trace function that acts when the writers' lock begins to be given back, once."""
+
+    def trace(frame: FrameType, event: str, arg: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_name == "__exit__" and code.co_filename.endswith("flock.py"):
+            sys.settrace(None)
+            act()
+
+    return trace
+
+
+@pytest.mark.parametrize("act", ["open", "save", "compact", "rebuild_index", "write_derived", "for_tenant"])
+def test_an_interrupt_at_the_very_call_that_gives_the_lock_back_locks_out_nobody(act: str, folder: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with VersionedStore(CTX, url=folder) as named:
+        store = named.store
+        named.save("alpha", {"n": 1})
+        acts: dict[str, Callable[[], object]] = {
+            "open": lambda: Store.open(folder),
+            "save": lambda: named.save("alpha", {"n": 2}),
+            "compact": store.compact,
+            "rebuild_index": store.rebuild_index,
+            "write_derived": lambda: store.write_derived("default", ("health", "x.json"), b""),
+            "for_tenant": lambda: store.for_tenant("default"),
+        }
+        sys.settrace(at_exit(stop))
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                acts[act]()
+        finally:
+            sys.settrace(None)
+        journal = os.open(folder / "default/journal", os.O_RDONLY)
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(journal)
+
+
+def test_an_interrupt_while_it_is_asked_what_was_written_calls_no_save_failed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(part: LocalTenant) -> bool:
+        raise StoreDamagedError("what a handler raised")
+
+    with VersionedStore(CTX, url=folder) as named:
+        monkeypatch.setattr(LocalTenant, "wrote", property(interrupted, lambda part, value: None))
+        with pytest.raises(UnknownOutcomeError, match="may or may not be there"):
+            named.save("alpha", {"n": 1})
+    with Store.open(folder) as store:
+        assert store.head() == 1
 
 
 def test_what_cannot_be_told_does_not_undo_a_save(folder: Path) -> None:

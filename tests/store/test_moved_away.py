@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
-from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store import Store, VersionedStore, fsck, recovery
+from sheetsync.store.folders import OpenFolders
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 
@@ -28,6 +32,14 @@ def named(folder: Path) -> Iterator[VersionedStore]:
         opened.save("alpha", {"n": 1})
         opened.save("alpha", {"n": 2})
         yield opened
+
+
+def folders_of(named: VersionedStore) -> OpenFolders:
+    """The folders that it holds open."""
+    backend = named.store._backend
+    assert isinstance(backend, LocalBackend)
+    assert isinstance(backend._files, PosixFileSystem)
+    return backend._files._folders
 
 
 def replace_by_copy(folder: Path, part: str) -> Path:
@@ -174,3 +186,123 @@ def test_a_journal_that_is_moved_away_under_the_very_append_is_an_unknown_outcom
         named.save("alpha", {"n": 4})
     with VersionedStore(CTX, url=folder) as again:
         assert [snapshot.version for snapshot in again.history("alpha")] == [1, 2]
+
+
+LATER = [{"n": 9}, {"n": 9, "note": "longer"}]  # of the same length as what was lost, and of another
+
+
+@pytest.mark.parametrize("later", LATER, ids=["same length", "longer"])
+@pytest.mark.parametrize("how", ["journal", "file by file"])
+def test_after_an_older_copy_was_put_back_an_open_handle_shows_and_says_nothing_old(
+    how: str, later: dict[str, object], folder: Path, named: VersionedStore
+) -> None:
+    older = folder.parent / "older"
+    shutil.copytree(folder, older)
+    with VersionedStore(CTX, url=folder) as reader:
+        named.save("alpha", {"n": 3})
+        assert reader.store.head() == 3
+        if how == "journal":
+            (folder / "default/journal").rename(folder.parent / "away")
+            shutil.copytree(older / "default/journal", folder / "default/journal")
+        else:
+            for path in (path for path in sorted(older.rglob("*")) if path.is_file()):
+                shutil.copy2(path, folder / "copied")
+                (folder / "copied").rename(folder / path.relative_to(older))
+        with VersionedStore(CTX, url=folder) as other:
+            assert other.save("alpha", later).commit == 3
+        for handle in (named, reader):
+            with pytest.raises(StoreDamagedError, match="entry 3 is not the one that was read"):
+                handle.latest("alpha")
+        with pytest.raises(StoreDamagedError, match="entry 3 is not the one that was read"):
+            named.save("alpha", {"n": 3})  # which is what it holds, as far as this handle knows
+    with VersionedStore(CTX, url=folder) as again:
+        assert [snapshot.content for snapshot in again.history("alpha")] == [{"n": 1}, {"n": 2}, later]
+
+
+def test_an_older_copy_with_anothers_save_of_the_same_length_under_our_fsync_is_an_unknown_outcome(
+    folder: Path, named: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder / "default/journal", folder.parent / "older")
+    sync = PosixFileSystem.sync
+
+    def replaced(files: PosixFileSystem, path: str) -> None:
+        sync(files, path)
+        monkeypatch.setattr(PosixFileSystem, "sync", sync)
+        (folder / "default/journal").rename(folder.parent / "away")
+        shutil.copytree(folder.parent / "older", folder / "default/journal")
+        with VersionedStore(CTX, url=folder) as other:
+            other.save("alpha", {"n": 9})
+
+    monkeypatch.setattr(PosixFileSystem, "sync", replaced)
+    with pytest.raises(UnknownOutcomeError, match="replaced"):
+        named.save("alpha", {"n": 3})
+    with VersionedStore(CTX, url=folder) as again:
+        assert [snapshot.content for snapshot in again.history("alpha")] == [{"n": 1}, {"n": 2}, {"n": 9}]
+
+
+def test_a_torn_line_is_not_cut_where_a_mirror_was_put_back_since_it_was_looked_at(
+    folder: Path, named: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / SEGMENT).read_bytes()
+    last = folder / "default" / named.save("alpha", {"n": 3}).path
+    mirror = (folder / SEGMENT).read_bytes()
+    named.close()
+    (folder / SEGMENT).write_bytes(mirror[: len(whole) + 100])
+    last.unlink()
+    check = recovery._check_unacknowledged
+
+    def slowly(*given: Any) -> None:
+        check(*given)
+        (folder / "mirrored").write_bytes(mirror)
+        (folder / "mirrored").rename(folder / SEGMENT)
+
+    monkeypatch.setattr(recovery, "_check_unacknowledged", slowly)
+    with pytest.raises(TryLaterError, match="nothing was cut"):
+        Store.open(folder)
+    assert (folder / SEGMENT).read_bytes() == mirror
+    with VersionedStore(CTX, url=folder) as again:
+        assert again.store.head() == 3
+    assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_a_store_that_is_moved_away_behind_a_commit_is_no_defect(
+    name: str, folder: Path, named: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = LocalTenant.add
+
+    def moved(part: LocalTenant, number: int, line: bytes) -> bool:
+        ours = add(part, number, line)
+        folder.rename(folder.parent / "away")
+        return ours
+
+    monkeypatch.setattr(LocalTenant, "add", moved)
+    assert named.save(name, {"n": 9}).commit == 3
+    with VersionedStore(CTX, url=folder.parent / "away") as again:
+        latest = again.latest(name)
+        assert latest is not None
+        assert latest.content == {"n": 9}
+    assert fsck(folder.parent / "away").findings == ()
+
+
+def test_an_interrupt_while_folders_are_looked_for_anew_closes_no_strangers_descriptor(
+    folder: Path, named: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, root = os.close, folders_of(named)._root_fd
+    replace_by_copy(folder, "")
+
+    def interrupted(descriptor: int) -> None:
+        close(descriptor)
+        if descriptor == root:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as closing:
+        closing.setattr(os, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            named.save("alpha", {"n": 3})
+    mine = os.open(folder.parent / "mine", os.O_WRONLY | os.O_CREAT)  # the lowest number that is free
+    with suppress(UnknownOutcomeError):
+        named.save("alpha", {"n": 4})
+    named.close()
+    assert os.write(mine, b"x") == 1
+    os.close(mine)
