@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from sheetsync.errors import MissingExtraError, NetworkError
-from sheetsync.store.bucket_errors import is_panic, refuse_address, translate
+from sheetsync.store.bucket_errors import answer_of, is_panic, refuse_address, translate
 from sheetsync.store.creation import PACE, Pace
 from sheetsync.store.objects import ObjectBackend
 
@@ -24,6 +24,7 @@ CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s
 PATIENT: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": RETRY_TIMEOUT}
 ONCE: Final[RetryConfig] = {"max_retries": 0, "retry_timeout": RETRY_TIMEOUT}
 LISTED_AT_ONCE: Final = 1000  # as many as a page of the service has
+NO_SUCH_RANGE: Final = 416
 HINT: Final = "pip install 'sheetsync-workbench[buckets]'"
 
 
@@ -129,6 +130,20 @@ class BucketObjects:
                 return bytes(self._store.get(key).bytes())
             except (NotFoundError, FileNotFoundError):
                 return None
+
+    def begin(self, key: str, length: int) -> bytes | None:
+        """The first bytes. An empty object has no range of them, and is refused as if the request were wrong."""
+        from obstore.exceptions import BaseError, NotFoundError
+
+        with said_in_our_words(f"did not give '{key}'"):
+            try:
+                return bytes(self._store.get_range(key, start=0, length=length))
+            except (NotFoundError, FileNotFoundError):
+                return None
+            except BaseError as exc:
+                if answer_of(exc)[0] != NO_SUCH_RANGE:
+                    raise
+        return (self.get(key) or b"")[:length]
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """Keys in order. Buckets match prefixes by whole parts, so the last part is filtered here."""

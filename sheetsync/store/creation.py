@@ -82,17 +82,25 @@ def put_surely(objects: Objects, key: str, data: bytes, pace: Pace = PACE) -> bo
 
 
 def is_refused(objects: Objects, key: str, data: bytes, pace: Pace = PACE) -> bool:
-    """Is a create refused where an object of other bytes stands, as every commit relies on? One request, as a rule.
+    """Is a create refused because an object stands there, as every commit relies on? One request, as a rule.
 
     Where it is not refused, the object there now has these bytes.
+
+    Raises:
+        UnknownOutcomeError: no attempt was answered.
+        SheetSyncError: it was refused for another reason.
     """
-    try:
-        objects.put_new(key, data)
-    except FileExistsError:
-        return True
-    except TimeoutError:
-        return not put_surely(objects, key, data, pace)
-    return False
+    doubt: TimeoutError | None = None
+    for _ in pace.tries():
+        try:
+            objects.put_new(key, data)
+        except FileExistsError:
+            return True
+        except TimeoutError as exc:  # nothing is proved by that
+            doubt = exc
+        else:
+            return False
+    raise _unknown(key) from doubt
 
 
 def _look(objects: Objects, key: str) -> bytes | None:

@@ -38,6 +38,9 @@ class Objects(Protocol):
     def get(self, key: str) -> bytes | None:
         """The bytes, None if there is no such object."""
 
+    def begin(self, key: str, length: int) -> bytes | None:
+        """The first `length` bytes, or all if there are fewer; None if there is no such object."""
+
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """All keys that start with `prefix`, in order; with `after` only those behind it.
 
@@ -106,6 +109,11 @@ class MemoryObjects:
     def get(self, key: str) -> bytes | None:
         """The bytes."""
         return self._objects.get(key)
+
+    def begin(self, key: str, length: int) -> bytes | None:
+        """The first bytes."""
+        data = self.get(key)
+        return None if data is None else data[:length]
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """Keys in order."""

@@ -7,7 +7,7 @@ Two hosts are safe without a lock server, as in Delta Lake. Objects come from a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from sheetsync.errors import (
@@ -59,8 +59,8 @@ class ObjectBackend:
         Raises:
             DestinationError: the server creates what is there already: two hosts would overwrite each other's commits.
         """
-        ours = put_surely(self._objects, PROOF_KEY, PROOF, self._pace)  # another's: we were refused, which is the proof
-        if ours and not is_refused(self._objects, PROOF_KEY, NO_CONDITION, self._pace):
+        put_surely(self._objects, PROOF_KEY, PROOF, self._pace)
+        if not is_refused(self._objects, PROOF_KEY, NO_CONDITION, self._pace):
             raise DestinationError(
                 "this bucket's server does not keep the condition that a commit needs (create only if absent)",
                 hint="use another bucket or server; there is no store at this address",
@@ -100,10 +100,9 @@ class ObjectTenant:
     def __init__(self, objects: Objects, folder: str, *, above: int = 0, pace: Pace = PACE) -> None:
         self._objects, self._folder, self._above, self._pace = objects, folder, above, pace
         self._packs = Packs(objects, folder)
-        self._number = 0
-        self._looked_s = 0.0
+        self._number, self._mark = 0, b""  # of the last entry that was believed, and the beginning of its line
         self.wrote = False
-        self._listed = False  # are the keys behind the position known to have no gap?
+        self._listed_s: float | None = None  # when the keys behind the position were known to have no gap
         self._fresh: dict[int, bytes] = {}  # what the last look brought: recovery reads it again at once
 
     def prepare(self) -> bool:
@@ -135,14 +134,18 @@ class ObjectTenant:
     def new_lines(self) -> list[bytes]:
         """Entries behind the position, until there is none.
 
-        The first time, and after a pause, the keys behind the position are listed, and every entry up to the newest
+        The last one that was believed must be there still: else the bucket was put back to an older state, or emptied.
+        The first time, and once a minute, the keys behind the position are listed, and every entry up to the newest
         must be there: each is made only upon the one before, and asked for after the list was. One that is missing in
         their midst was lost.
         Keys that cannot be asked for count as none: a client lists an object `…/` as one without the slash.
         """
-        now_s, before_s = self._pace.monotonic(), self._looked_s
-        self._looked_s = now_s
-        newest = None if self._listed and now_s - before_s < LIST_AGAIN_S else self._newest()
+        self._prove_last()
+        now_s, listed_s = self._pace.monotonic(), self._listed_s
+        self._listed_s = None  # until all of this look went well
+        if listed_s is not None and now_s - listed_s >= LIST_AGAIN_S:
+            listed_s = None
+        newest = self._newest() if listed_s is None else None
         fresh: list[bytes] = []
         size = 0
         while newest is None or self._number + len(fresh) < newest:
@@ -157,11 +160,22 @@ class ObjectTenant:
             size += sum(map(len, found))
             if size >= BATCH_BYTES:
                 break
-        self._listed = newest is None or self._number + len(fresh) >= newest
+        if newest is None or self._number + len(fresh) >= newest:
+            self._listed_s = now_s if listed_s is None else listed_s
         small = size <= FRESH_BYTES
         self._fresh = dict(enumerate(fresh, self._number + 1)) if small else {}
         self._number += len(fresh)
+        if fresh:
+            self._mark = fresh[-1][:BODY_AT]
         return fresh
+
+    def _prove_last(self) -> None:
+        """The last entry that was believed, as the bucket has it now."""
+        if self._number and self._objects.begin(entry_key(self._folder, self._number), BODY_AT) != self._mark:
+            raise StoreDamagedError(
+                f"journal: entry {self._number} is not there any more as it was read: the store was replaced",
+                hint="open the store again",
+            )
 
     def _newest(self) -> int:
         """The highest number behind the position that has a key; the position if there is none."""
@@ -225,10 +239,10 @@ class ObjectTenant:
         """Go on after `number`."""
         if number == 0:
             self._packs.forget()
-            self._fresh = {}
-        elif place != [number] or not self._begins_with(number, mark):
+            self._fresh, mark = {}, b""
+        elif place != [number] or len(mark) != BODY_AT or not self._begins_with(number, mark):
             return False
-        self._number, self._listed = number, False
+        self._number, self._mark, self._listed_s = number, mark, None
         return True
 
     def _begins_with(self, number: int, mark: bytes) -> bool:
@@ -237,7 +251,7 @@ class ObjectTenant:
 
     def mark(self) -> bytes:
         """The beginning of the last entry, with its checksum."""
-        return (self._line(self._number) or b"")[:BODY_AT] if self._number else b""
+        return self._mark
 
     def place(self) -> list[int]:
         """The number is the place."""
@@ -252,19 +266,19 @@ class ObjectTenant:
         try:
             ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
         except SheetSyncError as exc:  # refused at once, or a signal handler's
-            self.wrote = isinstance(exc, UnknownOutcomeError) or self._holds(number, line)
+            self.wrote = isinstance(exc, UnknownOutcomeError) or self._may_hold(number, line)
             raise
         self.wrote = ours
         if ours:
-            self._number = number
+            self._number, self._mark = number, line[:BODY_AT]
         return ours
 
-    def _holds(self, number: int, line: bytes) -> bool:
-        """Does the bucket have the line? False also where it does not answer."""
+    def _may_hold(self, number: int, line: bytes) -> bool:
+        """Does the bucket have the line? True also where it does not answer."""
         try:
             return self._objects.get(entry_key(self._folder, number)) == line + b"\n"
         except (OSError, SheetSyncError):
-            return False
+            return True
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries, from proved packs where that takes fewer requests."""
@@ -305,8 +319,11 @@ class ObjectTenant:
     def keep_aside(self, name: str, data: bytes) -> None:
         """A copy in the work folder, under the first number that is free, or that has these very bytes."""
         for serial in range(MOST_ASIDE):
-            if put_surely(self._objects, f"{self._folder}/{WORK}/aside/{name}.{serial}", data, self._pace):
-                return
+            key = f"{self._folder}/{WORK}/aside/{name}.{serial}"
+            with suppress(PermissionError):  # an earlier copy that was archived: its number is taken
+                there = read_one(self._objects, key)
+                if there == data or (there is None and put_surely(self._objects, key, data, self._pace)):
+                    return
         raise DestinationError(f"{MOST_ASIDE} objects called '{name}' are kept aside", hint="move some elsewhere")
 
     def put_snapshot(self, path: str, data: bytes, *, verify: bool, is_new: bool = False) -> bool:  # noqa: ARG002
@@ -317,8 +334,8 @@ class ObjectTenant:
         key = f"{self._folder}/{path}"
         try:
             there = read_one(self._objects, key) if verify else None
-        except PermissionError:  # its bytes could not be kept aside, and the journal has its content
-            return False
+        except PermissionError:  # what stands there could not be kept aside, and the journal has its content
+            return not is_refused(self._objects, key, data, self._pace)
         if there is None:
             if put_surely(self._objects, key, data, self._pace):
                 return True

@@ -98,7 +98,7 @@ class Packs:
         lines = (data or b"").split(b"\n")
         if data is None or lines.pop() or len(lines) != self.size or not is_chain(lines, first):
             return None
-        if self._objects.get(entry_key(self._folder, first + self.size - 1)) != lines[-1] + b"\n":
+        if read_if_allowed(self._objects, entry_key(self._folder, first + self.size - 1)) != lines[-1] + b"\n":
             return None
         self._keep(first, lines)
         return lines

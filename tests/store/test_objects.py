@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import DestinationError, NetworkError, StoreDamagedError, TryLaterError
+from sheetsync.errors import (
+    AuthError,
+    DestinationError,
+    LockHeldError,
+    NetworkError,
+    SheetSyncError,
+    StoreDamagedError,
+    TryLaterError,
+    UnknownOutcomeError,
+)
 from sheetsync.store import RecordId, Store
 from sheetsync.store import objects as module
 from sheetsync.store.creation import Pace
 from sheetsync.store.index import INDEX
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
-from tests.conformance.object_fakes import QUICK, BusyObjects, CountedObjects, FailingObjects
+from tests.conformance.object_fakes import QUICK, ArchivedObjects, BusyObjects, CountedObjects, FailingObjects
 
 CTX = RequestContext(user="ada")
 ASIDE = "default/.store/aside/"
@@ -122,7 +132,7 @@ def test_an_opening_asks_for_each_entry_and_lists_once() -> None:
     assert objects.requests == {"list": 1, "get": 10}  # recovery reads them once more
     assert part.new_lines() == []
     assert [number for number, _ in part.lines(9, 10)] == [9, 10]
-    assert objects.requests == {"list": 1, "get": 13}
+    assert objects.requests == {"list": 1, "get": 10 + 2 + 2}  # is the last one there still, and one more
 
 
 def test_what_the_last_look_brought_is_kept_only_where_it_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,20 +248,197 @@ def test_folder_markers_are_no_files_in_memory_either() -> None:
     assert all(path and not path.endswith("/") for path, _ in backend.open_tenant("default").walk())
 
 
+class Hours:
+    """A clock that a test turns on."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def pace(self) -> Pace:
+        return Pace(sleep=lambda wait_s: None, monotonic=self.monotonic)
+
+
 def test_an_entry_that_was_lost_while_a_handle_slept_is_damage_and_not_the_journals_end() -> None:
-    class Turned:
-        now_s = 1000.0
-
-        def monotonic(self) -> float:
-            return self.now_s
-
-    clock, objects = Turned(), filled(3)
-    pace = Pace(sleep=lambda wait_s: None, monotonic=clock.monotonic)
-    slept = Store.on(ObjectBackend(objects, "x", pace=pace))
+    hours, objects = Hours(), filled(3)
+    slept = Store.on(ObjectBackend(objects, "x", pace=hours.pace()))
     other = opened(objects)
     for value in range(3, 8):
         save(other, value)
     del objects._objects[entry(4)]
-    clock.now_s += 61
+    hours.now_s += 61
     with pytest.raises(StoreDamagedError, match="entry 4 is missing"):
         save(slept, 99)
+
+
+@pytest.mark.parametrize("first", ["damage", "no answer"])
+def test_a_look_that_failed_spares_the_next_one_nothing(first: str) -> None:
+    class Silent(CountedObjects):
+        silent = False
+
+        def list(self, prefix: str, after: str = "") -> Iterator[str]:
+            if self.silent:
+                self.silent = False
+                raise NetworkError("no answer")
+            return super().list(prefix, after)
+
+    hours, objects = Hours(), Silent(filled(3))
+    slept = Store.on(ObjectBackend(objects, "x", pace=hours.pace()))
+    other = opened(objects)
+    for value in range(3, 8):
+        save(other, value)
+    lost = objects._objects.pop(entry(4))
+    hours.now_s += 3600
+    objects.silent = first == "no answer"
+    if objects.silent:
+        with pytest.raises(NetworkError):
+            save(slept, 99)
+    for _ in range(3):
+        hours.now_s += 5
+        with pytest.raises(StoreDamagedError, match="entry 4 is missing"):
+            save(slept, 99)
+    objects._objects[entry(4)] = lost
+    save(slept, 99)
+    assert opened(objects).head() == 9
+
+
+def test_a_busy_handle_lists_once_a_minute_too() -> None:
+    hours, objects = Hours(), filled(3)
+    busy, other = Store.on(ObjectBackend(objects, "x", pace=hours.pace())), opened(objects)
+    for value in range(4):
+        hours.now_s += 25
+        save(busy, 10 + value)
+    for value in range(20, 23):
+        save(other, value)
+    hours.now_s += 25
+    assert busy.head() == 10
+    hours.now_s += 25
+    save(other, 30)
+    save(other, 31)
+    del objects._objects[entry(11)]
+    hours.now_s += 25
+    with pytest.raises(StoreDamagedError, match="entry 11 is missing"):
+        save(busy, 99)
+
+
+@pytest.mark.parametrize("pause_s", [1, 3600])
+@pytest.mark.parametrize("what", ["an older copy", "nothing", "an older copy with other commits", "all but its last"])
+def test_a_bucket_that_was_put_back_under_an_open_handle_is_not_written_upon(what: str, pause_s: int) -> None:
+    hours, objects = Hours(), filled(3)
+    older = dict(objects._objects)
+    handle = Store.on(ObjectBackend(objects, "x", pace=hours.pace()))
+    for value in range(3, 6):
+        save(handle, value)
+    if what == "all but its last":
+        del objects._objects[entry(6)]
+    else:
+        objects._objects.clear()
+        objects._objects.update({} if what == "nothing" else older)
+    if what.endswith("other commits"):
+        for value in range(13, 16):
+            save(opened(objects), value)
+    before = dict(objects._objects)
+    hours.now_s += pause_s
+    for value in (99, 5):  # another content, and what is the newest as far as this handle knows
+        with pytest.raises(StoreDamagedError, match="entry 6 is not there any more as it was read"):
+            save(handle, value)
+    assert objects._objects == before
+
+
+def test_an_archived_copy_that_was_kept_aside_keeps_nobody_from_opening() -> None:
+    objects = ArchivedObjects()
+    path = f"default/{save(opened(objects), 1)}"
+    for damage in (b"first", b"second", b"third"):
+        objects.put(path, damage)
+        opened(objects)
+        assert objects.get(path) == b'{"n":1}'
+        kept = {key for key in objects.list(ASIDE) if key not in objects.archived}
+        assert [objects.get(key) for key in kept] == [damage]
+        objects.archived |= kept
+
+
+def test_a_name_is_not_left_out_because_a_look_was_refused_once() -> None:
+    class Refusing(MemoryObjects):
+        once = ""
+
+        def get(self, key: str) -> bytes | None:
+            if key == self.once:
+                self.once = ""
+                raise AuthError("refused, this once")
+            return super().get(key)
+
+    objects = Refusing()
+    path = f"default/{save(opened(objects), 1)}"
+    del objects._objects[path]  # as if its writer had died
+    objects.once = path
+    opened(objects)
+    assert objects._objects[path] == b'{"n":1}'
+    del objects._objects[path]
+    store = opened(objects)
+    del objects._objects[path]
+    objects.once = path
+    store.compact()
+    assert objects.get(path) == b'{"n":1}'
+
+
+@pytest.mark.parametrize("error", [TryLaterError("time is up"), LockHeldError("x"), NetworkError("stop")])
+def test_a_save_that_is_there_is_not_called_failed_where_nobody_can_look(error: SheetSyncError) -> None:
+    class Interrupted(MemoryObjects):
+        what: SheetSyncError | None = None
+
+        def put_new(self, key: str, data: bytes) -> None:
+            super().put_new(key, data)
+            if self.what is not None:
+                raise self.what
+
+        def get(self, key: str) -> bytes | None:
+            if self.what is not None and key == entry(2):
+                if key in self._objects:
+                    raise NetworkError("no answer")
+                return None
+            return super().get(key)
+
+    objects = Interrupted()
+    store = opened(objects)
+    save(store, 1)
+    objects.what = error
+    with pytest.raises(UnknownOutcomeError):
+        save(store, 2)
+    objects.what = None
+    assert opened(objects).head() == 2
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_deaf_server_is_found_out_though_requests_are_lost(lost: int) -> None:
+    class Deaf(MemoryObjects):
+        def __init__(self) -> None:
+            super().__init__()
+            self.requests, self.silent = 0, 0
+
+        def put_new(self, key: str, data: bytes) -> None:
+            self.requests += 1
+            if self.requests in (lost, self.silent):
+                raise TimeoutError("503")
+            self.put(key, data)
+
+    for silent in range(1, 5):
+        deaf = Deaf()
+        deaf.silent = silent
+        for _ in range(2):  # somebody tries again
+            with pytest.raises(DestinationError, match="does not keep the condition"):
+                opened(deaf)
+        assert "FORMAT" not in deaf._objects
+
+
+def test_a_server_that_answers_no_proof_gets_no_store() -> None:
+    class Silent(MemoryObjects):
+        def put_new(self, key: str, data: bytes) -> None:
+            if key in self._objects:
+                raise TimeoutError("503")
+            super().put_new(key, data)
+
+    silent = Silent()
+    with pytest.raises(UnknownOutcomeError):
+        opened(silent)
+    assert "FORMAT" not in silent._objects

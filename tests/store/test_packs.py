@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import AuthError, StoreDamagedError
 from sheetsync.store import RecordId, Store, compaction, packs
 from sheetsync.store.entry import with_sum
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.packs import Packs, is_chain
-from tests.conformance.object_fakes import CountedObjects
+from tests.conformance.object_fakes import ArchivedObjects, CountedObjects
 
 CTX = RequestContext(user="ada")
 FIRST = "default/.store/packs/0000000001-0000000004.jsonl"
@@ -86,7 +86,8 @@ def test_an_old_reader_catches_up_through_packs() -> None:
     store.compact()
     assert len(part.new_lines()) == 12
     entries = [what for what in counted.asked if what.startswith("get default/journal/")]
-    assert len(entries) == 1 + 3 + 2 + 2 + 2  # 1; 2 to 4; 5 and 8, 9 and 12 with their packs; 13, and what is not there
+    # 1, twice; 2 to 4; 5 and 8, 9 and 12 with their packs; 13, and what is not there
+    assert len(entries) == 2 + 3 + 2 + 2 + 2
 
 
 def flipped(data: bytes) -> bytes:
@@ -185,6 +186,16 @@ def test_a_bucket_that_gives_back_another_pack_than_was_written_is_said_to() -> 
         opened(objects).compact()
 
 
+def test_an_archived_entry_closes_only_itself_though_it_proves_a_pack() -> None:
+    objects = ArchivedObjects()
+    objects._objects = filled()._objects
+    objects.archived.add("default/journal/0000000004.jsonl")
+    with opened(objects) as store:
+        assert [store.commit(number).number for number in (3, 2, 1)] == [3, 2, 1]  # a pack is worth it
+        with pytest.raises(AuthError):
+            store.commit(4)
+
+
 def test_a_run_that_is_too_large_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = filled()
     del objects._objects[FIRST], objects._objects[SECOND]
@@ -199,15 +210,15 @@ def test_looking_back_asks_for_packs_once_they_are_worth_it() -> None:
     store = opened(objects)
     objects.requests.clear()
     list(store.log())
-    # 1 alone; the pack of 2 to 4 with its proof; 5; the pack of 6 to 8 with its proof; 9, 10, 11; what is not there
-    assert objects.requests["get"] == 1 + 2 + 1 + 2 + 3 + 1
+    # 1 alone; the pack of 2 to 4 with its proof; 5; the pack of 6 to 8 with its proof; 9, 10, 11; 11 once more, and 12
+    assert objects.requests["get"] == 1 + 2 + 1 + 2 + 3 + 2
     objects.requests.clear()
     list(store.log())
-    assert objects.requests["get"] == 3 + 1
+    assert objects.requests["get"] == 3 + 2
     again = opened(objects)
     objects.requests.clear()
     again.commit(2)
-    assert objects.requests["get"] == 1 + 1  # the entry itself, and what is not there: one is not worth a pack
+    assert objects.requests["get"] == 1 + 2  # the entry itself, 11 and 12: one is not worth a pack
 
 
 @pytest.mark.parametrize("how", ["deleted", "damaged"])
