@@ -80,12 +80,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invoke(args: list[str], session: Session) -> int:
+    result: object = 0
     try:
         with session.closing:
             result = cli.main(args, prog_name="sheetsync", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # click ends so when the reader went away, and after completing words
-        return _quiet_pipe()
+        from sheetsync.cli.output import to_nowhere
+
+        to_nowhere(sys.__stdout__)
     except BaseException as error:  # noqa: BLE001  # the one place where every failure becomes an exit code
         return _report(error, session)
     return result if isinstance(result, int) else 0
@@ -93,13 +96,15 @@ def _invoke(args: list[str], session: Session) -> int:
 
 def _report(error: BaseException, session: Session) -> int:
     from sheetsync.cli.failures import exit_code_of, report_failure
+    from sheetsync.cli.output import to_nowhere
 
     try:
         report_failure(error, session)
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError):  # a full disk, a closed pipe: what went wrong is still told by the exit code
-        _quiet_pipe()
+        to_nowhere(sys.__stdout__)
+        to_nowhere(sys.__stderr__)
     return exit_code_of(error)
 
 
@@ -123,13 +128,3 @@ def _never_fail_on_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def _quiet_pipe() -> int:
-    """The reader of our output went away (`sheetsync log | head`): that is no error."""
-    import os
-    from contextlib import suppress
-
-    with suppress(OSError, ValueError):  # a captured stdout has no descriptor
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-    return 0

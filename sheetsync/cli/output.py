@@ -8,10 +8,12 @@ every line, and so is what looks like a secret out of the talk.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final, TextIO
 
 import click
@@ -37,7 +39,16 @@ class Output:
         self.no_color = no_color
 
     def answer(self, value: object, lines: Lines = ()) -> None:
-        """Print the answer: the JSON value on one line, or the lines."""
+        """Print the answer: the JSON value on one line, or the lines.
+
+        Whose reader went away (`| head`) ends as it would have: the exit code tells what was found.
+        """
+        try:
+            self._print(value, lines)
+        except BrokenPipeError:
+            to_nowhere(sys.stdout)
+
+    def _print(self, value: object, lines: Lines) -> None:
         if self.as_json:
             print(json_line(value), flush=True)
             return
@@ -50,12 +61,20 @@ class Output:
     def say(self, text: str, *, level: int = 0) -> None:
         """Tell something on stderr; `level` 1 only with -v."""
         if not self.quiet and self.verbose >= level:
-            print(clean_text(redact(text)), file=sys.stderr)
+            self._talk(clean_text(redact(text)))
 
     def tell_person(self, lines: Lines) -> None:
         """Lines for stderr although `--quiet` was given: what makes cron send its mail."""
         for line in lines:
-            print(self.clean(line), file=sys.stderr)
+            self._talk(self.clean(line))
+
+    @staticmethod
+    def _talk(line: str) -> None:
+        """What cannot be told (a reader that went away, a full log) stops no command."""
+        try:
+            print(line, file=sys.stderr)
+        except OSError:
+            to_nowhere(sys.stderr)
 
     def clean(self, line: str) -> str:
         """One line, with our own colours where there are any, and nothing else that steers a terminal."""
@@ -78,6 +97,14 @@ class Output:
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "none") -> list[str]:
         """A plain table: columns in line, numbers to the right, nothing cut."""
         return plain_table(header, rows, empty=empty, head=lambda text: self.style(text, bold=True))
+
+
+def to_nowhere(stream: TextIO | None) -> None:
+    """Nobody reads this stream any more: what is said from here on, and what it still holds, goes nowhere."""
+    with suppress(OSError, ValueError, AttributeError):  # a captured stream has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.close(nowhere)
 
 
 def json_line(value: object) -> str:

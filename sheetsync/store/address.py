@@ -20,7 +20,7 @@ SECRETS_GO: Final = "credentials belong in the variables of the cloud's own tool
 SHOWN: Final = 80
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")
-_ONE_SLASH: Final = re.compile(rf"({'|'.join(SCHEMES)}):", re.IGNORECASE)
+_ONE_SLASH: Final = re.compile(rf"({'|'.join(SCHEMES)}):|[A-Za-z][A-Za-z0-9+.-]{{1,15}}:(?=/)", re.IGNORECASE)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._$-]{0,222}")
 _ACCOUNT: Final = re.compile(r"[a-z0-9$][a-z0-9-]{0,62}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _CUT: Final = {"?": "a query", "#": "a fragment", "%": "an escape"}  # a client of buckets would cut or decode each

@@ -68,6 +68,8 @@ def encode_content(content: Content, *, name: str = "") -> Encoded:
         InvalidContentError: it is not a JSON object, has no JSON form (NaN, keys that are no text), or is too large.
     """
     if isinstance(content, SourceBytes):
+        if not isinstance(content.data, bytes | bytearray | memoryview) or not isinstance(content.suffix, str):
+            raise InvalidContentError(f"content of '{name}' holds no bytes and an extension")
         if not SUFFIX_FORM.fullmatch(content.suffix):
             raise InvalidContentError(f"{content.suffix[:40]!r} is not a file extension")
         data, suffix, wide = bytes(content.data), content.suffix, False

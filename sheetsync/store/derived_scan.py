@@ -16,7 +16,7 @@ from sheetsync.store.compaction import pack_name
 from sheetsync.store.entry import is_whole
 from sheetsync.store.index import INDEX, load_index
 from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
-from sheetsync.store.segments import segment_name
+from sheetsync.store.segments import parse_segment_name, segment_name
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
@@ -44,7 +44,8 @@ def read_index(tenant: str, part: TenantBackend) -> JournalState | None:
 
 def scan_derived(found: TenantScan) -> None:
     """What derived files say that the journal does not. After the journal's scan."""
-    upto, last = found.checkpoint, max(found.lines, default=0)
+    unreadable = (parse_segment_name(path.rpartition("/")[2]) or 0 for path in found.unreadable)
+    upto, last = found.checkpoint, max([*found.lines, *unreadable], default=0)
     if upto > last:
         found.broken = True
         found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=LOST)

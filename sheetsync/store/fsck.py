@@ -43,8 +43,9 @@ SOURCES: Final = {
         "recoverable from the snapshots' files and proved by the journal's hashes: run 'sheetsync fsck --repair'"
     ),
     fill_vacant: (
-        "it was never a commit, but holds up every reader: 'sheetsync fsck --repair' keeps its bytes aside, "
-        "and puts an entry in its place that says so"
+        "nothing tells that it was ever a commit (see older versions of the object first, if the bucket keeps any), "
+        "but it holds up every reader: 'sheetsync fsck --repair' keeps its bytes aside, and puts an entry in its place "
+        "that says so"
     ),
 }
 IN_DOUBT: Final = (

@@ -32,6 +32,7 @@ SNAPSHOT_NAME: Final = re.compile(
 )
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERBATIM_CAPITALS: Final = frozenset({"providers", "selections"})  # the island's layout keeps its files' own names
+DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
 RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` starts with a dot and needs no entry
 
 
@@ -168,11 +169,15 @@ def check_new_key(key: str, room: int = MAX_KEY) -> None:
         room: what this medium has.
 
     Raises:
-        InvalidIdError: it is too long, or its folder would be the journal's where case makes no difference.
+        InvalidIdError: it is too long, or its folder would be the journal's where case makes no difference, or stand
+            where the island's derived file does.
     """
     if len(key) > min(room, MAX_KEY):
         raise InvalidIdError(f"'{key[:60]}…' is too long: a record's path has at most {min(room, MAX_KEY)} characters")
-    if key.partition("/")[0].lower() in RESERVED:
+    kind, *folders = key.lower().split("/")[:-1]
+    if kind in VERBATIM_CAPITALS and DERIVED_NAME in folders:
+        raise InvalidIdError(f"'{key[:60]}' would stand where {DERIVED_NAME} does", hint="choose another name")
+    if kind in RESERVED:
         raise InvalidIdError(f"'{key[:60]}' differs only in case from the journal's folder", hint="choose another name")
 
 

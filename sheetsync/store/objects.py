@@ -334,8 +334,10 @@ class ObjectTenant:
         key = f"{self._folder}/{path}"
         try:
             there = read_one(self._objects, key) if verify else None
-        except PermissionError:  # what stands there could not be kept aside, and the journal has its content
-            return not is_refused(self._objects, key, data, self._pace)
+        except PermissionError:
+            if key in self._objects.list(key):  # it could not be kept aside, and the journal has its content
+                return False
+            there = None
         if there is None:
             if put_surely(self._objects, key, data, self._pace):
                 return True

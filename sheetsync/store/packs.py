@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import StoreDamagedError, TryLaterError
 from sheetsync.store import compaction
 from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.compaction import pack_name
@@ -113,9 +113,11 @@ class Packs:
         last = first + self.size - 1
         if not is_chain(lines, first):
             raise StoreDamagedError(f"journal: entries {first} to {last} do not follow on each other")
-        self._objects.put(self._key(first), b"".join(line + b"\n" for line in lines))
+        data = b"".join(line + b"\n" for line in lines)
+        self._objects.put(self._key(first), data)
         if self.proved(first) is None:
-            self._objects.get(self._key(first))  # we may be refused it
+            if self._objects.get(self._key(first)) == data:  # we may be refused it, or were a moment ago
+                raise TryLaterError(f"the pack of entries {first} to {last} could not be proved", hint="try again")
             raise StoreDamagedError(f"the pack of entries {first} to {last} is not what was written")
         self._without.discard(first)
 

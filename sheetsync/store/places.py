@@ -7,7 +7,6 @@ from typing import Final
 from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.names import parse_snapshot_name
 
-DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
 LONGEST_ASIDE: Final = 180  # with a number behind it within any medium's names
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
 WORK_FILES: Final = ("doubt", "doubt-names", "checkpoint.json", "index.json")

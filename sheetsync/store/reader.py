@@ -42,6 +42,18 @@ def check_number(commit: int) -> None:
         raise NotFoundError("there is no commit of so large a number", hint="'sheetsync log' lists the commits")
 
 
+def check_follows(before: Entry | None, entry: Entry) -> None:
+    """Refuse an entry that does not follow on the one that was read just before it, if that has the number before.
+
+    Raises:
+        StoreDamagedError: one of the two is another store's.
+    """
+    if before is not None and before.number == entry.number - 1 and before.line_hash != entry.prev:
+        raise StoreDamagedError(
+            f"journal: entry {entry.number} does not follow on entry {before.number}", hint="run 'sheetsync fsck'"
+        )
+
+
 class StoreReader:
     """One tenant's records. Safe to share between threads: one mutex guards the state and the backend's position."""
 
@@ -163,13 +175,19 @@ class StoreReader:
 
     # --- the journal --------------------------------------------------------------------------------------------
     def _entries(self, first: int, last: int, *, contents: bool = True) -> Iterator[Entry]:
+        """Entries as they stand: the index spared us to read them, so each must follow on the one before."""
+        before: Entry | None = None
         for number, line in self._part.lines(first, last):
             if not is_whole(line):
                 raise StoreDamagedError(f"journal: the line of entry {number} is broken")
             entry = decode_line(line, contents=contents)
             if entry.number != number:
                 raise StoreDamagedError(f"journal: entry {entry.number} stands where {number} should be")
+            check_follows(before, entry)
+            if number == self._state.number and entry.line_hash != self._state.line_hash:
+                raise StoreDamagedError(f"journal: entry {number} is not the one that was read before")
             yield entry
+            before = entry
 
     def _entry(self, number: int, *, contents: bool = True) -> Entry:
         return next(self._entries(number, number, contents=contents))
@@ -241,10 +259,13 @@ class StoreReader:
         return self._log(numbers)
 
     def _log(self, numbers: Iterable[int]) -> Iterator[Commit]:
+        before: Entry | None = None
         for number in numbers:
             with self._mutex, media_errors("read the store"):
                 entry = self._entry(number)
+            check_follows(before, entry)
             yield self._commit(entry)
+            before = entry
 
     # --- time travel --------------------------------------------------------------------------------------------
     def at(self, commit: int) -> StoreView:
@@ -276,9 +297,10 @@ class StoreReader:
         """Heads right after `commit`: today's, each record that was touched later set back."""
         heads = dict(self._state.heads)
         back: dict[str, int] = {}
-        for entry in self._entries(commit + 1, self._state.number, contents=False):
-            for change in entry.changes:
-                back.setdefault(change.key, change.before)
+        for entry in self._entries(max(commit, 1), self._state.number, contents=False):
+            if entry.number > commit:
+                for change in entry.changes:
+                    back.setdefault(change.key, change.before)
         wanted: dict[int, list[str]] = {}
         for key, before in back.items():
             del heads[key]

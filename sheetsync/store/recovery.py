@@ -51,15 +51,14 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         _check_no_journal(backend)
     put, seen, seen_bytes = 0, 0, 0
     broken: list[int] = []
-    for number, line in backend.lines(upto + 1, state.number):
-        if not is_whole(line):  # the index spared us to believe it: what it says moves nothing
+    for number, entry, size in proved_entries(backend, state, upto + 1):
+        if entry is None:  # the index spared us to believe it: what it says moves nothing
             broken.append(number)
             continue
-        entry = decode_line(line)
         with passing(undone):
             put += complete_names(backend, entry)
         seen += 1 + len(entry.changes)
-        seen_bytes += len(line)
+        seen_bytes += size
     if broken:
         tell(f"the journal's line of entry {broken[0]} is damaged: run 'sheetsync fsck --repair'")
     if put:
@@ -79,6 +78,24 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
+def proved_entries(backend: TenantBackend, state: JournalState, first: int) -> Iterator[tuple[int, Entry | None, int]]:
+    """Entries from `first` to the newest, and the sizes of their lines; None where a line is broken or another's.
+
+    An entry is proved by the one after it, which holds its hash, and the newest one by the state. Where that one is
+    broken nothing is proved, and its own sum must do.
+    """
+    held: Entry | None = None
+    number, size, is_first = first, 0, True
+    for number, line in backend.lines(first, state.number):
+        entry = decode_line(line) if is_whole(line) else None
+        if not is_first:
+            proved = entry is None or held is None or held.line_hash == entry.prev
+            yield number - 1, held if proved else None, size
+        held, size, is_first = entry if entry is None or entry.number == number else None, len(line), False
+    if not is_first:
+        yield number, held if held is not None and held.line_hash == state.line_hash else None, size
+
+
 def proved_entry(line: bytes) -> Entry:
     """The entry of a line whose sum holds.
 
@@ -86,8 +103,13 @@ def proved_entry(line: bytes) -> Entry:
         StoreDamagedError: it does not hold.
     """
     if not is_whole(line):
-        raise StoreDamagedError("journal: a line of it is damaged", hint="run 'sheetsync fsck --repair'")
+        raise damaged_line()
     return decode_line(line)
+
+
+def damaged_line() -> StoreDamagedError:
+    """The error of a line that nothing is believed of."""
+    return StoreDamagedError("journal: a line of it is damaged", hint="run 'sheetsync fsck --repair'")
 
 
 @contextmanager
@@ -205,9 +227,10 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
     first, last = read_checkpoint(backend, state) + 1, state.number
     in_doubt = backend.names_in_doubt()
     if in_doubt or not placed.issuperset(range(first, last + 1)):
-        for number, line in backend.lines(first, last):
+        for number, entry, _ in proved_entries(backend, state, first):
             if in_doubt or number not in placed:
-                entry = proved_entry(line)
+                if entry is None:
+                    raise damaged_line()
                 complete_names(backend, entry)  # proves the contents, and keeps aside what is damaged
                 if in_doubt:
                     for change in entry.changes:

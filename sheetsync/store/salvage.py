@@ -136,7 +136,7 @@ def fill_vacant(found: TenantScan) -> dict[str, bytes]:
             entry_id=hash_bytes(data)[:16],
             at=at,
             who=FILLED_BY,
-            why=f"no entry stood here, but {len(data)} bytes of something else: they are kept aside",
+            why=f"no entry could be read here: {len(data)} bytes of something else are kept aside",
             prev=prev,
             changes=[],
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,7 +16,7 @@ from typing import Final, Self
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.domain.context import DEFAULT_TENANT
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError
+from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError, UsageError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
@@ -23,8 +24,7 @@ from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
-from sheetsync.store.names import VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
-from sheetsync.store.places import DERIVED_NAME
+from sheetsync.store.names import DERIVED_NAME, VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
 from sheetsync.store.recovery import recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
@@ -184,7 +184,11 @@ class Store(StoreWriter):
 
         Raises:
             LockHeldError: another run holds it; the message names host, pid and age.
+            UsageError: the name or the holder is no text, or the time no number of seconds.
         """
+        is_time = isinstance(ttl_s, int | float) and not isnan(ttl_s)
+        if not is_time or not isinstance(name, str) or not isinstance(who, str):
+            raise UsageError(f"a lease of {ascii(name)[:40]} for {ascii(ttl_s)[:40]} s: a text and a number are needed")
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):

@@ -13,8 +13,7 @@ from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line
 from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.findings import Finding
-from sheetsync.store.names import VERBATIM_CAPITALS, parse_snapshot_name
-from sheetsync.store.places import DERIVED_NAME
+from sheetsync.store.names import DERIVED_NAME, VERBATIM_CAPITALS, parse_snapshot_name
 from sheetsync.store.recovery import is_snapshot_path
 from sheetsync.store.state import JournalState
 
@@ -177,4 +176,5 @@ def _explain_changed(found: TenantScan, path: str, data: bytes) -> tuple[str, st
         if wanted == hash_hex and other != path:
             return "swapped", f"has the content of {other}"
     flipped = sum(a != b for a, b in zip(data, right, strict=False)) + abs(len(data) - len(right))
-    return "changed", f"was changed: {flipped} byte{'s' * (flipped != 1)} differ from what was saved"
+    differ = "1 byte differs" if flipped == 1 else f"{flipped} bytes differ"
+    return "changed", f"was changed: {differ} from what was saved"

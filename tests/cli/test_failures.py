@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,25 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     _, err = process.communicate(timeout=60)
     assert err == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("gone", ["stdout", "stderr", "both"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_reader_that_goes_away_changes_nothing_of_what_is_found(gone: str, as_json: bool, tmp_path: Path) -> None:
+    with VersionedStore(RequestContext(user="ada"), url=tmp_path / "store") as named:
+        path = tmp_path / "store/default" / named.save("alpha", {"n": 1}).path
+    path.write_bytes(b"damaged")
+    (tmp_path / "bad.toml").write_text("nonsense = 1")  # a warning comes before anything is done
+    words = ["--config", f"{tmp_path}/bad.toml", "--store", f"{tmp_path}/store", "fsck", *["--json"] * as_json]
+    unread, nobody = os.pipe()
+    os.close(unread)
+    streams = {name: nobody if gone in (name, "both") else subprocess.PIPE for name in ("stdout", "stderr")}
+    ran = subprocess.run([sys.executable, "-m", "sheetsync", *words], timeout=60, check=False, **streams)  # type: ignore[call-overload]
+    os.close(nobody)
+    assert ran.returncode == 9
+    assert b"Traceback" not in (ran.stderr or b"")
+    if gone == "stderr":
+        assert b"changed" in ran.stdout
 
 
 def test_a_terminal_without_utf8_gets_question_marks_and_whole_json(tmp_path: Path) -> None:

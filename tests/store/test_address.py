@@ -21,6 +21,7 @@ WITH_SECRETS: Final = [
     "gs://u:SECRETPW@b", "az://c?sig=SECRETPW", "az://c/x?sig=SECRETPW", "az://c/x#SECRETPW", "az://c#SECRETPW",
     "abfss://c:SECRETPW@account.dfs.core.windows.net/x", "ftp://u:SECRETPW@h/x", "foo://u:SECRETPW@store/x",
     "https://u:SECRETPW@h/x", "memory://u:SECRETPW@x", "file://u:SECRETPW@h/x", "AKIA:SECRETPW@://x", "s3://b/../x?SECRETPW",
+    "http:/u:SECRETPW@h/x",
 ]  # fmt: skip
 OTHERWISE_WRONG: Final = [
     "s3://b?x", "s3://b/x?", "s3://b/x#2", "s3://b/../x", "s3://b/x/..", "s3://b/./x", "s3://b//x", "s3://b/x//y", "s3://b/x//",

@@ -96,7 +96,7 @@ def test_an_object_in_the_next_entrys_place_is_damage_and_is_filled_by_an_entry_
     report = checked(objects)
     assert report.exit_code == 9
     assert [(finding.code, finding.recoverable) for finding in report.findings] == [("broken_line", True)]
-    assert "never a commit" in report.findings[0].hint
+    assert "nothing tells that it was ever a commit" in report.findings[0].hint
     repaired = checked(objects, repair=True)
     assert repaired.exit_code == 0
     assert [finding.repaired for finding in repaired.findings] == [True]

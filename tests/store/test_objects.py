@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,19 +13,24 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import (
     AuthError,
     DestinationError,
+    InvalidContentError,
+    InvalidIdError,
     LockHeldError,
     NetworkError,
     SheetSyncError,
     StoreDamagedError,
     TryLaterError,
     UnknownOutcomeError,
+    UsageError,
 )
-from sheetsync.store import RecordId, Store
+from sheetsync.store import RecordId, Store, compaction
 from sheetsync.store import objects as module
+from sheetsync.store.content import SourceBytes
 from sheetsync.store.creation import Pace
 from sheetsync.store.index import INDEX
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
+from sheetsync.store.repair import check
 from tests.conformance.object_fakes import QUICK, ArchivedObjects, BusyObjects, CountedObjects, FailingObjects
 
 CTX = RequestContext(user="ada")
@@ -442,3 +448,85 @@ def test_a_server_that_answers_no_proof_gets_no_store() -> None:
     with pytest.raises(UnknownOutcomeError):
         opened(silent)
     assert "FORMAT" not in silent._objects
+
+
+def with_a_strangers_entry(number: int) -> MemoryObjects:
+    """An entry of another store was put in the place of one; the index spares an opening to read it."""
+    objects, other = filled(5), MemoryObjects()
+    for value in range(5):
+        save(opened(other), 100 + value)
+    opened(objects).rebuild_index()
+    objects._objects[entry(number)] = other._objects[entry(number)]
+    return objects
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_another_stores_entry_is_not_shown_and_puts_no_name_in_place(number: int) -> None:
+    objects = with_a_strangers_entry(number)
+    names = set(objects._objects)
+    said: list[str] = []
+    store = Store.on(ObjectBackend(objects, "x", cheap=True), tell=said.append)
+    assert set(objects._objects) == names
+    assert any("damaged" in message for message in said)
+    for act in (lambda: list(store.log()), lambda: store.at(number), lambda: store.at(number - 1)):
+        with pytest.raises(StoreDamagedError, match="does not follow"):
+            act()
+    with pytest.raises(StoreDamagedError):
+        store.compact()
+    assert set(objects._objects) == names
+
+
+def test_a_derived_files_place_is_no_records_folder() -> None:
+    store = opened(MemoryObjects())
+    for name in ("index.json", "Index.JSON"):
+        with pytest.raises(InvalidIdError, match=r"where index.json does"), store.transaction(CTX) as tx:
+            tx.save(RecordId("default", ("providers", "ns", name), "x"), {"n": 1})
+    with store.transaction(CTX) as tx:
+        tx.save(RecordId("default", ("things", "index.json"), "index.json"), {"n": 1})
+    assert store.head() == 1
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": 5}, {"name": None}, {"who": b"ada"}, {"ttl_s": float("nan")}, {"ttl_s": "soon"}]
+)
+def test_a_lease_of_odd_arguments_is_refused_and_ends_no_handle(given: dict[str, Any]) -> None:
+    store = opened(MemoryObjects())
+    with pytest.raises(UsageError):
+        store.lease(**({"name": "sync", "who": "ada"} | given))
+    save(store, 1)
+
+
+@pytest.mark.parametrize("source", [SourceBytes(5, ".txt"), SourceBytes("text", ".txt"), SourceBytes(b"", 5)])  # type: ignore[arg-type]
+def test_source_bytes_of_what_is_no_bytes_are_refused(source: SourceBytes) -> None:
+    store = opened(MemoryObjects())
+    with pytest.raises(InvalidContentError), store.transaction(CTX) as tx:
+        tx.save(a_record(), source)
+    assert store.head() == 0
+
+
+def test_an_archived_last_entry_is_unreadable_and_no_gap() -> None:
+    objects = ArchivedObjects()
+    objects._objects = filled(3)._objects
+    opened(objects).compact()
+    objects.archived.add(entry(3))
+    report = check(ObjectBackend(objects, "x"), "x")
+    assert {finding.code for finding in report.findings} == {"unreadable", "lost_commit"}  # and no gap
+
+
+def test_a_sound_pack_whose_proof_was_refused_once_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(MemoryObjects):
+        refusals = 1
+
+        def get(self, key: str) -> bytes | None:
+            if "/packs/" in key and key in self._objects and self.refusals:
+                self.refusals -= 1
+                raise AuthError("refused, this once")
+            return super().get(key)
+
+    monkeypatch.setattr(compaction, "PACK_ENTRIES", 2)
+    objects = Refusing()
+    objects._objects = filled(3)._objects
+    store = opened(objects)
+    with pytest.raises(TryLaterError, match="could not be proved"):
+        store.compact()
+    assert store.compact().packs_written == 0
