@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sheetsync.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from sheetsync.services.workspace import Workspace
     from sheetsync.settings.model import Settings
 
 GOOGLE = "https://docs.google.com"
@@ -41,12 +42,17 @@ def run(
     """
     check_extra()
     from sheetsync.bootstrap import open_workspace
+    from sheetsync.web.live import LiveWorkspace
     from sheetsync.web.server import serve_site
 
-    workspace = open_workspace(settings, tell=tell, create=False)
+    def open_it() -> Workspace:
+        return open_workspace(settings, tell=tell, create=False)
+
+    only_here = settings.store.rstrip("/") == "memory:"  # a nameless store in memory ends with its handle
+    live = LiveWorkspace(open_it(), None if only_here else open_it, tell)
     try:
         serve_site(
-            workspace,
+            live,
             settings.serve,
             host=settings.serve.host if host is None else host,
             port=settings.serve.port if port is None else port,
@@ -55,7 +61,7 @@ def run(
             sheet_address=lambda spreadsheet_id: find_sheet(settings, spreadsheet_id),
         )
     finally:
-        workspace.store.close()
+        live.close()
 
 
 def find_sheet(settings: Settings, spreadsheet_id: str) -> str:

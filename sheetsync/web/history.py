@@ -34,12 +34,12 @@ class Histories:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[RecordId, str], tuple[Entry, ...]] = OrderedDict()
+        self._kept: OrderedDict[tuple[RecordId, str, int], tuple[Entry, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, ws: Workspace, newest: Snapshot) -> tuple[Entry, ...]:
         """A record's versions up to its newest snapshot, newest first."""
-        key = (newest.record, newest.filename)
+        key = (newest.record, newest.filename, newest.commit)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

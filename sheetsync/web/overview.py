@@ -22,7 +22,7 @@ from sheetsync.registry.draft_lines import DraftLine, content
 from sheetsync.registry.live import LiveConnector, live_from_draft_json, live_from_json
 from sheetsync.registry.records import DRAFTS, REGISTRIES, registry_record
 from sheetsync.services.workspace import Workspace
-from sheetsync.store import RecordId, Snapshot
+from sheetsync.store import RecordId, Snapshot, Store
 from sheetsync.web.picture import RouteBar
 
 Filter = Literal["undecided", "loosening", "problems", "drafts"]
@@ -109,6 +109,7 @@ class Overview:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._head = -1
+        self._store: Store | None = None
         self._entries: dict[str, _Entry] = {}
         self._cards: list[Card] = []
         self._bars: tuple[RouteBar, ...] = ()
@@ -136,6 +137,8 @@ class Overview:
 
     def _follow(self, ws: Workspace) -> None:
         head = ws.store.head()
+        if ws.store is not self._store:  # it was opened anew, and may be an older copy
+            self._store, self._head, self._entries = ws.store, -1, {}
         if head == self._head:
             return
         touched = _touched(ws, self._head, head)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from sheetsync.errors import ConfigError, DestinationError
-from sheetsync.services.workspace import Workspace
 from sheetsync.web.app import create_app
+from sheetsync.web.live import LiveWorkspace
 from sheetsync.web.people import ROLES, People, Person, Role, parse_token_hash
 from sheetsync.web.sheet_health import SheetAddress
 from sheetsync.web.site import Cookies, Site, nowhere
@@ -27,7 +27,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def serve_site(
-    workspace: Workspace,
+    live: LiveWorkspace,
     settings: ServeSettings,
     *,
     host: str,
@@ -39,7 +39,7 @@ def serve_site(
     """Serve until interrupted.
 
     Args:
-        workspace: what the pages work in.
+        live: what the pages work in.
         settings: the people, the public address, the trusted proxies.
         host: the address to listen on.
         port: the port; 0 takes a free one.
@@ -56,7 +56,7 @@ def serve_site(
     listener = _listen(host, port)
     with listener:
         at = int(listener.getsockname()[1])
-        site = make_site(workspace, settings, people, host=host, port=at, tell=tell, sheet_address=sheet_address)
+        site = make_site(live, settings, people, host=host, port=at, tell=tell, sheet_address=sheet_address)
         config = uvicorn.Config(
             create_app(site), log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             lifespan="off", timeout_keep_alive=10, timeout_graceful_shutdown=5, ws="none", http="h11",
@@ -67,7 +67,7 @@ def serve_site(
 
 
 def make_site(
-    workspace: Workspace,
+    live: LiveWorkspace,
     settings: ServeSettings,
     people: People,
     *,
@@ -80,9 +80,10 @@ def make_site(
     public = urlsplit(settings.public_url) if settings.public_url else None
     base_url = settings.public_url.rstrip("/") or f"http://{_bracketed(host)}:{port}"
     return Site(
-        workspace=workspace,
+        live=live,
+        clock=live.opened.clock,
         people=people,
-        lone_user=workspace.ctx.user,
+        lone_user=live.opened.ctx.user,
         hosts=frozenset({public.netloc.lower()} if public else _own_hosts(host, port)),
         cookies=Cookies(port=port, https=public is not None and public.scheme == "https"),
         tell=tell,

@@ -11,9 +11,11 @@ from typing import Final
 from markupsafe import Markup
 from starlette.responses import Response
 
+from sheetsync.domain.clock import Clock
 from sheetsync.services.workspace import Workspace
 from sheetsync.web.assets import Assets
 from sheetsync.web.history import Histories
+from sheetsync.web.live import LiveWorkspace
 from sheetsync.web.overview import Card, CardShelf, Overview
 from sheetsync.web.people import ROLES, People, Person
 from sheetsync.web.rendering import Renderer
@@ -73,7 +75,8 @@ class Site:
     """One running Workbench.
 
     Attributes:
-        workspace: what the use cases work in; `for_user` gives it on behalf of somebody.
+        live: what the use cases work in; `for_user` gives it on behalf of somebody.
+        clock: by which sessions, links and tries end.
         people: who may sign in; empty means a loopback server with the one-time link.
         lone_user: whom the one-time link signs in, with every role.
         hosts: what `Host` may be.
@@ -81,7 +84,8 @@ class Site:
         sheet_address: where people see the spreadsheet of an id now.
     """
 
-    workspace: Workspace
+    live: LiveWorkspace
+    clock: Clock
     people: People
     lone_user: str
     hosts: frozenset[str]
@@ -101,22 +105,21 @@ class Site:
     @cached_property
     def sessions(self) -> Sessions:
         """Who is signed in."""
-        return Sessions(self.workspace.clock)
+        return Sessions(self.clock)
 
     @cached_property
     def link(self) -> OneTimeLink:
         """The one-time link; used only where no people are configured."""
-        return OneTimeLink(self.workspace.clock)
+        return OneTimeLink(self.clock)
 
     @cached_property
     def tries(self) -> TryLimit:
         """The limit on failed sign-ins."""
-        return TryLimit(self.workspace.clock)
+        return TryLimit(self.clock)
 
     def for_user(self, user: str) -> Workspace:
         """The workspace on behalf of a signed-in person, with what other processes have committed meanwhile."""
-        self.workspace.store.refresh()
-        return self.workspace.acting(user)
+        return self.live.current().acting(user)
 
     @property
     def by_link(self) -> bool:

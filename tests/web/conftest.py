@@ -20,6 +20,7 @@ from sheetsync.services.workspace import Rules, Workspace
 from sheetsync.settings.model import ServeSettings
 from sheetsync.store import Store
 from sheetsync.web.app import create_app
+from sheetsync.web.live import LiveWorkspace
 from sheetsync.web.people import ROLES, People, Person, Role, hash_token
 from sheetsync.web.server import make_site
 from sheetsync.web.site import Site
@@ -98,9 +99,8 @@ def make_bench(store: Store, clock: FakeClock, *, people: People | None = None, 
         store, RequestContext(user="ana"), FIREARMS,
         (EngineRoute(pattern="/chat/*"), EngineRoute(pattern="/video/*")), Rules(), clock,
     )  # fmt: skip
-    site = make_site(
-        ws, ServeSettings(**serve), people or People.of([]), host="127.0.0.1", port=PORT, tell=lambda _: None
-    )
+    live, serving = LiveWorkspace(ws, None, lambda _: None), ServeSettings(**serve)
+    site = make_site(live, serving, people or People.of([]), host="127.0.0.1", port=PORT, tell=lambda _: None)
     return Bench(ws, site)
 
 

@@ -478,9 +478,11 @@ class TestPublishing:
         from dataclasses import replace
 
         from sheetsync.services.workspace import Rules
+        from sheetsync.web.live import LiveWorkspace
 
         rules = Rules(unattended_users=frozenset({"cron"}))
-        object.__setattr__(bench.site, "workspace", replace(bench.workspace, rules=rules))
+        live = LiveWorkspace(replace(bench.workspace, rules=rules), None, lambda _: None)
+        object.__setattr__(bench.site, "live", live)
         bench.publish(**DECIDED)
         policy = PolicySnapshot(firearms={"admin_write": FirearmBinding(firearm_id=None)})
         draft = pulled(bench, policy)
