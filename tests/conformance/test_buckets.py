@@ -397,3 +397,36 @@ def test_a_replacement_whose_answer_is_lost_is_known_to_be_done(kind: str, reque
     finally:
         server.rule = lambda method, path: None
     assert objects.get("a") == b"two"
+
+
+@pytest.fixture(params=["s3", "azure", "gcs"])
+def real(request: pytest.FixtureRequest) -> ObjectBackend:
+    """A fresh place in a real server's bucket."""
+    kind = str(request.param)
+    url = f"{SCHEMES[kind]}://store/real{next(_SERIAL)}"
+    return open_bucket(url, config=request.getfixturevalue(f"{kind}_config"))
+
+
+def test_the_beginning_of_an_object_is_read_alone(real: ObjectBackend) -> None:
+    objects = real._objects
+    for key, data in {"long": b"0123456789" * 10_000, "short": b"012", "exact": b"0123456789", "empty": b""}.items():
+        objects.put(key, data)
+        assert objects.begin(key, 10) == data[:10]
+    assert objects.begin("missing", 10) is None
+
+
+def test_a_bucket_that_lost_its_newest_entry_is_not_written_upon_by_who_made_it(real: ObjectBackend) -> None:
+    objects = real._objects
+    assert isinstance(objects, BucketObjects)
+    store = Store.on(real)
+    for value in range(3):
+        with store.transaction(CTX) as tx:
+            tx.save(a_record(), {"value": value})
+    objects._store.delete("default/journal/0000000003.jsonl")
+    for value in (2, 3):
+        with (
+            pytest.raises(StoreDamagedError, match="entry 3 is not there any more as it was read"),
+            store.transaction(CTX) as tx,
+        ):
+            tx.save(a_record(), {"value": value})
+    assert objects.get("default/journal/0000000003.jsonl") is None
