@@ -20,7 +20,8 @@ SECRETS_GO: Final = "credentials belong in the variables of the cloud's own tool
 SHOWN: Final = 80
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")
-_ONE_SLASH: Final = re.compile(rf"({'|'.join(SCHEMES)}):|[A-Za-z][A-Za-z0-9+.-]{{1,15}}:(?=/)", re.IGNORECASE)
+_ONE_SLASH: Final = re.compile(rf"({'|'.join(SCHEMES)}):", re.IGNORECASE)
+_LIKE_A_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}:(?=/)")  # of a text: a Path loses a second slash
 _BUCKET: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._$-]{0,222}")
 _ACCOUNT: Final = re.compile(r"[a-z0-9$][a-z0-9-]{0,62}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _CUT: Final = {"?": "a query", "#": "a fragment", "%": "an escape"}  # a client of buckets would cut or decode each
@@ -68,7 +69,7 @@ def parse_address(address: str | Path) -> StoreAddress:
 def _parse_folder(text: str, address: str | Path) -> StoreAddress:
     if not text.strip():
         raise UsageError("an empty text is no store's address", hint="'.' is this folder")
-    found = _ONE_SLASH.match(text)
+    found = _ONE_SLASH.match(text) or (_LIKE_A_URL.match(text) if isinstance(address, str) else None)
     if found and (isinstance(address, str) or text[found.end() :].startswith("/")):
         raise UsageError(
             f"'{found[0]}' begins a URL, which needs two slashes: '{found[0]}//'",

@@ -203,6 +203,9 @@ class TenantBackend(Protocol):
     def make_durable(self, paths: Iterable[str]) -> None:
         """Snapshots' files and names survive power loss from here on."""
 
+    def in_doubt(self) -> bool:
+        """Did an fsync of the journal fail, so that what the cache shows of it may not be on the disk?"""
+
     def names_in_doubt(self) -> bool:
         """Did `make_durable` fail since the last checkpoint, here or in another process?"""
 

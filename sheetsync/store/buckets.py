@@ -132,7 +132,11 @@ class BucketObjects:
                 return None
 
     def begin(self, key: str, length: int) -> bytes | None:
-        """The first bytes. An empty object has no range of them, and is refused as if the request were wrong."""
+        """The first bytes.
+
+        An empty object has no range of them, and is refused as if the request were wrong; of a server that gives no
+        ranges the client refuses the answer: the whole object is asked for then.
+        """
         from obstore.exceptions import BaseError, NotFoundError
 
         with said_in_our_words(f"did not give '{key}'"):
@@ -141,7 +145,7 @@ class BucketObjects:
             except (NotFoundError, FileNotFoundError):
                 return None
             except BaseError as exc:
-                if answer_of(exc)[0] != NO_SUCH_RANGE:
+                if answer_of(exc)[0] not in (NO_SUCH_RANGE, None):
                     raise
         return (self.get(key) or b"")[:length]
 

@@ -120,9 +120,10 @@ def _copy(
         state, count = _copy_tenant(old.open_tenant(tenant), new.open_tenant(tenant), tenant, there)
         copied[tenant] = Unfinished(state.number, state.line_hash)
         snapshots += count
-    check_copy(new, copied, list(scan_tenants(new, clock=clock)))
-    new.create_format(old.read_format() or b"")  # last: a copy that was interrupted is no store
-    if new.read_format() != old.read_format():
+    data = old.read_format() or b""
+    check_copy(new, copied, list(scan_tenants(new, clock=clock)), data)
+    new.create_format(data)  # last: a copy that was interrupted is no store
+    if new.read_format() != data:
         raise DestinationError(f"another store was made at '{new.url}' meanwhile")
     commits = sum(one.number for one in copied.values())
     return CopyReport(old.url, new.url, tuple(sources), commits, snapshots, resumed)

@@ -56,6 +56,12 @@ def scan_derived(found: TenantScan) -> None:
     if found.index_misleads:
         message = f"{INDEX_PATH} does not say what the journal says, and would be believed"
         found.find("index", INDEX_PATH, message, hint="run 'sheetsync fsck --repair': it can be made from the journal")
+    if found.part.in_doubt():
+        message = f"{WORK}/doubt tells of a failed fsync: what is shown of the journal may not be on the disk"
+        hint = (
+            "check the disk; the next command that may write settles it, and 'sheetsync store copy' takes a copy away"
+        )
+        found.find("doubt", f"{WORK}/doubt", message, damage=False, hint=hint)
     if not found.torn_tails and not found.broken:
         _scan_packs(found)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 
 NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
+CANNOT_BE_ASKED: Final = (errno.EINVAL, errno.EOPNOTSUPP)
 NO_FILE: Final = {
     errno.ELOOP: "a symbolic link; it is not followed",
     errno.EISDIR: "a folder, not a file",
@@ -46,6 +48,19 @@ def place_nameless(folder: int, name: str, data: bytes) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+def sync_marked(sync: Callable[[int], None], fd: int) -> None:
+    """`os.fsync` or `os.fdatasync`; its error is marked, before any call at which a signal handler could come.
+
+    A read-only file system that has no fsync (squashfs) has nothing to make durable.
+    """
+    try:
+        sync(fd)
+    except OSError as exc:
+        exc.failed_sync = True  # type: ignore[attr-defined]
+        if exc.errno not in CANNOT_BE_ASKED or not os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+            raise
 
 
 def read_from(fd: int, offset: int, length: int) -> bytes:

@@ -15,6 +15,7 @@ from sheetsync.store.address import parse_address
 from sheetsync.store.backend import Backend
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan_raw
+from sheetsync.store.object_port import FORMAT_KEY
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
 FRESH: Final = "choose an empty folder or prefix"
@@ -114,8 +115,10 @@ def _not_ours(new: Backend, tenant: str, why: str) -> DestinationError:
     )
 
 
-def check_copy(new: Backend, copied: Mapping[str, Unfinished], scans: list[TenantScan]) -> None:
+def check_copy(new: Backend, copied: Mapping[str, Unfinished], scans: list[TenantScan], format_data: bytes) -> None:
     """Refuse to call a copy a store unless it is sound, and its entries are the source's.
+
+    FORMAT may be there by now if it is the source's: another copy of it was quicker, or ours came late.
 
     Raises:
         DestinationError: it is not what was copied.
@@ -126,7 +129,8 @@ def check_copy(new: Backend, copied: Mapping[str, Unfinished], scans: list[Tenan
     wrong += [
         f"'{tenant}' does not hold the store's entries" for tenant in copied if there.get(tenant) != copied[tenant]
     ]
-    wrong += [f"'{name}' appeared there" for name in new.names() if name and name not in copied]
+    known = {"", *copied, *([FORMAT_KEY] if new.read_format() == format_data else ())}
+    wrong += [f"'{name}' appeared there" for name in new.names() if name not in known]
     if wrong:
         raise DestinationError(
             f"the copy at '{new.url}' is not what was copied: {wrong[0]}",

@@ -22,7 +22,8 @@ def is_read_only(exc: OSError) -> bool:
 class FileSystem(Protocol):
     """Paths are `/`-separated and relative to the store's root; no operation follows a symbolic link below it.
 
-    All raise `OSError`, as the `os` module does.
+    All raise `OSError`, as the `os` module does. One of an fsync itself has a true `failed_sync`: it is told from what
+    a signal handler raises on top of it.
     """
 
     def rest(self, path: str) -> None:

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from sheetsync.domain.clock import Clock
 from sheetsync.domain.model import JSONValue
@@ -25,6 +25,8 @@ from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.entry import to_micros
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
 from sheetsync.store.state import JournalState
+
+LONGEST_S: Final = 1e12  # beyond all years
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ def lease_member(name: str, epoch: int, holder: Holder | None, clock: Clock, ttl
             "host": holder.host,
             "pid": holder.pid,
             "since": _readable(since),
-            "until": _readable(since + ttl_s * 1e6),
+            "until": _readable(since + max(-LONGEST_S, min(ttl_s, LONGEST_S)) * 1e6),
         }
     return member
 

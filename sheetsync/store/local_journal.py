@@ -36,12 +36,17 @@ def is_failed_sync(exc: BaseException | None) -> bool:
     return isinstance(exc, OSError) and exc.errno is not None and exc.errno not in NO_SYNC
 
 
-def hides_failed_sync(exc: BaseException | None, outside: BaseException | None) -> bool:
-    """Did an fsync fail, though a signal handler raised something else then? `outside` was there before."""
-    while exc is not None and exc is not outside:
-        if is_failed_sync(exc):
-            return True
-        exc = exc.__cause__ or exc.__context__
+def hides_failed_sync(exc: BaseException) -> bool:
+    """Did an fsync fail, though a signal handler raised something else then?"""
+    todo: list[BaseException | None] = [exc]
+    seen: set[int] = set()
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in seen:
+            if getattr(one, "failed_sync", False):
+                return True
+            seen.add(id(one))
+            todo += [one.__cause__, one.__context__]
     return False
 
 
@@ -81,6 +86,7 @@ class LocalJournal:
         self._firsts: list[int] = []
         self._torn, self._tip, self._tip_first = 0, 0, 1
         self._mark, self._failed, self._at_end = b"", False, False
+        self.read_only = False  # nobody can settle a doubt here
         self._cached: tuple[int, list[int]] = (0, [])
         self.wrote = False
 
@@ -95,7 +101,8 @@ class LocalJournal:
         if self._failed:
             raise self._doubtful()
         found = self._look_twice()
-        if self._files.exists(self._doubt):  # also where nothing is new: a save that changes nothing says what is there
+        # Also where nothing is new: a save that changes nothing says what is there.
+        if not self.read_only and self._files.exists(self._doubt):
             raise self._doubtful()
         touched = [start for start, _ in found.files]
         try:
@@ -122,7 +129,6 @@ class LocalJournal:
         A disk that fails hangs first, and then people press Ctrl-C: what a signal handler raises comes at the first
         call after the fsync, so that the doubt is noted at the second one.
         """
-        outside = sys.exception()
         try:
             for first in firsts:
                 self._files.sync(self._path(first))
@@ -130,14 +136,14 @@ class LocalJournal:
                 self._files.sync_folder(self._journal)
         except BaseException as exc:
             try:
-                self._doubt_if_failed(exc, outside, firsts)
+                self._doubt_if_failed(exc, firsts)
             except BaseException:
-                self._doubt_if_failed(exc, outside, firsts)
+                self._doubt_if_failed(exc, firsts)
                 raise
             raise
 
-    def _doubt_if_failed(self, exc: BaseException, outside: BaseException | None, firsts: Iterable[int]) -> None:
-        if hides_failed_sync(exc, outside):
+    def _doubt_if_failed(self, exc: BaseException, firsts: Iterable[int]) -> None:
+        if is_failed_sync(exc) or hides_failed_sync(exc):
             self._note_doubt(firsts)
 
     def _note_doubt(self, firsts: Iterable[int]) -> None:

@@ -8,7 +8,6 @@ disk".
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
@@ -17,7 +16,7 @@ from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
-from sheetsync.store.local_journal import LocalJournal, hides_failed_sync
+from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.mutex import under
 from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, encode_part, parse_snapshot_name
 from sheetsync.store.places import is_worth_a_look
@@ -52,11 +51,13 @@ class LocalTenant:
                     self._files.mkdir(path)
                 self._files.sync_folder(parent(path))
             if not all(map(self._files.is_writable, folders)):
+                self._lines.read_only = True
                 return False
             under(self.exclusive(), lambda: self._lines.settle_doubt(self._work_folder.temp))
             return True
         except OSError as exc:
             if is_read_only(exc) and self._files.kind(self._journal) == "folder":
+                self._lines.read_only = True
                 return False
             raise
 
@@ -304,24 +305,23 @@ class LocalTenant:
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
-        outside = sys.exception()
+        before, self._names_failed = self._names_failed, True  # until it is known that it did not
         try:
             if not self._files.sync_all():
                 self._sync_one_by_one(paths)
-        except BaseException as exc:
+        except BaseException:  # an interrupt may hide that it failed: then they are only written once more
             try:
-                self._doubt_names(exc, outside)
-            except BaseException:  # a signal handler's, at that very call
-                self._doubt_names(exc, outside)
+                self._doubt_names()
+            except BaseException:  # one that comes at that very call
+                self._doubt_names()
                 raise
             raise
+        self._names_failed = before
 
-    def _doubt_names(self, exc: BaseException, outside: BaseException | None) -> None:
+    def _doubt_names(self) -> None:
         """After a failed sync the next one would say nothing of it, whoever calls it."""
-        if isinstance(exc, OSError) or hides_failed_sync(exc, outside):
-            self._names_failed = True
-            with suppress(OSError):
-                self._files.create(f"{self._work}/{NAMES_DOUBT}", b"")
+        with suppress(OSError):
+            self._files.create(f"{self._work}/{NAMES_DOUBT}", b"")
 
     def _sync_one_by_one(self, paths: Iterable[str]) -> None:
         folders: set[str] = {self._folder}
@@ -334,6 +334,10 @@ class LocalTenant:
                 folder = parent(folder)
         for folder in sorted(folders):
             self._files.sync_folder(folder)
+
+    def in_doubt(self) -> bool:
+        """Is it noted that an fsync of the journal failed?"""
+        return self._files.exists(f"{self._work}/{DOUBT}")
 
     def names_in_doubt(self) -> bool:
         """Did a sync of snapshots fail? What the cache shows of them may not be on the disk."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from sheetsync.errors import (
+    AuthError,
     DefectError,
     DestinationError,
     SheetSyncError,
@@ -266,17 +267,19 @@ class ObjectTenant:
         try:
             ours = put_surely(self._objects, entry_key(self._folder, number), line + b"\n", self._pace)
         except SheetSyncError as exc:  # refused at once, or a signal handler's
-            self.wrote = isinstance(exc, UnknownOutcomeError) or self._may_hold(number, line)
+            self.wrote = isinstance(exc, UnknownOutcomeError) or self._may_hold(number, line, exc)
             raise
         self.wrote = ours
         if ours:
             self._number, self._mark = number, line[:BODY_AT]
         return ours
 
-    def _may_hold(self, number: int, line: bytes) -> bool:
-        """Does the bucket have the line? True also where it does not answer."""
+    def _may_hold(self, number: int, line: bytes, refusal: SheetSyncError) -> bool:
+        """Does the bucket have the line? True also where it does not answer, but for who has no rights at all."""
         try:
             return self._objects.get(entry_key(self._folder, number)) == line + b"\n"
+        except AuthError:  # a token that ran out
+            return not isinstance(refusal, AuthError)
         except (OSError, SheetSyncError):
             return True
 
@@ -376,6 +379,10 @@ class ObjectTenant:
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Every put is durable."""
+
+    def in_doubt(self) -> bool:
+        """No object is."""
+        return False
 
     def names_in_doubt(self) -> bool:
         """Every put is durable, or fails."""

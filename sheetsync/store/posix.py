@@ -6,7 +6,6 @@ nowhere. Locks are in `flock.py`.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
@@ -19,7 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from sheetsync.store.backend import Holder
-from sheetsync.store.descriptors import NAMELESS, NO_FILE, place_nameless, read_from, stands_there, write_all
+from sheetsync.store.descriptors import (
+    CANNOT_BE_ASKED,
+    NAMELESS,
+    NO_FILE,
+    place_nameless,
+    read_from,
+    stands_there,
+    sync_marked,
+    write_all,
+)
 from sheetsync.store.flock import LOCK_POLL_S, FlockHeld, FolderLock, holder_bytes, parse_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 
@@ -41,7 +49,7 @@ class Tail:
         """Make it durable; False if it was closed meanwhile."""
         with self._used:
             if self.fd >= 0:
-                os.fdatasync(self.fd)
+                sync_marked(os.fdatasync, self.fd)
             return self.fd >= 0
 
     def close(self) -> None:
@@ -264,7 +272,7 @@ class PosixFileSystem:
             return
         fd = self._open(path, os.O_RDONLY)
         try:
-            os.fsync(fd)
+            sync_marked(os.fsync, fd)
         finally:
             os.close(fd)
 
@@ -272,9 +280,9 @@ class PosixFileSystem:
         """The names survive power loss."""
         with self._mutex:
             try:
-                os.fsync(self._folders.fd(path))
+                sync_marked(os.fsync, self._folders.fd(path))
             except OSError as exc:
-                if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot be asked
+                if exc.errno not in CANNOT_BE_ASKED:
                     raise
 
     def sync_all(self) -> bool:
@@ -322,18 +330,17 @@ class PosixFileSystem:
         with self._mutex:
             self._folders.doubt()
             fd = self._open(path, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
         held = FlockHeld(fd, lambda fd: self._stands_at(path, os.fstat(fd)))
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if held.is_ours():
                 told = holder_bytes(holder)
                 os.pwrite(fd, told, 0)
                 os.ftruncate(fd, len(told))
                 return held
+        except BlockingIOError:
+            held.release()
+            return None
         except BaseException:  # a full disk, an interrupt: nobody would ever give it back
             held.release()
             raise

@@ -18,6 +18,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store.backend import BATCH_BYTES, TenantBackend, Traits
+from sheetsync.store.chain import LOOK, check_follows, check_known, prove
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
@@ -40,18 +41,6 @@ def check_number(commit: int) -> None:
         raise UsageError(f"{ascii(commit)[:40]} is no commit's number", hint="'sheetsync log' lists the commits")
     if abs(commit) > LAST_NUMBER:  # not told in digits: there may be thousands
         raise NotFoundError("there is no commit of so large a number", hint="'sheetsync log' lists the commits")
-
-
-def check_follows(before: Entry | None, entry: Entry) -> None:
-    """Refuse an entry that does not follow on the one that was read just before it, if that has the number before.
-
-    Raises:
-        StoreDamagedError: one of the two is another store's.
-    """
-    if before is not None and before.number == entry.number - 1 and before.line_hash != entry.prev:
-        raise StoreDamagedError(
-            f"journal: entry {entry.number} does not follow on entry {before.number}", hint="run 'sheetsync fsck'"
-        )
 
 
 class StoreReader:
@@ -147,21 +136,25 @@ class StoreReader:
             heads = [(key, self._state.heads[key]) for key in keys]
         return self.read_heads(heads)
 
-    def read_heads(self, heads: Iterable[tuple[str, Head]]) -> Iterator[Snapshot]:
-        """Heads with their content (for views)."""
+    def read_heads(self, heads: Iterable[tuple[str, Head]], *, old: bool = False) -> Iterator[Snapshot]:
+        """Heads with their content. `old` ones (of views) may be told by entries that nothing has proved yet."""
         for key, head in heads:
             with self._mutex, media_errors("read the store"):
-                snapshot = self._snapshot(decode_record(self.tenant, key), key, head)
+                snapshot = self._snapshot(decode_record(self.tenant, key), key, head, old=old)
             yield snapshot
 
-    def _snapshot(self, record: RecordId, key: str, head: Head) -> Snapshot:
-        """The head with its content: from its file if that is whole, else from the journal."""
+    def _snapshot(self, record: RecordId, key: str, head: Head, *, old: bool = False) -> Snapshot:
+        """The head with its content: from its file if that is whole, else from the journal, proved to be ours."""
         path = head.path(key)
         data = None
         with suppress(OSError):  # a bad sector, or a mode: the journal has it too
             data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
+            if old:
+                prove(self._part, self._state, head.commit)
             data = self._change(head.commit, path).data()
+            if hash_bytes(data) != head.hash:
+                raise StoreDamagedError(f"journal: entry {head.commit} holds another content of '{path}'", hint=LOOK)
         return self._of_head(record, key, head, data)
 
     @staticmethod
@@ -184,19 +177,21 @@ class StoreReader:
             if entry.number != number:
                 raise StoreDamagedError(f"journal: entry {entry.number} stands where {number} should be")
             check_follows(before, entry)
-            if number == self._state.number and entry.line_hash != self._state.line_hash:
-                raise StoreDamagedError(f"journal: entry {number} is not the one that was read before")
+            check_known(entry, self._state)
             yield entry
             before = entry
 
     def _entry(self, number: int, *, contents: bool = True) -> Entry:
+        """One entry alone. On disk it is proved; in a bucket that would take a request for each one after it."""
+        if self._traits.torn_tails:
+            prove(self._part, self._state, number)
         return next(self._entries(number, number, contents=contents))
 
     def _change(self, number: int, path: str) -> Change:
         for change in self._entry(number).changes:
             if change.path == path:
                 return change
-        raise StoreDamagedError(f"journal: entry {number} does not hold '{path}'")
+        raise StoreDamagedError(f"journal: entry {number} does not hold '{path}'", hint=LOOK)
 
     def history(self, record: RecordId) -> Iterator[Snapshot]:
         """All snapshots of a record, oldest first, as of the moment of the call."""
@@ -220,7 +215,11 @@ class StoreReader:
         number = head.commit if head else 0
         while number > after:
             numbers.append(number)
-            number = next(change.before for change in self._entry(number, contents=False).changes if change.key == key)
+            changes = self._entry(number, contents=False).changes
+            before = next((change.before for change in changes if change.key == key), number)
+            if before >= number:
+                raise StoreDamagedError(f"journal: entry {number} does not hold '{key}'", hint=LOOK)
+            number = before
         return numbers
 
     def _told(self, entry: Entry, change: Change) -> Snapshot:
@@ -296,19 +295,22 @@ class StoreReader:
     def _heads_at(self, commit: int) -> dict[str, Head]:
         """Heads right after `commit`: today's, each record that was touched later set back."""
         heads = dict(self._state.heads)
-        back: dict[str, int] = {}
+        back: dict[str, tuple[int, int]] = {}  # the entry and the version before
         for entry in self._entries(max(commit, 1), self._state.number, contents=False):
             if entry.number > commit:
                 for change in entry.changes:
-                    back.setdefault(change.key, change.before)
+                    back.setdefault(change.key, (change.before, change.version - 1))
         wanted: dict[int, list[str]] = {}
-        for key, before in back.items():
-            del heads[key]
+        for key, (before, _) in back.items():
+            heads.pop(key, None)
             if before:
                 wanted.setdefault(before, []).append(key)
         for number, keys in wanted.items():
             old = heads_of(self._entry(number, contents=False))
-            heads.update({key: old[key] for key in keys})
+            for key in keys:
+                if key not in old or old[key].version != back[key][1]:
+                    raise StoreDamagedError(f"journal: entry {number} does not hold what '{key}' was", hint=LOOK)
+                heads[key] = old[key]
         return heads
 
     def _check_tenant(self, tenant: str) -> None:

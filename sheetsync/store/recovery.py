@@ -15,6 +15,7 @@ import orjson
 
 from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
+from sheetsync.store.chain import damaged_line, proved_entries, proved_entry
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line, is_whole, with_sum
 from sheetsync.store.entry_form import LAST_NUMBER, check_int
@@ -76,40 +77,6 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         tell(f"the checkpoint could not be written ({exc})")
         return seen
     return 0
-
-
-def proved_entries(backend: TenantBackend, state: JournalState, first: int) -> Iterator[tuple[int, Entry | None, int]]:
-    """Entries from `first` to the newest, and the sizes of their lines; None where a line is broken or another's.
-
-    An entry is proved by the one after it, which holds its hash, and the newest one by the state. Where that one is
-    broken nothing is proved, and its own sum must do.
-    """
-    held: Entry | None = None
-    number, size, is_first = first, 0, True
-    for number, line in backend.lines(first, state.number):
-        entry = decode_line(line) if is_whole(line) else None
-        if not is_first:
-            proved = entry is None or held is None or held.line_hash == entry.prev
-            yield number - 1, held if proved else None, size
-        held, size, is_first = entry if entry is None or entry.number == number else None, len(line), False
-    if not is_first:
-        yield number, held if held is not None and held.line_hash == state.line_hash else None, size
-
-
-def proved_entry(line: bytes) -> Entry:
-    """The entry of a line whose sum holds.
-
-    Raises:
-        StoreDamagedError: it does not hold.
-    """
-    if not is_whole(line):
-        raise damaged_line()
-    return decode_line(line)
-
-
-def damaged_line() -> StoreDamagedError:
-    """The error of a line that nothing is believed of."""
-    return StoreDamagedError("journal: a line of it is damaged", hint="run 'sheetsync fsck --repair'")
 
 
 @contextmanager

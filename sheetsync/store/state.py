@@ -57,6 +57,8 @@ class JournalState:
         self.tenant = tenant
         self.number = 0
         self.line_hash = FIRST_PREV
+        self.spared, self.spared_hash = 0, FIRST_PREV  # the entry at which a derived index began
+        self.proved_from, self.proved_prev = 1, FIRST_PREV  # from here to `spared` the entries were proved since
         self.heads: dict[str, Head] = {}
         self.leases: dict[str, LeaseState] = {}
         self._capitals: bool | None = None  # has any record's key a capital? None: nobody asked yet
@@ -98,6 +100,8 @@ class JournalState:
     def start_at(self, number: int, line_hash: str, heads: dict[str, Head], leases: dict[str, LeaseState]) -> None:
         """Begin at the state that a derived index remembers."""
         self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
+        self.spared, self.spared_hash = number, line_hash
+        self.proved_from, self.proved_prev = number + 1, line_hash
         self._capitals, self._folded = None, None
 
     def check_collisions(self, new: list[str]) -> None:

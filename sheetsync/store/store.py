@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -124,6 +123,8 @@ class Store(StoreWriter):
             load_index(self._part, self._state)
             if not self.writable:
                 self._tell("the store cannot be written: opened for reading, without recovery")
+                if self._part.in_doubt():
+                    self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
                 self._catch_up()
                 return
             under(self._part.exclusive(), self._recover_locked)
@@ -186,7 +187,7 @@ class Store(StoreWriter):
             LockHeldError: another run holds it; the message names host, pid and age.
             UsageError: the name or the holder is no text, or the time no number of seconds.
         """
-        is_time = isinstance(ttl_s, int | float) and not isnan(ttl_s)
+        is_time = isinstance(ttl_s, int | float) and ttl_s == ttl_s
         if not is_time or not isinstance(name, str) or not isinstance(who, str):
             raise UsageError(f"a lease of {ascii(name)[:40]} for {ascii(ttl_s)[:40]} s: a text and a number are needed")
         if not self._traits.lasting_leases:

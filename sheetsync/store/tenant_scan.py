@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from sheetsync.errors import TryLaterError
 from sheetsync.store.backend import JOURNAL, TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line
@@ -95,7 +96,10 @@ class TenantScan:
 def read_entry(found: TenantScan, number: int) -> Entry:
     """The entry of a whole line that the scan saw."""
     path, index = found.lines[number]
-    return decode_line(found.read(path).split(b"\n")[index])
+    data = found.read(path)
+    if path in found.unreadable:
+        raise TryLaterError(f"{path} could be read a moment ago, and cannot any more", hint=MAY_BE_READ)
+    return decode_line(data.split(b"\n")[index])
 
 
 def explain_stranger(path: str, kind: str) -> tuple[str, str, str]:

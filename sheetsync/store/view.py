@@ -28,7 +28,7 @@ class StoreView:
         """The record's newest snapshot at that commit."""
         self._check_tenant(record.tenant)
         return (
-            next(self._store.read_heads([(key, head)]), None)
+            next(self._store.read_heads([(key, head)], old=True), None)
             if (head := self._heads.get(key := encode_record(record)))
             else None
         )
@@ -66,7 +66,8 @@ class StoreView:
     def latest_all(self, tenant: str, folder: tuple[str, ...] = ()) -> Iterator[Snapshot]:
         """The newest snapshots of `records` at that commit."""
         self._check_tenant(tenant)
-        return self._store.read_heads([(key, self._heads[key]) for key in sorted_keys(self._heads, tenant, folder)])
+        keys = sorted_keys(self._heads, tenant, folder)
+        return self._store.read_heads([(key, self._heads[key]) for key in keys], old=True)
 
     def _check_tenant(self, tenant: str) -> None:
         """No call crosses a tenant (S8)."""

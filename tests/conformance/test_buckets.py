@@ -430,3 +430,26 @@ def test_a_bucket_that_lost_its_newest_entry_is_not_written_upon_by_who_made_it(
         ):
             tx.save(a_record(), {"value": value})
     assert objects.get("default/journal/0000000003.jsonl") is None
+
+
+def test_a_server_that_gives_no_ranges_is_asked_for_the_whole_object(s3: tuple[dict[str, str], FaultyServer]) -> None:
+    config, server = s3
+    app = server._app
+
+    def without_ranges(environ: dict[str, object], start: object) -> object:
+        environ.pop("HTTP_RANGE", None)
+        return app(environ, start)
+
+    server._app = without_ranges
+    try:
+        backend = open_bucket(f"s3://store/ranges{next(_SERIAL)}", config=config)
+        assert isinstance(backend._objects, BucketObjects)
+        store = Store.on(backend)
+        for value in range(3):
+            with store.transaction(CTX) as tx:
+                tx.save(a_record(), {"value": value})
+        backend._objects.put("empty", b"")
+        assert backend._objects.begin("empty", 10) == b""
+    finally:
+        server._app = app
+    assert store.head() == 3

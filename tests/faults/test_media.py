@@ -109,7 +109,9 @@ class ForgetfulDisk(SimulatedDisk):
         if self.failing and self.failing in path:
             self.failing = ""
             self.lost[id(node)] = (len(node.safe_data), len(node.data))
-            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            error = OSError(errno.EIO, os.strerror(errno.EIO), path)
+            error.failed_sync = True  # type: ignore[attr-defined]
+            raise error
         super().sync(path)
         if (lost := self.lost.get(id(node))) is not None:
             node.safe_data = node.data[: lost[0]] + bytes(lost[1] - lost[0]) + node.data[lost[1] :]

@@ -60,6 +60,11 @@ def test_a_buckets_address_has_one_form(text: str, form: str) -> None:
     assert parse_address(form) == found
 
 
+def test_a_folder_called_like_the_beginning_of_a_url_is_one_for_who_gives_a_path() -> None:
+    assert parse_address(Path("./ab:/x")).folder == Path("ab:/x")
+    assert parse_address("./ab:/x").folder == Path("ab:/x")
+
+
 @pytest.mark.parametrize("text", ["store", "./s3:x", "/abs/store", "a#b", "a?b", "a%20b", "../x", "C:x", "u@h"])
 def test_a_folder_is_taken_as_it_is_written(text: str) -> None:
     assert parse_address(text).folder == Path(text)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError
+from sheetsync.errors import AuthError, DestinationError, SheetSyncError, StoreDamagedError, TryLaterError
 from sheetsync.store import Store, compaction
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from sheetsync.store.repair import check
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.store.rules import backend_on, in_memory, save
@@ -152,3 +153,48 @@ def test_a_pack_that_is_not_whole_is_not_believed(how: str, monkeypatch: pytest.
     assert [commit.hash for commit in fresh.log()] == [commit.hash for commit in store.log()]
     fresh.compact()
     assert objects.get(key) == good
+
+
+@pytest.mark.parametrize("whose", ["the source's", "another store's"])
+def test_a_format_that_appears_during_a_copy_is_fine_if_it_is_the_sources(whose: str) -> None:
+    class Late(MemoryObjects):
+        late: bytes | None = None
+
+        def list(self, prefix: str, after: str = "") -> Iterator[str]:
+            if self.late is not None and any("/journal/" in key for key in self._objects):
+                self._objects.setdefault("FORMAT", self.late)
+            return super().list(prefix, after)
+
+    source, store = in_memory()
+    save(store, "a", 1)
+    copy = Late()
+    copy.late = source._objects["FORMAT"] if whose == "the source's" else in_memory()[0]._objects["FORMAT"]
+    if whose == "the source's":
+        assert copy_between(ObjectBackend(source, "x"), ObjectBackend(copy, "y")).commits == 1
+        assert Store.on(ObjectBackend(copy, "y")).head() == 1
+    else:
+        with pytest.raises(DestinationError, match="'FORMAT' appeared there"):
+            copy_between(ObjectBackend(source, "x"), ObjectBackend(copy, "y"))
+
+
+def test_an_entry_that_is_refused_at_a_second_look_is_to_be_tried_again() -> None:
+    class Refusing(MemoryObjects):
+        looks = -100
+
+        def get(self, key: str) -> bytes | None:
+            self.looks += key.endswith("/0000000001.jsonl")
+            if self.looks == 2:
+                self.looks = -100
+                raise AuthError("403, this once")
+            return super().get(key)
+
+    objects = Refusing()
+    store = Store.on(ObjectBackend(objects, "x", cheap=True))
+    for value in (1, 2):
+        save(store, "a", value)
+    (path, *_) = sorted(key for key in objects._objects if key.endswith(".json") and "/.store/" not in key)
+    objects._objects[path] = b"x" * len(objects._objects[path])
+    objects.looks = 0
+    with pytest.raises(TryLaterError, match="cannot any more"):
+        check(ObjectBackend(objects, "x"), "x")
+    assert {finding.code for finding in check(ObjectBackend(objects, "x"), "x").findings} == {"changed"}

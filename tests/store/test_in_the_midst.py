@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -171,6 +172,148 @@ def test_a_doubt_that_is_noted_after_a_look_lets_nobody_rely_on_what_was_seen(ac
 
 
 HANDLERS = [KeyboardInterrupt(), TimeoutError("an alarm")]
+
+
+class Chained(KeyboardInterrupt):
+    """What a handler raises from an error that was never raised: the failed fsync is its context only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__cause__ = ValueError("never raised")
+
+
+HANDLERS.append(Chained())
+
+
+def full_log() -> None:
+    """What a handler does whose log is full."""
+    try:
+        raise OSError(errno.ENOSPC, "the log is full")
+    except OSError:
+        sys.exit(1)
+
+
+def test_a_handler_with_troubles_of_its_own_makes_no_doubt_of_a_sound_fsync(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = PosixFileSystem.sync
+
+    def interrupted(files: PosixFileSystem, path: str) -> None:
+        sync(files, path)
+        full_log()
+
+    with VersionedStore(CTX, url=folder) as other, VersionedStore(CTX, url=folder) as named:
+        with monkeypatch.context() as signalled:
+            signalled.setattr(PosixFileSystem, "sync", interrupted)
+            with pytest.raises(SystemExit):
+                named.save("alpha", {"n": 1})
+        assert not (folder / "default/.store/doubt").exists()
+        assert other.latest("alpha") is not None
+
+
+@pytest.mark.parametrize("name", ["fsync", "fdatasync"])
+def test_the_real_disk_marks_an_fsync_that_fails(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a signal that is pending then raises at the next call, as Python does."""
+    failed, close = list[int](), os.close
+
+    def fails(descriptor: int) -> None:
+        failed.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def closing(descriptor: int) -> None:
+        close(descriptor)
+        if failed:
+            failed.clear()
+            raise KeyboardInterrupt
+
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+        with Store.open(folder) as reader:
+            named.save("alpha", {"n": 2})
+            monkeypatch.setattr(os, name, fails)
+            if name == "fsync":  # of another's line, through a descriptor that is closed at once
+                with monkeypatch.context() as pending:
+                    pending.setattr(os, "close", closing)
+                    with pytest.raises(KeyboardInterrupt):
+                        reader.refresh()
+            else:
+                with pytest.raises(UnknownOutcomeError):
+                    named.save("alpha", {"n": 3})
+    assert (folder / "default/.store/doubt").exists()
+
+
+def test_an_interrupt_while_syncfs_fails_hides_no_doubt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(files: PosixFileSystem) -> bool:
+        raise KeyboardInterrupt  # between the call that failed and what it raises
+
+    with VersionedStore(CTX, url=folder) as named:
+        path = folder / "default" / named.save("alpha", {"n": 1}).path
+        with monkeypatch.context() as failing:
+            failing.setattr(PosixFileSystem, "sync_all", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                named.store.compact()
+        assert (folder / "default/.store/doubt-names").exists()
+        before = path.stat().st_ino
+        named.store.compact()
+        assert path.stat().st_ino != before
+        assert not (folder / "default/.store/doubt-names").exists()
+
+
+def test_a_file_system_without_fsync_is_read_where_it_is_read_only(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    class Mounted:
+        f_flag = os.ST_RDONLY
+
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, cannot)
+    with pytest.raises(UnknownOutcomeError):
+        Store.open(folder)
+    (folder / "default/.store/doubt").unlink()
+    monkeypatch.setattr(os, "fstatvfs", lambda descriptor: Mounted)
+    with VersionedStore(CTX, url=folder) as again:
+        assert again.latest("alpha") is not None
+
+
+def test_a_doubt_on_a_disk_that_became_read_only_is_said_and_the_store_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+    (folder / "default/.store/doubt").write_bytes(b"0000000001.jsonl")
+    report = fsck(folder)
+    assert (report.exit_code, [finding.code for finding in report.findings]) == (0, ["doubt"])
+    said: list[str] = []
+    with monkeypatch.context() as mounted:
+        mounted.setattr(PosixFileSystem, "is_writable", lambda files, path: False)
+        with Store.open(folder, tell=said.append) as store:
+            assert store.head() == 1
+            assert not store.writable
+    assert any("a disk failed under the journal" in message for message in said)
+    with Store.open(folder) as store:
+        assert store.head() == 1
+    assert fsck(folder).findings == ()
+
+
+def test_an_interrupt_while_a_lease_is_taken_leaves_it_free(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+
+    def interrupted(descriptor: int, how: int) -> None:
+        flock(descriptor, how)
+        if how == fcntl.LOCK_EX | fcntl.LOCK_NB and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise KeyboardInterrupt
+
+    with Store.open(folder) as store:
+        with monkeypatch.context() as taking:
+            taking.setattr(fcntl, "flock", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.lease("sync", who="ada")
+        store.lease("sync", who="bob").release()
 
 
 class InterruptedDisk(ForgetfulDisk):

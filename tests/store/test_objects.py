@@ -530,3 +530,37 @@ def test_a_sound_pack_whose_proof_was_refused_once_is_not_called_damaged(monkeyp
     with pytest.raises(TryLaterError, match="could not be proved"):
         store.compact()
     assert store.compact().packs_written == 0
+
+
+def test_a_token_that_ran_out_before_a_save_is_a_refusal_and_ends_no_handle() -> None:
+    class Expiring(MemoryObjects):
+        expired = False
+
+        def put_new(self, key: str, data: bytes) -> None:
+            if "/journal/" in key:
+                self.expired = True
+            self.refuse()
+            super().put_new(key, data)
+
+        def get(self, key: str) -> bytes | None:
+            self.refuse()
+            return super().get(key)
+
+        def refuse(self) -> None:
+            if self.expired:
+                raise AuthError("403 ExpiredToken")
+
+    objects = Expiring()
+    store = opened(objects)
+    with pytest.raises(AuthError):
+        save(store, 1)
+    objects.expired = False
+    objects.put_new = MemoryObjects.put_new.__get__(objects)  # type: ignore[method-assign]
+    save(store, 1)
+    assert store.head() == 1
+
+
+def test_an_endless_lease_is_no_overflow() -> None:
+    objects = MemoryObjects()
+    with opened(objects).lease("sync", who="ada", ttl_s=10**400):
+        assert [info.name for info in opened(objects).held()] == ["sync"]
