@@ -1,7 +1,7 @@
 """The port between the store and what holds it: a small backend that adds, reads and lists.
 
 The store's code is one; disks, buckets and memory differ only behind this protocol, and in the traits they declare.
-Local disk: `local.py`, `local_tenant.py`. Buckets and memory: `objects.py`.
+Local disk: `local.py`, `local_tenant.py`. Buckets and memory: `objects.py`, `object_tenant.py`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ writer who holds the lock. What the lines mean is not known here.
 
 from __future__ import annotations
 
-import errno
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,11 +16,11 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store.backend import BATCH_BYTES
+from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
-NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPIPE, errno.EINTR)
 PIECE_BYTES: Final = 4 << 20
 
 
@@ -29,25 +28,6 @@ PIECE_BYTES: Final = 4 << 20
 def journal_path(folder: str, first: int) -> str:
     """The journal file that begins with this entry."""
     return f"{folder}/{segment_name(first)}"
-
-
-def is_failed_sync(exc: BaseException | None) -> bool:
-    """Did an fsync fail, and not the opening of the file for it?"""
-    return isinstance(exc, OSError) and exc.errno is not None and exc.errno not in NO_SYNC
-
-
-def hides_failed_sync(exc: BaseException) -> bool:
-    """Did an fsync fail, though a signal handler raised something else then?"""
-    todo: list[BaseException | None] = [exc]
-    seen: set[int] = set()
-    while todo:
-        one = todo.pop()
-        if one is not None and id(one) not in seen:
-            if getattr(one, "failed_sync", False):
-                return True
-            seen.add(id(one))
-            todo += [one.__cause__, one.__context__]
-    return False
 
 
 @dataclass(slots=True)

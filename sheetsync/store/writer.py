@@ -1,7 +1,7 @@
 """Writing a store: the commit's steps in their order. The whole protocol is `StoreWriter._locked` and `_commit_loop`.
 
 What lives here: catch up, check, stamp, add, place, and now and then a checkpoint and an index. What does not: what is
-written upon which state (`transaction.py`), and how a medium adds an entry (`local_tenant.py`, `objects.py`).
+written upon which state (`transaction.py`), and how a medium adds an entry (`local_tenant.py`, `object_tenant.py`).
 """
 
 from __future__ import annotations

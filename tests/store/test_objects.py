@@ -24,7 +24,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store import RecordId, Store, compaction
-from sheetsync.store import objects as module
+from sheetsync.store import object_tenant as module
 from sheetsync.store.content import SourceBytes
 from sheetsync.store.creation import Pace
 from sheetsync.store.index import INDEX

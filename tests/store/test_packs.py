@@ -199,7 +199,7 @@ def test_an_archived_entry_closes_only_itself_though_it_proves_a_pack() -> None:
 def test_a_run_that_is_too_large_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = filled()
     del objects._objects[FIRST], objects._objects[SECOND]
-    monkeypatch.setattr("sheetsync.store.objects.PACK_BYTES", 500)
+    monkeypatch.setattr("sheetsync.store.object_tenant.PACK_BYTES", 500)
     report = opened(objects).compact()
     assert (report.packs_written, report.proved) == (0, 0)
     assert opened(objects).head() == 11
