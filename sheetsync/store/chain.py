@@ -1,4 +1,4 @@
-"""The chain of hashes: what proves the entries that an opening did not read, because the index spared it to.
+"""The chain of hashes: what proves entries that are read again, or for the first time where an index spared it.
 
 Each entry holds the hash of the line before, so the entry that the index tells of proves all before it. A sum only
 says that a line is whole: an entry of another store, put here from the wrong copy, is whole too.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from sheetsync.errors import StoreDamagedError
+from sheetsync.errors import SheetSyncError, StoreDamagedError
 from sheetsync.store.backend import TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line, is_whole
@@ -19,8 +19,20 @@ from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.state import JournalState
 
 KEPT_BYTES: Final = 8 << 20  # of lines that are at hand for the second look
+MOST_REQUESTS: Final = 1024  # in a bucket, where each entry costs one
 LOOK: Final = "run 'sheetsync fsck'"
-PREV: Final = re.compile(rb'"prev":"([0-9a-f]*)"')
+FORM: Final = re.compile(  # the beginning of a line as we write it; texts may hold escaped quotes
+    rb'\{"sum":"[0-9a-f]{64}","n":(\d+),"id":"[0-9a-f]*","at":"[^"\\]*",'
+    rb'"who":"(?:[^"\\]++|\\.)*+","why":"(?:[^"\\]++|\\.)*+","prev":"([0-9a-f]*)"'
+)
+
+
+class Link(NamedTuple):
+    """What a line is in the chain: the entry's number, the line's hash, and that of the line before."""
+
+    number: int
+    hash: str
+    prev: str
 
 
 def check_follows(before: Entry | None, entry: Entry) -> None:
@@ -44,37 +56,56 @@ def check_known(entry: Entry, state: JournalState) -> None:
         raise StoreDamagedError(f"journal: entry {entry.number} is not the one that was read before", hint=LOOK)
 
 
+def link_of(line: bytes, number: int) -> Link | None:
+    """What a line is in the chain, if it is whole and has this number."""
+    if not is_whole(line):
+        return None
+    told = FORM.match(line)
+    if told is not None:
+        link = Link(int(told[1]), hash_bytes(line), told[2].decode())
+    else:  # not as we write it
+        try:
+            entry = decode_line(line, contents=False)
+        except StoreDamagedError:
+            return None
+        link = Link(entry.number, entry.line_hash, entry.prev)
+    return link if link.number == number else None
+
+
 def prove(part: TenantBackend, state: JournalState, number: int) -> None:
     """Prove an entry that the index spared us, by the hashes of all lines from it to those that are proved already.
 
-    Behind a broken line, or one that cannot be read, nothing is proved, and sums must do.
+    Behind a line that is broken or missing, or cannot be read, nothing is proved, and sums must do.
 
     Raises:
         StoreDamagedError: it is another store's, or one after it is.
     """
     if number >= state.proved_from:
         return
-    before, first_prev = b"", ""
+    before = first = None
+    known = Link(state.proved_from, "", state.proved_prev)
     try:
         for at, line in part.lines(number, state.proved_from - 1):
-            prev = _prev(line)
-            if before and prev != hash_bytes(before) and is_whole(before) and is_whole(line):
-                raise StoreDamagedError(f"journal: entry {at} does not follow on entry {at - 1}", hint=LOOK)
-            before, first_prev = line, first_prev if at > number else prev
-    except OSError as exc:
-        if exc.errno not in UNREADABLE:
+            link = link_of(line, at)
+            if at == number:
+                first = link
+            if not _may_follow(before, link):
+                known = Link(at, "", "another's")
+                break
+            before = link
+    except (OSError, SheetSyncError) as exc:
+        if isinstance(exc, OSError) and exc.errno not in UNREADABLE:
             raise
-    else:
-        if before and hash_bytes(before) != state.proved_prev and is_whole(before):
-            told = state.proved_from
-            raise StoreDamagedError(f"journal: entry {told} does not follow on entry {told - 1}", hint=LOOK)
-    state.proved_from, state.proved_prev = number, first_prev
+        return
+    if not _may_follow(before, known):
+        raise StoreDamagedError(f"journal: entry {known.number} does not follow on the one before", hint=LOOK)
+    if first is not None:
+        state.proved_from, state.proved_prev = number, first.prev
 
 
-def _prev(line: bytes) -> str:
-    """The hash that a line holds of the one before; found without decoding, for quotes in texts are escaped."""
-    found = PREV.search(line)
-    return found[1].decode() if found else ""
+def _may_follow(before: Link | None, link: Link | None) -> bool:
+    """False if both are known, and the second does not hold the hash of the first."""
+    return before is None or link is None or before.hash == link.prev
 
 
 def damaged_line() -> StoreDamagedError:
@@ -97,32 +128,33 @@ def proved_entries(part: TenantBackend, state: JournalState, first: int) -> Iter
     """Entries from `first` to the newest, and the sizes of their lines; None where one is broken or another store's."""
     kept, strangers = _strangers(part, state, first)
     for number, line in itertools.chain(kept, part.lines(first + len(kept), state.number)):
-        yield number, decode_line(line) if number not in strangers and is_whole(line) else None, len(line)
+        yield number, None if number in strangers else decode_line(line), len(line)
 
 
 def _strangers(part: TenantBackend, state: JournalState, first: int) -> tuple[list[tuple[int, bytes]], set[int]]:
-    """The first lines, and the entries that the chain does not prove, from the one that the index tells of backwards.
+    """The first lines, and the entries that the chain does not prove, from the newest one backwards.
 
-    Once one is another store's, nothing proves what is before it. Behind a broken line nothing is proved either, but
-    then it is this journal that was damaged: sums must do.
+    Once one is another store's, nothing proves what is before it. Behind a broken line, or one out of its place,
+    nothing is proved either, but then it is this journal that was damaged: sums must do.
     """
-    links: list[tuple[int, int, str, str] | None] = []
+    links: list[tuple[int, Link | None]] = []
     kept: list[tuple[int, bytes]] = []
     size = 0
-    for number, line in part.lines(first, state.spared):
-        entry = decode_line(line, contents=False) if is_whole(line) else None
-        links.append(None if entry is None else (number, entry.number, entry.line_hash, entry.prev))
+    for number, line in part.lines(first, state.number):
+        links.append((number, link_of(line, number)))
         size += len(line)
         if size <= KEPT_BYTES:
             kept.append((number, line))
-    wanted: str | None = state.spared_hash
+    wanted: str | None = state.line_hash
     strangers: set[int] = set()
-    for link in reversed(links):
+    is_lost = False
+    for number, link in reversed(links):
         if link is None:
+            strangers.add(number)
             wanted = None
             continue
-        number, told, line_hash, prev = link
-        if strangers or told != number or wanted not in (None, line_hash):
+        is_lost = is_lost or wanted not in (None, link.hash)
+        if is_lost:
             strangers.add(number)
-        wanted = prev
+        wanted = link.prev
     return kept, strangers

@@ -120,7 +120,9 @@ def _copy(
         state, count = _copy_tenant(old.open_tenant(tenant), new.open_tenant(tenant), tenant, there)
         copied[tenant] = Unfinished(state.number, state.line_hash)
         snapshots += count
-    data = old.read_format() or b""
+    data = old.read_format()
+    if data is None:
+        raise StoreDamagedError("FORMAT is gone since the copy began: is this the whole store?")
     check_copy(new, copied, list(scan_tenants(new, clock=clock)), data)
     new.create_format(data)  # last: a copy that was interrupted is no store
     if new.read_format() != data:

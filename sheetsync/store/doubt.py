@@ -16,10 +16,10 @@ def is_failed_sync(exc: BaseException | None) -> bool:
     return isinstance(exc, OSError) and exc.errno is not None and exc.errno not in NO_SYNC
 
 
-def hides_failed_sync(exc: BaseException) -> bool:
-    """Did an fsync fail, though a signal handler raised something else then?"""
+def hides_failed_sync(exc: BaseException, outside: BaseException | None) -> bool:
+    """Did an fsync fail, though a signal handler raised something else then? `outside` was being handled before."""
     todo: list[BaseException | None] = [exc]
-    seen: set[int] = set()
+    seen = {id(outside)}
     while todo:
         one = todo.pop()
         if one is not None and id(one) not in seen:

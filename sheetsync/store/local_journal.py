@@ -109,6 +109,7 @@ class LocalJournal:
         A disk that fails hangs first, and then people press Ctrl-C: what a signal handler raises comes at the first
         call after the fsync, so that the doubt is noted at the second one.
         """
+        outside = sys.exception()
         try:
             for first in firsts:
                 self._files.sync(self._path(first))
@@ -116,14 +117,14 @@ class LocalJournal:
                 self._files.sync_folder(self._journal)
         except BaseException as exc:
             try:
-                self._doubt_if_failed(exc, firsts)
+                self._doubt_if_failed(exc, outside, firsts)
             except BaseException:
-                self._doubt_if_failed(exc, firsts)
+                self._doubt_if_failed(exc, outside, firsts)
                 raise
             raise
 
-    def _doubt_if_failed(self, exc: BaseException, firsts: Iterable[int]) -> None:
-        if is_failed_sync(exc) or hides_failed_sync(exc):
+    def _doubt_if_failed(self, exc: BaseException, outside: BaseException | None, firsts: Iterable[int]) -> None:
+        if is_failed_sync(exc) or hides_failed_sync(exc, outside):
             self._note_doubt(firsts)
 
     def _note_doubt(self, firsts: Iterable[int]) -> None:

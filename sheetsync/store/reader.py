@@ -18,7 +18,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store.backend import BATCH_BYTES, TenantBackend, Traits
-from sheetsync.store.chain import LOOK, check_follows, check_known, prove
+from sheetsync.store.chain import LOOK, MOST_REQUESTS, check_follows, check_known, prove
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
@@ -150,7 +150,7 @@ class StoreReader:
         with suppress(OSError):  # a bad sector, or a mode: the journal has it too
             data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
-            if old:
+            if old and (self._traits.torn_tails or self._state.proved_from - head.commit <= MOST_REQUESTS):
                 prove(self._part, self._state, head.commit)
             data = self._change(head.commit, path).data()
             if hash_bytes(data) != head.hash:

@@ -27,6 +27,7 @@ class LiveWorkspace:
     ) -> None:
         self._workspace, self._reopen, self._tell = workspace, reopen, tell
         self._mutex = threading.Lock()
+        self._ended: Workspace | None = None  # other requests may still be in its midst
 
     @property
     def opened(self) -> Workspace:
@@ -53,9 +54,13 @@ class LiveWorkspace:
             if self._workspace is ended:  # else another thread was quicker
                 self._workspace = reopen()
                 self._tell(f"the store was opened again: {why}")
-                ended.store.close()
+                if self._ended is not None:
+                    self._ended.store.close()
+                self._ended = ended
             return self._workspace
 
     def close(self) -> None:
         """Close the store."""
-        self._workspace.store.close()
+        for workspace in (self._ended, self._workspace):
+            if workspace is not None:
+                workspace.store.close()

@@ -198,3 +198,23 @@ def test_an_entry_that_is_refused_at_a_second_look_is_to_be_tried_again() -> Non
     with pytest.raises(TryLaterError, match="cannot any more"):
         check(ObjectBackend(objects, "x"), "x")
     assert {finding.code for finding in check(ObjectBackend(objects, "x"), "x").findings} == {"changed"}
+
+
+def test_a_copy_of_a_store_whose_format_went_meanwhile_is_no_store() -> None:
+    class Going(MemoryObjects):
+        asked = 0
+
+        def get(self, key: str) -> bytes | None:
+            if key == "FORMAT":
+                self.asked += 1
+                if self.asked > 1:
+                    return None
+            return super().get(key)
+
+    source, copy = Going(), MemoryObjects()
+    sound, store = in_memory()
+    save(store, "a", 1)
+    source._objects = sound._objects
+    with pytest.raises(StoreDamagedError, match="FORMAT is gone"):
+        copy_between(ObjectBackend(source, "x"), ObjectBackend(copy, "y"))
+    assert "FORMAT" not in copy._objects

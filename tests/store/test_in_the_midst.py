@@ -211,6 +211,27 @@ def test_a_handler_with_troubles_of_its_own_makes_no_doubt_of_a_sound_fsync(
         assert other.latest("alpha") is not None
 
 
+def test_a_failed_fsync_that_is_being_handled_makes_no_doubt_of_a_sound_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = PosixFileSystem.sync
+
+    def interrupted(files: PosixFileSystem, path: str) -> None:
+        sync(files, path)
+        raise KeyboardInterrupt
+
+    failed = OSError(errno.EIO, "of another store")
+    failed.failed_sync = True  # type: ignore[attr-defined]
+    with VersionedStore(CTX, url=folder) as named, monkeypatch.context() as signalled:
+        signalled.setattr(PosixFileSystem, "sync", interrupted)
+        try:
+            raise failed
+        except OSError:
+            with pytest.raises(KeyboardInterrupt):
+                named.save("alpha", {"n": 1})
+    assert not (folder / "default/.store/doubt").exists()
+
+
 @pytest.mark.parametrize("name", ["fsync", "fdatasync"])
 def test_the_real_disk_marks_an_fsync_that_fails(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a signal that is pending then raises at the next call, as Python does."""

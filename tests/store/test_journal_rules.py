@@ -12,7 +12,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck, local_journal, reader
-from sheetsync.store import objects as bucket
+from sheetsync.store import object_tenant as bucket
 from sheetsync.store.backend import Backend
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend

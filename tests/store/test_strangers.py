@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,11 +15,14 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import RecordId, Store, chain, fsck
 from sheetsync.store.backend import Backend
+from sheetsync.store.content import hash_bytes
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
+from tests.conformance.object_fakes import ArchivedObjects
+from tests.store.rules import signed
 
 ADA, EVE = RequestContext(user="ada"), RequestContext(user="eve")
 ENTRIES = 12
@@ -190,3 +194,123 @@ def test_a_first_journal_file_from_the_wrong_copy_is_found_before_it_harms(tmp_p
             list(store.at(1000).latest_all("default"))
     assert set((tmp_path / "ours/default/things").rglob("*")) == before
     assert fsck(tmp_path / "ours").exit_code == 9
+
+
+def lose_line_feed(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:4], lines[4] + lines[5], *lines[6:]]
+
+
+def add_line_feed(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:4], lines[4][:90], lines[4][90:], *lines[5:]]
+
+
+def cut_file(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:4], lines[4][:90]]
+
+
+def wipe_line(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:4], bytes(len(lines[4])), *lines[5:]]
+
+
+def change_prev(lines: list[bytes]) -> list[bytes]:
+    at = lines[4].index(b'"prev":"') + 12
+    return [*lines[:4], lines[4][:at] + b"x" + lines[4][at + 1 :], *lines[5:]]
+
+
+SHARED: dict[Callable[[list[bytes]], list[bytes]], set[int]] = {  # damage of entry 25: what else of its file is hit
+    lose_line_feed: {26, 27, 28, 29, 30},
+    add_line_feed: {26, 27, 28, 29, 30},
+    cut_file: {26, 27, 28, 29, 30},
+    wipe_line: set(),
+    change_prev: set(),
+}
+
+
+@pytest.mark.parametrize("damage", SHARED, ids=lambda damage: damage.__name__)
+def test_a_damaged_journal_file_closes_no_other_one(
+    damage: Callable[[list[bytes]], list[bytes]], tmp_path: Path
+) -> None:
+    def reopen() -> Backend:
+        return LocalBackend(PosixFileSystem(tmp_path), "ours", rotation=Rotation(entries=10))
+
+    with Store.on(reopen(), clock=FakeClock()) as store:
+        for number in range(60):
+            with store.transaction(ADA) as tx:
+                tx.save(a_record("abc"[number % 3]), {"n": number})
+        store.compact()
+    path = line_paths(tmp_path)[2]
+    before = path.read_bytes()
+    path.write_bytes(b"\n".join(damage(before.split(b"\n"))))
+    hit = SHARED[damage] | {25}
+    with Store.on(reopen()) as store:
+        with pytest.raises(StoreDamagedError):
+            store.commit(25)
+        for number in sorted(set(range(1, 61)) - hit, reverse=True):
+            assert store.commit(number).number == number
+        path.write_bytes(before)
+        for number in range(1, 61):
+            assert store.commit(number).number == number
+        assert len(list(store.history(a_record("a")))) == 20
+
+
+@pytest.mark.parametrize("how", ["reader", "rebuilt"])
+def test_anothers_entries_under_an_open_handle_get_no_name_and_no_checkpoint(how: str, swapped: Swapped) -> None:
+    reopen, put, names = swapped
+    with Store.on(reopen()) as store:
+        if how == "rebuilt":
+            store.rebuild_index()
+        store._placed.clear()  # as a handle that only reads along
+        before = names()
+        put(4, 8)
+        with pytest.raises(StoreDamagedError):
+            store.compact()
+        assert names() == before
+
+
+def as_another_program(body: bytes, form: str) -> bytes:
+    value = json.loads(body)
+    value.pop("sum")
+    if form == "added member":
+        value = {"n": value.pop("n"), "origin": {"prev": "abc"}, **value}
+    text = json.dumps(value, separators=(",", ": " if form == "blanks" else ":"), ensure_ascii=False)
+    return signed(text[1:].encode())
+
+
+@pytest.mark.parametrize("form", ["as it is", "added member", "blanks"])
+def test_a_line_of_another_form_is_in_the_chain_too(form: str, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "ours", clock=FakeClock()) as store:
+        fill(store, RequestContext(user="ada"), "abc")
+        store.note(ADA, 'a "prev":"text" \\', {"n": 1})
+    (path,) = line_paths(tmp_path / "ours")
+    lines, prev = [], ""
+    for line in path.read_bytes().splitlines():
+        value = json.loads(line)
+        changed = as_another_program(json.dumps(value | {"prev": prev}).encode(), form)
+        lines.append(changed)
+        prev = hash_bytes(changed)
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    for name in ("index.json", "checkpoint.json"):
+        (tmp_path / "ours/default/.store" / name).unlink(missing_ok=True)
+    with Store.open(tmp_path / "ours") as store:
+        store.compact()
+    with Store.open(tmp_path / "ours") as store:
+        assert [store.commit(number).number for number in range(1, ENTRIES + 2)] == list(range(1, ENTRIES + 2))
+    assert fsck(tmp_path / "ours").findings == ()
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_lost_snapshot_of_a_bucket_is_shown_of_the_past_though_something_is_archived_on_the_way(
+    far: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = ArchivedObjects()
+    with Store.on(ObjectBackend(objects, "x"), clock=FakeClock()) as store:
+        fill(store, ADA, "abc")
+        (path,) = (snapshot.path for snapshot in store.history(a_record("c")) if snapshot.commit == 5)
+        store.compact()
+    del objects._objects[f"default/{path}"]
+    objects.archived.add("default/journal/0000000008.jsonl")
+    monkeypatch.setattr("sheetsync.store.reader.MOST_REQUESTS", 3 if far else 1024)
+    with Store.on(ObjectBackend(objects, "x")) as store:
+        shown = store.at(ENTRIES - 1).latest(a_record("c"))
+        assert shown is not None
+        assert shown.content == {"n": 5, "of": "ada"}
