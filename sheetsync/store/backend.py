@@ -144,6 +144,9 @@ class TenantBackend(Protocol):
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """The lines of entries `first` to `last`, with their numbers; both must be behind the position."""
 
+    def first_of(self, number: int) -> int:
+        """The first entry of the journal file or object that holds this one."""
+
     def pack(self, upto: int) -> tuple[int, int]:
         """Gather entries up to `upto` into larger immutable objects, where that helps; (written, lines proved)."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from sheetsync.errors import SheetSyncError, StoreDamagedError
+from sheetsync.errors import AuthError, StoreDamagedError
 from sheetsync.store.backend import TenantBackend
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Entry, decode_line, is_whole
@@ -22,7 +22,7 @@ KEPT_BYTES: Final = 8 << 20  # of lines that are at hand for the second look
 MOST_REQUESTS: Final = 1024  # in a bucket, where each entry costs one
 LOOK: Final = "run 'sheetsync fsck'"
 FORM: Final = re.compile(  # the beginning of a line as we write it; texts may hold escaped quotes
-    rb'\{"sum":"[0-9a-f]{64}","n":(\d+),"id":"[0-9a-f]*","at":"[^"\\]*",'
+    rb'\{"sum":"[0-9a-f]{64}","n":(\d{1,10}),"id":"[0-9a-f]*","at":"[^"\\]*",'
     rb'"who":"(?:[^"\\]++|\\.)*+","why":"(?:[^"\\]++|\\.)*+","prev":"([0-9a-f]*)"'
 )
 
@@ -75,37 +75,68 @@ def link_of(line: bytes, number: int) -> Link | None:
 def prove(part: TenantBackend, state: JournalState, number: int) -> None:
     """Prove an entry that the index spared us, by the hashes of all lines from it to those that are proved already.
 
-    Behind a line that is broken or missing, or cannot be read, nothing is proved, and sums must do.
+    One journal file after the other is read for it, each once. Behind a line that is broken, and in a file that cannot
+    be read, nothing is proved, and sums must do; a file that lacks lines may be another store's, and is refused.
 
     Raises:
-        StoreDamagedError: it is another store's, or one after it is.
+        StoreDamagedError: it is another store's, or one after it is, or its file lacks lines.
     """
-    if number >= state.proved_from:
-        return
-    before = first = None
-    known = Link(state.proved_from, "", state.proved_prev)
+    while number < state.proved_from:
+        last, wanted = state.proved_from - 1, state.proved_prev
+        start = part.first_of(last)
+        walk = _walk(part, start, last, wanted)
+        if walk.stranger:
+            if number <= walk.stranger:
+                raise _does_not_follow(walk.stranger)
+            return
+        if walk.missing is not None:
+            if number >= start:
+                raise walk.missing
+            state.holes[start] = (last, wanted)
+        state.proved_from, state.proved_prev = start, walk.prev
+    for start, (last, wanted) in list(state.holes.items()):
+        if start <= number <= last:
+            walk = _walk(part, start, last, wanted)  # it may have been repaired since
+            if walk.missing is not None or number <= walk.stranger:
+                raise walk.missing or _does_not_follow(walk.stranger)
+            del state.holes[start]
+
+
+class Walk(NamedTuple):
+    """What was seen of one journal file: the last entry of another store, or 0; lines that it lacks; the first `prev`.
+
+    `prev` is None where the first line is broken or cannot be read.
+    """
+
+    stranger: int
+    missing: StoreDamagedError | None
+    prev: str | None
+
+
+def _walk(part: TenantBackend, start: int, last: int, wanted: str | None) -> Walk:
+    """Entries `start` to `last`; the last one's hash must be `wanted`, if that is known."""
+    links: list[Link | None] = []
+    missing: StoreDamagedError | None = None
+    is_read = False
     try:
-        for at, line in part.lines(number, state.proved_from - 1):
-            link = link_of(line, at)
-            if at == number:
-                first = link
-            if not _may_follow(before, link):
-                known = Link(at, "", "another's")
-                break
-            before = link
-    except (OSError, SheetSyncError) as exc:
-        if isinstance(exc, OSError) and exc.errno not in UNREADABLE:
+        links.extend(link_of(line, number) for number, line in part.lines(start, last))
+        is_read = True
+    except StoreDamagedError as exc:
+        missing = exc
+    except AuthError:  # archived
+        pass
+    except OSError as exc:
+        if exc.errno not in UNREADABLE:
             raise
-        return
-    if not _may_follow(before, known):
-        raise StoreDamagedError(f"journal: entry {known.number} does not follow on the one before", hint=LOOK)
-    if first is not None:
-        state.proved_from, state.proved_prev = number, first.prev
+    for number, link in zip(range(last, start - 1, -1), reversed(links), strict=False) if is_read else ():
+        if link is not None and wanted not in (None, link.hash):
+            return Walk(number, None, None)
+        wanted = None if link is None else link.prev
+    return Walk(0, missing, links[0].prev if links and links[0] is not None else None)
 
 
-def _may_follow(before: Link | None, link: Link | None) -> bool:
-    """False if both are known, and the second does not hold the hash of the first."""
-    return before is None or link is None or before.hash == link.prev
+def _does_not_follow(number: int) -> StoreDamagedError:
+    return StoreDamagedError(f"journal: entry {number + 1} does not follow on entry {number}", hint=LOOK)
 
 
 def damaged_line() -> StoreDamagedError:

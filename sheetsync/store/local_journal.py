@@ -330,6 +330,8 @@ class LocalJournal:
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
         number = first
+        if first != last:  # where lines end is looked at anew: another file may have been put there
+            self._cached = (0, [])
         if first == last == self._number and self._first == self._tip_first and self._offset > self._tip:
             data = self._files.read_at(self._path(self._first), self._tip, self._offset - self._tip)
             yield number, data[:-1]
@@ -345,9 +347,13 @@ class LocalJournal:
                 yield number, line
                 number += 1
 
+    def first_of(self, number: int) -> int:
+        """The first entry of the journal file that holds this one."""
+        return self._firsts[bisect_right(self._firsts, number) - 1]
+
     def _segment_of(self, number: int) -> tuple[int, list[int]]:
         """The first entry of the journal file that holds the entry, and where each of its lines ends."""
-        start = self._firsts[bisect_right(self._firsts, number) - 1]
+        start = self.first_of(number)
         cached_start, cached = self._cached
         if cached_start != start or number - start >= len(cached):
             cached = self._ends(start)

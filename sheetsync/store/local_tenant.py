@@ -159,6 +159,10 @@ class LocalTenant:
         """Lines of known entries."""
         return self._lines.lines(first, last)
 
+    def first_of(self, number: int) -> int:
+        """The first entry of its journal file."""
+        return self._lines.first_of(number)
+
     def pack(self, upto: int) -> tuple[int, int]:  # noqa: ARG002 (nothing to do)
         """Journal files are large already."""
         return 0, 0

@@ -228,6 +228,10 @@ class ObjectTenant:
             line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
             yield number, line or self._own_or_packed(number)
 
+    def first_of(self, number: int) -> int:
+        """Each entry is an object."""
+        return number
+
     def _own_or_packed(self, number: int) -> bytes:
         """The line from the entry's own object; where that is lost, from a pack, worth it or not."""
         why = f"journal: entry {number} is missing"

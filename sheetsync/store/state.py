@@ -58,7 +58,10 @@ class JournalState:
         self.number = 0
         self.line_hash = FIRST_PREV
         self.spared, self.spared_hash = 0, FIRST_PREV  # the entry at which a derived index began
-        self.proved_from, self.proved_prev = 1, FIRST_PREV  # from here to `spared` the entries were proved since
+        # From `proved_from` to `spared` the entries were proved since, but for files that lack lines (`holes`).
+        self.proved_from = 1
+        self.proved_prev: str | None = FIRST_PREV
+        self.holes: dict[int, tuple[int, str | None]] = {}  # by first entry: the last one, and what its hash should be
         self.heads: dict[str, Head] = {}
         self.leases: dict[str, LeaseState] = {}
         self._capitals: bool | None = None  # has any record's key a capital? None: nobody asked yet
@@ -101,7 +104,7 @@ class JournalState:
         """Begin at the state that a derived index remembers."""
         self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
         self.spared, self.spared_hash = number, line_hash
-        self.proved_from, self.proved_prev = number + 1, line_hash
+        self.proved_from, self.proved_prev, self.holes = number + 1, line_hash, {}
         self._capitals, self._folded = None, None
 
     def check_collisions(self, new: list[str]) -> None:
