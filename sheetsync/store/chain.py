@@ -125,6 +125,8 @@ def _walk(part: TenantBackend, start: int, last: int, wanted: str | None) -> Wal
         missing = exc
     except AuthError:  # archived
         pass
+    except FileNotFoundError:
+        missing = StoreDamagedError(f"journal: the file that begins with entry {start} is gone", hint=LOOK)
     except OSError as exc:
         if exc.errno not in UNREADABLE:
             raise

@@ -318,6 +318,25 @@ def test_a_lost_snapshot_of_a_bucket_is_shown_of_the_past_though_something_is_ar
         assert shown.content == {"n": 5, "of": "ada"}
 
 
+@pytest.mark.parametrize("when", ["before", "under an open handle"])
+def test_a_lost_journal_file_does_not_close_all_before_it(when: str, tmp_path: Path) -> None:
+    save_on(tmp_path / "ours", ADA, range(45))
+    path, away = line_paths(tmp_path / "ours")[2], tmp_path / "away"
+    if when == "before":
+        path.rename(away)
+    with Store.on(ten_a_file(tmp_path / "ours")) as store:
+        if when != "before":
+            path.rename(away)
+        for number in [*range(45, 30, -1), *range(10, 0, -1)]:
+            assert store.commit(number).number == number
+        for number in (21, 25, 30):
+            with pytest.raises(StoreDamagedError, match=r"missing from 0000000011|begins with entry 21 is gone"):
+                store.commit(number)
+    away.rename(path)
+    with Store.on(ten_a_file(tmp_path / "ours")) as store:
+        assert [store.commit(number).number for number in range(1, 46)] == list(range(1, 46))
+
+
 def ten_a_file(folder: Path) -> Backend:
     return LocalBackend(PosixFileSystem(folder), "ours", rotation=Rotation(entries=10))
 
