@@ -101,9 +101,12 @@ class Output:
 
 def to_nowhere(stream: TextIO | None) -> None:
     """Nobody reads this stream any more: what is said from here on, and what it still holds, goes nowhere."""
-    with suppress(OSError, ValueError, AttributeError):  # a captured stream has no descriptor
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):  # a captured stream has no descriptor
+        number = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.dup2(nowhere, number)
         os.close(nowhere)
 
 
