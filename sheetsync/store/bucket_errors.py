@@ -101,6 +101,11 @@ def answer_of(exc: BaseException) -> tuple[int | None, str]:
     return int(status[1]) if status else None, code[1] if status and code else ""
 
 
+def is_silence(exc: BaseException) -> bool:
+    """Was there no answer, or none of a bucket? Then another request would wait in vain, too."""
+    return any(sign in str(exc) for sign, _ in SILENCES)
+
+
 def translate(exc: BaseException, what: str) -> SheetSyncError:
     """Obstore's error in our words: who we are, whether the bucket is there, how it is set up, else the network.
 

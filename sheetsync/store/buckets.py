@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from sheetsync.errors import MissingExtraError, NetworkError
-from sheetsync.store.bucket_errors import answer_of, is_panic, refuse_address, translate
+from sheetsync.store.bucket_errors import answer_of, is_panic, is_silence, refuse_address, translate
 from sheetsync.store.creation import PACE, Pace
 from sheetsync.store.objects import ObjectBackend
 
@@ -145,7 +145,7 @@ class BucketObjects:
             except (NotFoundError, FileNotFoundError):
                 return None
             except BaseError as exc:
-                if answer_of(exc)[0] not in (NO_SUCH_RANGE, None):
+                if answer_of(exc)[0] not in (NO_SUCH_RANGE, None) or is_silence(exc):
                     raise
         return (self.get(key) or b"")[:length]
 

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -453,3 +454,15 @@ def test_a_server_that_gives_no_ranges_is_asked_for_the_whole_object(s3: tuple[d
     finally:
         server._app = app
     assert store.head() == 3
+
+
+def test_a_bucket_that_does_not_answer_is_not_asked_for_more() -> None:
+    from obstore import exceptions
+
+    class Silent:
+        def get_range(self, key: str, **range_: int) -> bytes:
+            raise exceptions.GenericError("HTTP error: error sending request … ConnectionRefused")
+
+    silent: Any = Silent()
+    with pytest.raises(NetworkError, match="nobody listens"):
+        BucketObjects(silent, silent).begin("key", 10)
