@@ -126,7 +126,8 @@ def test_an_interrupted_read_never_leaves_a_handle_that_shows_an_old_state(first
     assert ended
 
 
-def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() -> None:
+def seen_too_early() -> tuple[ForgetfulDisk, Store]:
+    """A handle that looked between another's failed fsync and its doubt, and believed entry 2."""
     disk = ForgetfulDisk()
     first, second = open_store(disk), open_store(disk)
     save(first, "a", 1)
@@ -140,6 +141,11 @@ def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() 
     disk.before, disk.failing = look, ".jsonl"
     with pytest.raises(UnknownOutcomeError):
         save(first, "a", 2)
+    return disk, second
+
+
+def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() -> None:
+    disk, second = seen_too_early()
     with pytest.raises(UnknownOutcomeError):
         save(second, "b", 1)
     save(open_store(disk), "b", 1)
@@ -148,19 +154,7 @@ def test_a_look_between_a_failed_fsync_and_its_doubt_lets_nobody_save_upon_it() 
 
 @pytest.mark.parametrize("act", ["the same save", "compact", "read"])
 def test_a_doubt_that_is_noted_after_a_look_lets_nobody_rely_on_what_was_seen(act: str) -> None:
-    disk = ForgetfulDisk()
-    first, second = open_store(disk), open_store(disk)
-    save(first, "a", 1)
-    second.refresh()
-
-    def look(operation: str, path: str) -> None:
-        if operation == "create" and "doubt" in path:
-            disk.before = lambda *_: None
-            assert second.refresh() == 2
-
-    disk.before, disk.failing = look, ".jsonl"
-    with pytest.raises(UnknownOutcomeError):
-        save(first, "a", 2)
+    disk, second = seen_too_early()
     acts: dict[str, Callable[[], object]] = {
         "the same save": lambda: save(second, "a", 2),
         "compact": second.compact,
