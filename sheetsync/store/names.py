@@ -33,6 +33,7 @@ SNAPSHOT_NAME: Final = re.compile(
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERBATIM_CAPITALS: Final = frozenset({"providers", "selections"})  # the island's layout keeps its files' own names
 DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
+TENANT_BESIDE: Final = "format"  # where case makes no difference, this tenant's folder would be the file FORMAT
 RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` starts with a dot and needs no entry
 
 
@@ -191,8 +192,9 @@ def decode_record(tenant: str, key: str) -> RecordId:
 
 
 def encode_tenant(tenant: str) -> str:
-    """The tenant's folder (`co%6e` for a tenant that is called like a device)."""
-    return encode_part(check_tenant(tenant))
+    """The tenant's folder; a name that some disks cannot have or tell apart is written as a device's (`co%6e`)."""
+    encoded = encode_part(check_tenant(tenant))
+    return f"{encoded[:-1]}%{ord(encoded[-1]):02x}" if encoded == TENANT_BESIDE else encoded
 
 
 @lru_cache(maxsize=1024)  # a transaction gives most of its records the same one

@@ -97,8 +97,10 @@ def test_records_are_encoded_as_the_format_says(record: tuple[str, ...], key: st
     assert decode_record("default", key) == rid
 
 
-def test_a_tenant_that_is_called_like_a_device_gets_another_folder() -> None:
+def test_a_tenant_that_is_called_like_a_device_or_like_the_file_format_gets_another_folder() -> None:
     assert encode_tenant("con") == "co%6e"
+    assert encode_tenant("format") == "forma%74"
+    assert decode_part("forma%74") == "format"
     assert encode_tenant("acme-1") == "acme-1"
 
 
