@@ -144,8 +144,11 @@ class TenantBackend(Protocol):
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """The lines of entries `first` to `last`, with their numbers; both must be behind the position."""
 
+    def surviving(self, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
+        """Lines of known entries; None where an entry has an object of its own that is lost, or cannot be read."""
+
     def first_of(self, number: int) -> int:
-        """The first entry of the journal file or object that holds this one."""
+        """The first entry of the journal file that holds this one; in a bucket, of its pack, be there one or not."""
 
     def pack(self, upto: int) -> tuple[int, int]:
         """Gather entries up to `upto` into larger immutable objects, where that helps; (written, lines proved)."""

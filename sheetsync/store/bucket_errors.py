@@ -23,7 +23,7 @@ from sheetsync.errors import (
 STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")
 CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
 BAD_PATH: Final = re.compile(r'Path "(.*)"(?: contained |: Encountered )', re.DOTALL)
-QUOTED: Final = re.compile(r'"[^"]*"|\'[^\']*\'')
+QUOTED: Final = re.compile(r'"[^"]*"|\'[^\']*\'|(?<=[Uu]rl: )\S+')
 MOST_SHOWN: Final = 200
 PANIC_MODULE: Final = "pyo3_runtime"  # of obstore's PanicException, which no module gives out
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
 CLIENT_OPTIONS: Final[ClientConfig] = {"timeout": "30s", "connect_timeout": "10s", "allow_http": True}
+LARGE_OPTIONS: Final[ClientConfig] = CLIENT_OPTIONS | {"timeout": "900s"}
+LARGE_BYTES: Final = 1 << 20  # takes more than 30 s where a second brings less than 35 kB
 PATIENT: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": RETRY_TIMEOUT}
 ONCE: Final[RetryConfig] = {"max_retries": 0, "retry_timeout": RETRY_TIMEOUT}
 LISTED_AT_ONCE: Final = 1000  # as many as a page of the service has
@@ -52,7 +54,9 @@ def open_bucket(url: str, *, config: Mapping[str, str] | None = None, pace: Pace
     try:
         given = cast("S3Config", options)  # whose keys they are follows from the URL, at run time
         stores = [
-            from_url(url, config=given, client_options=CLIENT_OPTIONS, retry_config=retry) for retry in (PATIENT, ONCE)
+            from_url(url, config=given, client_options=options, retry_config=retry)
+            for options in (CLIENT_OPTIONS, LARGE_OPTIONS)
+            for retry in (PATIENT, ONCE)
         ]
     except (BaseError, ValueError) as exc:
         raise refuse_address(exc, url) from None  # its text may hold the values of settings
@@ -78,10 +82,21 @@ class BucketObjects:
     Args:
         patient: the client for all that may be repeated; it repeats it by itself.
         once: the client for what is created if absent; it must not.
+        large_patient, large_once: the same for what takes long to send; default: those two.
     """
 
-    def __init__(self, patient: ObjectStore, once: ObjectStore) -> None:
+    def __init__(
+        self,
+        patient: ObjectStore,
+        once: ObjectStore,
+        large_patient: ObjectStore | None = None,
+        large_once: ObjectStore | None = None,
+    ) -> None:
         self._store, self._once = patient, once
+        self._large, self._large_once = large_patient or patient, large_once or once
+
+    def _patient(self, data: bytes) -> ObjectStore:
+        return self._large if len(data) > LARGE_BYTES else self._store
 
     def put_new(self, key: str, data: bytes) -> None:
         """Create if absent, by the bucket's own condition."""
@@ -90,7 +105,8 @@ class BucketObjects:
         try:
             with said_in_our_words(f"did not take '{key}'"):
                 try:
-                    self._once.put(key, data, mode="create", use_multipart=False)
+                    once = self._large_once if len(data) > LARGE_BYTES else self._once
+                    once.put(key, data, mode="create", use_multipart=False)
                 except (AlreadyExistsError, NotModifiedError, PreconditionError, FileExistsError):
                     there = True
                 else:
@@ -103,7 +119,7 @@ class BucketObjects:
     def put(self, key: str, data: bytes) -> None:
         """Create or replace."""
         with said_in_our_words(f"did not take '{key}'"):
-            self._store.put(key, data, use_multipart=False)
+            self._patient(data).put(key, data, use_multipart=False)
 
     def replace(self, key: str, old: bytes, new: bytes) -> bool:
         """Replace it by the bucket's own condition on the version that was read."""
@@ -116,7 +132,7 @@ class BucketObjects:
                     return False
                 told = {"e_tag": there.meta["e_tag"], "version": there.meta["version"]}
                 version = cast("UpdateVersion", {name: value for name, value in told.items() if value is not None})
-                self._store.put(key, new, mode=version, use_multipart=False)
+                self._patient(new).put(key, new, mode=version, use_multipart=False)
             except (NotFoundError, FileNotFoundError, PreconditionError):
                 return self.get(key) == new  # the client repeats what got no answer, and is then refused
         return True

@@ -70,3 +70,19 @@ def read_from(fd: int, offset: int, length: int) -> bytes:
         parts.append(chunk)
         offset, length = offset + len(chunk), length - len(chunk)
     return b"".join(parts)
+
+
+def sync_file_system(fd: int) -> bool:
+    """All of the file system of this folder survives power loss; False if it cannot be asked for.
+
+    Linux has `syncfs`, which reports errors since 5.8.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        return False
+    if libc.syncfs(fd) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return True

@@ -47,6 +47,9 @@ class FileSystem(Protocol):
     def size(self, path: str) -> int | None:
         """The size of a file in bytes, None if there is none."""
 
+    def version(self, path: str) -> tuple[int, ...]:
+        """Another one once the file was written to, or (its first part) once another file was put in its place."""
+
     def read(self, path: str) -> bytes:
         """All of a file."""
 

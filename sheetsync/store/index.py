@@ -16,7 +16,7 @@ from sheetsync.store.entry import BODY_AT, is_whole, with_sum
 from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
-INDEX_VERSION: Final = 2
+INDEX_VERSION: Final = 3
 LEAST_LAG: Final = 256  # entries behind which an index is not worth writing
 LEAST_LAG_BYTES: Final = 1 << 20
 
@@ -35,6 +35,7 @@ def write_index(backend: TenantBackend, state: JournalState) -> None:
         "place": backend.place(),
         "heads": heads,
         "leases": leases,
+        "anchors": list(state.anchors.items()),
     }
     backend.write_work(INDEX, with_sum(value), durable=False)
 
@@ -56,10 +57,11 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
         for key, version, commit, stamp, hash_hex, suffix, flags, at, who in value["heads"]:
             heads[key] = Head(version, commit, stamp, hash_hex, intern(suffix), flags, at, intern(who))
         leases = {name: LeaseState(epoch, holder) for name, (epoch, holder) in value["leases"].items()}
+        anchors = {int(first): str(prev) for first, prev in value["anchors"]}
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):  # its sum holds: somebody forged it
         backend.seek(0, [], b"")
         return False
-    state.start_at(number, line_hash, heads, leases)
+    state.start_at(number, line_hash, heads, leases, anchors)
     return True
 
 

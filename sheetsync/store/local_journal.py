@@ -67,7 +67,7 @@ class LocalJournal:
         self._torn, self._tip, self._tip_first = 0, 0, 1
         self._mark, self._failed, self._at_end = b"", False, False
         self.read_only = False  # nobody can settle a doubt here
-        self._cached: tuple[int, list[int]] = (0, [])
+        self._cached: tuple[tuple[int, ...], list[int]] = ((), [])  # of one file, as it was: where its lines end
         self.wrote = False
 
     def _path(self, first: int) -> str:
@@ -91,7 +91,8 @@ class LocalJournal:
             if not self._failed:
                 raise
             raise self._doubtful() from exc
-        self._firsts = sorted({*self._firsts, *touched})
+        if touched:
+            self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
         self._torn, self._tip, self._tip_first = found.torn, found.tip, found.tip_first
         self._at_end = self._at_end or bool(self._firsts and not found.more)
@@ -330,8 +331,6 @@ class LocalJournal:
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
         number = first
-        if first != last:  # where lines end is looked at anew: another file may have been put there
-            self._cached = (0, [])
         if first == last == self._number and self._first == self._tip_first and self._offset > self._tip:
             data = self._files.read_at(self._path(self._first), self._tip, self._offset - self._tip)
             yield number, data[:-1]
@@ -354,13 +353,14 @@ class LocalJournal:
     def _segment_of(self, number: int) -> tuple[int, list[int]]:
         """The first entry of the journal file that holds the entry, and where each of its lines ends."""
         start = self.first_of(number)
-        cached_start, cached = self._cached
-        if cached_start != start or number - start >= len(cached):
-            cached = self._ends(start)
-            if number - start >= len(cached):
-                raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
-            self._cached = (start, cached)
-        return start, cached
+        found = self._files.version(self._path(start))
+        version = (start, *(found[:1] if start == self._first else found))  # the newest file grows
+        if self._cached[0] != version or number - start >= len(self._cached[1]):
+            self._cached = (version, self._ends(start))
+        ends = self._cached[1]
+        if number - start >= len(ends):
+            raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
+        return start, ends
 
     def _ends(self, start: int) -> list[int]:
         """Where the known lines of a journal file end; read in pieces, for one line may have 100 MB."""

@@ -26,6 +26,7 @@ from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_fol
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
 LOCK_TRIES: Final = 5
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LocalTenant:
@@ -53,13 +54,23 @@ class LocalTenant:
             if not all(map(self._files.is_writable, folders)):
                 self._lines.read_only = True
                 return False
-            under(self.exclusive(), lambda: self._lines.settle_doubt(self._work_folder.temp))
-            return True
+            self._lines.read_only = not self._settle_doubt()
+            return not self._lines.read_only
         except OSError as exc:
             if is_read_only(exc) and self._files.kind(self._journal) == "folder":
                 self._lines.read_only = True
                 return False
             raise
+
+    def _settle_doubt(self) -> bool:
+        """False on a full disk: what is in doubt can be read, as on one that takes no writes."""
+        try:
+            under(self.exclusive(), lambda: self._lines.settle_doubt(self._work_folder.temp))
+        except OSError as exc:
+            if exc.errno not in FULL:
+                raise
+            return False
+        return True
 
     @property
     def wrote(self) -> bool:
@@ -106,7 +117,10 @@ class LocalTenant:
             names = sorted(self._files.listdir(f"{self._work}/leases"))
         except FileNotFoundError:
             return []
-        found = ((name.removesuffix(".lock"), self._files.lock_holder(f"{self._work}/leases/{name}")) for name in names)
+        paths = {name.removesuffix(".lock"): f"{self._work}/leases/{name}" for name in names}
+        found = (
+            (name, self._files.lock_holder(path)) for name, path in paths.items() if self._files.kind(path) == "file"
+        )
         return [(name, holder) for name, holder in found if holder is not None]
 
     def break_lock(self, name: str) -> Holder | None:
@@ -157,6 +171,10 @@ class LocalTenant:
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""
+        return self._lines.lines(first, last)
+
+    def surviving(self, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
+        """The same: a file that lacks lines may be another store's."""
         return self._lines.lines(first, last)
 
     def first_of(self, number: int) -> int:

@@ -109,7 +109,11 @@ def folder_of(url: str | Path) -> Path | None:
 
 
 def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backend:
-    if "\0" in str(path):
+    try:
+        is_path = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
         raise UsageError(f"{ascii(str(path))[:80]} is no path", hint="use a folder's path, or a bucket's address")
     root = path.expanduser()
     with media_errors(f"open the store '{path}'"):

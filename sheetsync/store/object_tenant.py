@@ -225,12 +225,23 @@ class ObjectTenant:
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries, from proved packs where that takes fewer requests."""
         for number in range(first, last + 1):
-            line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
-            yield number, line or self._own_or_packed(number)
+            yield number, self._known_line(number, last)
+
+    def _known_line(self, number: int, last: int) -> bytes:
+        line = self._fresh.get(number) or self._packs.line(number, last=last, newest=self._number)
+        return line or self._own_or_packed(number)
+
+    def surviving(self, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
+        """Lines of known entries; None for one that is lost, broken or archived."""
+        for number in range(first, last + 1):
+            try:
+                yield number, self._known_line(number, last)
+            except (AuthError, StoreDamagedError):
+                yield number, None
 
     def first_of(self, number: int) -> int:
-        """Each entry is an object."""
-        return number
+        """The first entry of its pack, be there one or not."""
+        return number - (number - 1) % self._packs.size
 
     def _own_or_packed(self, number: int) -> bytes:
         """The line from the entry's own object; where that is lost, from a pack, worth it or not."""

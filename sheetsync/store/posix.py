@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from sheetsync.store.descriptors import (
     place_nameless,
     read_from,
     stands_there,
+    sync_file_system,
     sync_marked,
     write_all,
 )
@@ -83,7 +84,11 @@ class PosixFileSystem:
         with self._mutex:
             self._folders.doubt()  # one that was removed is listed as empty
             self._folders.prove(path)
-            return os.listdir(self._folders.fd(path))  # noqa: PTH208 (of a descriptor)
+            folder = open_folder(self._folders.fd(path), ".", path)  # a fork shares how far ours was read
+        try:
+            return os.listdir(folder)  # noqa: PTH208 (of a descriptor)
+        finally:
+            os.close(folder)
 
     def kind(self, path: str) -> str | None:
         """What stands there."""
@@ -118,6 +123,14 @@ class PosixFileSystem:
                 return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
             except FileNotFoundError:
                 return None
+
+    def version(self, path: str) -> tuple[int, ...]:
+        """As its inode tells."""
+        with self._mutex:
+            self._folders.prove(path.rpartition("/")[0])
+            fd, name = self._folders.at(path)
+            there = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        return there.st_ino, there.st_size, there.st_mtime_ns
 
     def _stands_at(self, path: str, there: os.stat_result) -> bool:
         """Is what we have open what the path names now?"""
@@ -286,18 +299,9 @@ class PosixFileSystem:
                     raise
 
     def sync_all(self) -> bool:
-        """Everything survives power loss (Linux `syncfs`, which reports errors since 5.8)."""
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        if not hasattr(libc, "syncfs"):
-            return False
+        """Everything survives power loss."""
         with self._mutex:
-            failed = libc.syncfs(self._folders.fd("")) != 0
-        if failed:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-        return True
+            return sync_file_system(self._folders.fd(""))
 
     # --- locks --------------------------------------------------------------------------------------------------
     def lock(self, path: str) -> FolderLock:
@@ -374,6 +378,11 @@ class PosixFileSystem:
                 self._tails.pop(kept).close()
             if (lock := self._locks.get(path)) is not None:
                 lock.close()
+
+    def __del__(self) -> None:
+        """A store that nobody closed and nobody has any more gives its descriptors back, as an open file does."""
+        with suppress(AttributeError):  # it was never whole
+            self.close()
 
     def close(self) -> None:
         """Give back all descriptors."""

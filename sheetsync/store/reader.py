@@ -18,7 +18,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store.backend import BATCH_BYTES, TenantBackend, Traits
-from sheetsync.store.chain import LOOK, MOST_REQUESTS, check_follows, check_known, prove
+from sheetsync.store.chain import LOOK, believe, check_follows, check_known, prove
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
@@ -69,7 +69,7 @@ class StoreReader:
                 lines = self._part.new_lines()
                 moved = True
                 for line in lines:
-                    self._state.believe(decode_line(line, contents=False))
+                    believe(self._part, self._state, decode_line(line, contents=False))
             except BaseException as exc:
                 moved = moved or self._part.place() != place  # a signal handler may raise any error
                 if moved or not isinstance(exc, OSError | SheetSyncError):  # the position may be beyond the state
@@ -137,20 +137,20 @@ class StoreReader:
         return self.read_heads(heads)
 
     def read_heads(self, heads: Iterable[tuple[str, Head]], *, old: bool = False) -> Iterator[Snapshot]:
-        """Heads with their content. `old` ones (of views) may be told by entries that nothing has proved yet."""
+        """Heads with their content. In a bucket nothing has proved yet the entries of `old` ones, which views have."""
         for key, head in heads:
             with self._mutex, media_errors("read the store"):
                 snapshot = self._snapshot(decode_record(self.tenant, key), key, head, old=old)
             yield snapshot
 
     def _snapshot(self, record: RecordId, key: str, head: Head, *, old: bool = False) -> Snapshot:
-        """The head with its content: from its file if that is whole, else from the journal, proved to be ours."""
+        """The head with its content: from its file if that is whole, else from the journal."""
         path = head.path(key)
         data = None
         with suppress(OSError):  # a bad sector, or a mode: the journal has it too
             data = self._part.read(path)
         if data is None or hash_bytes(data) != head.hash:
-            if old and (self._traits.torn_tails or self._state.proved_from - head.commit <= MOST_REQUESTS):
+            if old:  # another store's entry tells of a file that is not here
                 prove(self._part, self._state, head.commit)
             data = self._change(head.commit, path).data()
             if hash_bytes(data) != head.hash:
@@ -182,7 +182,7 @@ class StoreReader:
             before = entry
 
     def _entry(self, number: int, *, contents: bool = True) -> Entry:
-        """One entry alone. On disk it is proved; in a bucket that would take a request for each one after it."""
+        """One entry alone. On disk its file proves it; in a bucket that would take a request for each one behind it."""
         if self._traits.torn_tails:
             prove(self._part, self._state, number)
         return next(self._entries(number, number, contents=contents))

@@ -13,11 +13,11 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import AuthError, StoreDamagedError, TryLaterError
+from sheetsync.errors import AuthError, DestinationError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
-from sheetsync.store.chain import damaged_line, proved_entries, proved_entry
+from sheetsync.store.chain import damaged_line, proved_entries
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import Entry, decode_line, is_whole, with_sum
+from sheetsync.store.entry import Change, Entry, decode_line, is_whole, with_sum
 from sheetsync.store.entry_form import LAST_NUMBER, check_int
 from sheetsync.store.index import read_remembered
 from sheetsync.store.media import passes_by_itself
@@ -31,12 +31,15 @@ CHECKPOINT_SEEN: Final = 4096  # entries and snapshots after which a writer make
 OPENING_SEEN: Final = 256  # an opening that had to look at more makes one, so that the next need not
 OPENING_BYTES: Final = 1 << 20
 SHOWN: Final = 5
+NOT_OURS_TO_WRITE: Final = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+REFUSALS: Final = (AuthError, DestinationError, TryLaterError)  # of a bucket
 
 
 def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> int:
     """Make the folders say what the journal says. Only under `exclusive`, with the journal read to its end.
 
-    A full disk keeps nobody from reading: what it leaves undone is told, and the next opening does it.
+    A full disk, and what else takes no writes, keeps nobody from reading: what is left undone is told, and the next
+    opening does it.
 
     Returns:
         the number of entries and snapshots since the checkpoint.
@@ -44,9 +47,13 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     Raises:
         StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
     """
-    undone: list[OSError] = []
-    with passing(undone):
+    undone: list[str] = []
+    try:
         cut_torn_line(backend, state, tell)
+    except OSError as exc:
+        if not passes_by_itself(exc):
+            raise
+        undone.append(f"a torn line: {exc}")
     upto = read_checkpoint(backend, state)
     if state.number == 0:
         _check_no_journal(backend)
@@ -56,8 +63,9 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         if entry is None:  # the index spared us to believe it: what it says moves nothing
             broken.append(number)
             continue
-        with passing(undone):
-            put += complete_names(backend, entry)
+        for change in entry.changes:
+            with passing(undone, change.path):
+                put += complete_name(backend, number, change)
         seen += 1 + len(entry.changes)
         seen_bytes += size
     if broken:
@@ -68,26 +76,26 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     if swept:
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
     if undone:
-        tell(f"what a crash left is not all put right yet ({undone[0]}): the next opening does it")
+        tell(f"what a crash left is not all put right yet: the next opening tries again ({undone[0]})")
     if broken or undone or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
-    except (OSError, AuthError, TryLaterError) as exc:
+    except (OSError, *REFUSALS) as exc:
         tell(f"the checkpoint could not be written ({exc})")
         return seen
     return 0
 
 
 @contextmanager
-def passing(undone: list[OSError]) -> Iterator[None]:
-    """Collect errors that pass by themselves, such as a full disk, and names that this disk cannot hold."""
+def passing(undone: list[str], what: str) -> Iterator[None]:
+    """Collect what keeps us from writing and not from reading: a full disk or bucket, rights, a name of this length."""
     try:
         yield
-    except OSError as exc:
-        if not passes_by_itself(exc) and exc.errno != errno.ENAMETOOLONG:
+    except (OSError, *REFUSALS) as exc:
+        if isinstance(exc, OSError) and not passes_by_itself(exc) and exc.errno not in NOT_OURS_TO_WRITE:
             raise
-        undone.append(exc)
+        undone.append(f"{what}: {exc}")
 
 
 def complete_names(backend: TenantBackend, entry: Entry) -> int:
@@ -96,15 +104,15 @@ def complete_names(backend: TenantBackend, entry: Entry) -> int:
     Raises:
         StoreDamagedError: a content is not what the entry's hash says: no sound file is replaced by it.
     """
-    put = 0
-    for change in entry.changes:
-        data = change.data()
-        if hash_bytes(data) != change.hash:
-            raise StoreDamagedError(
-                f"journal: entry {entry.number} holds another content of '{change.path}' than it says"
-            )
-        put += backend.put_snapshot(change.path, data, verify=True)
-    return put
+    return sum(complete_name(backend, entry.number, change) for change in entry.changes)
+
+
+def complete_name(backend: TenantBackend, number: int, change: Change) -> bool:
+    """Put one snapshot of entry `number` in its place; False if it is there."""
+    data = change.data()
+    if hash_bytes(data) != change.hash:
+        raise StoreDamagedError(f"journal: entry {number} holds another content of '{change.path}' than it says")
+    return backend.put_snapshot(change.path, data, verify=True)
 
 
 def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[str], None]) -> None:
@@ -123,15 +131,14 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
 
 
 def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
-    """A name that the journal lacks, or a checkpoint or an index beyond it, proves that a broken line was a commit."""
+    """A name that only it could have made, or a checkpoint or an index that tells of it, proves a commit."""
     read_checkpoint(backend, state)
     if (known_once := read_remembered(backend)) > state.number:
         raise StoreDamagedError(
             f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
             hint="run 'sheetsync fsck'",
         )
-    known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
-    foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
+    foreign = [path for path, _ in backend.walk() if is_newer_name(path, state)]
     if foreign:
         raise StoreDamagedError(
             f"journal: the line after entry {state.number} is broken, and snapshots of it are in the folders",
@@ -142,6 +149,16 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
 def is_snapshot_path(path: str) -> bool:
     """Is it called like a snapshot, in a record's folder?"""
     return not path.startswith((f"{JOURNAL}/", f"{WORK}/")) and parse_snapshot_name(path.rpartition("/")[2]) is not None
+
+
+def is_newer_name(path: str, state: JournalState) -> bool:
+    """Is it a snapshot's name of a new record, or newer than its record's newest? A lost entry's names are."""
+    if not is_snapshot_path(path):
+        return False
+    folder, _, filename = path.rpartition("/")
+    name = parse_snapshot_name(filename)
+    head = state.heads.get(f"{folder}/{name.name}") if name is not None else None
+    return name is not None and (head is None or name.stamp > head.stamp)
 
 
 def _check_no_journal(backend: TenantBackend) -> None:

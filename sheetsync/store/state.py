@@ -7,6 +7,7 @@ versions and stamps that rise. No I/O.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -57,11 +58,10 @@ class JournalState:
         self.tenant = tenant
         self.number = 0
         self.line_hash = FIRST_PREV
-        self.spared, self.spared_hash = 0, FIRST_PREV  # the entry at which a derived index began
-        # From `proved_from` to `spared` the entries were proved since, but for files that lack lines (`holes`).
-        self.proved_from = 1
-        self.proved_prev: str | None = FIRST_PREV
-        self.holes: dict[int, tuple[int, str | None]] = {}  # by first entry: the last one, and what its hash should be
+        self.spared = 0  # a derived index spared us to read the entries up to this one
+        self.anchors: dict[int, str] = {}  # by a journal file's first entry: the hash of the line before it
+        self._firsts: list[int] = []  # the same entries, in order
+        self.strangers: dict[int, int] = {}  # by first entry, of files that were proved: another store's newest, or 0
         self.heads: dict[str, Head] = {}
         self.leases: dict[str, LeaseState] = {}
         self._capitals: bool | None = None  # has any record's key a capital? None: nobody asked yet
@@ -100,12 +100,35 @@ class JournalState:
                 self._fold(self._folded, new)
         self.number, self.line_hash = number, line_hash
 
-    def start_at(self, number: int, line_hash: str, heads: dict[str, Head], leases: dict[str, LeaseState]) -> None:
+    def start_at(
+        self,
+        number: int,
+        line_hash: str,
+        heads: dict[str, Head],
+        leases: dict[str, LeaseState],
+        anchors: dict[int, str],
+    ) -> None:
         """Begin at the state that a derived index remembers."""
         self.number, self.line_hash, self.heads, self.leases = number, line_hash, heads, leases
-        self.spared, self.spared_hash = number, line_hash
-        self.proved_from, self.proved_prev, self.holes = number + 1, line_hash, {}
+        self.spared, self.anchors, self._firsts, self.strangers = number, anchors, sorted(anchors), {}
         self._capitals, self._folded = None, None
+
+    def anchor(self, first: int, prev: str) -> None:
+        """A journal file begins with this entry, whose line follows on the one that has this hash."""
+        self.anchors[first] = prev
+        self._firsts.append(first)
+
+    def stretch(self, number: int) -> tuple[int, int, str]:
+        """The first and the last entry of the journal file that holds this one, and the hash of its last line."""
+        at = bisect_right(self._firsts, number)
+        start = self._firsts[at - 1] if at else 1
+        if at == len(self._firsts):
+            return start, self.number, self.line_hash
+        return start, self._firsts[at] - 1, self.anchors[self._firsts[at]]
+
+    def known_hash(self, number: int) -> str | None:
+        """The hash of this entry's line, if it is the newest, or the last one of its journal file."""
+        return self.line_hash if number == self.number else self.anchors.get(number + 1)
 
     def check_collisions(self, new: list[str]) -> None:
         """New records must not be called like others but for the case of letters, in any part of their paths.

@@ -15,8 +15,9 @@ from typing import Final, Self
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.domain.context import DEFAULT_TENANT
 from sheetsync.domain.model import JSONValue
-from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, TryLaterError, UsageError
+from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, SheetSyncError, TryLaterError, UsageError
 from sheetsync.store.backend import WORK, Backend
+from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.index import is_worth_writing, load_index
@@ -130,15 +131,14 @@ class Store(StoreWriter):
             under(self._part.exclusive(), self._recover_locked)
 
     def _recover_locked(self) -> None:
-        self._catch_up()
+        self._kept_house = self._catch_up()
         try:
             self._since_checkpoint = recover(self._part, self._state, self._tell)
         except AuthError as exc:
-            self.writable = False
-            self._tell(f"the store cannot be written: opened for reading, without recovery ({exc})")
+            self._tell(f"recovery is left to the next opening ({exc})")
             return
         if is_worth_writing(self._state, self._lag, self._lag_bytes):
-            with suppress(OSError, AuthError, TryLaterError):  # derived: the next opening is slower
+            with suppress(OSError, SheetSyncError):  # derived: the next opening is slower
                 self._write_index()
 
     def rebuild_index(self) -> int:
@@ -150,7 +150,7 @@ class Store(StoreWriter):
     def _rebuild_index_locked(self) -> int:
         last, fresh = self._catch_up(), JournalState(self.tenant)
         for entry in self._entries(1, last, contents=False):
-            fresh.believe(entry)
+            believe(self._part, fresh, entry)
         self._state = fresh  # only now: a journal that was read half way leaves the handle as it was
         self._write_index()
         return len(self._state.heads)

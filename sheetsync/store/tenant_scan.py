@@ -60,6 +60,7 @@ class TenantScan:
     remembered: int = 0
     index: JournalState | None = None
     index_agrees: bool = False
+    index_lies: bool = False
     unreadable: set[str] = field(default_factory=set)
     broken: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)

@@ -43,6 +43,7 @@ from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is
 
 MOST_UNPLACED: Final = 16  # entries whose names each save tries again; older ones are left to the next checkpoint
 INTERRUPTED: Final = "an earlier save was interrupted: it has an unknown outcome"
+BUCKET_SEEN: Final = 128  # entries, others' too, and snapshots after which a writer in a bucket makes a checkpoint
 MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
@@ -93,7 +94,7 @@ class StoreWriter(StoreReader):
         self._clock, self._listener = clock, tell
         self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
-        self._since_checkpoint = 0
+        self._since_checkpoint = self._kept_house = 0
         self.writable = False
 
     def _tell(self, message: str) -> None:
@@ -191,6 +192,8 @@ class StoreWriter(StoreReader):
         try:
             ours = self._part.add(added.number, line)
             if ours:
+                if self._part.first_of(added.number) == added.number:
+                    self._state.anchor(added.number, self._state.line_hash)
                 self._state.take(added.number, added.line_hash, new_heads(added, request.who), added.lease)
                 self._unplaced.append(added)
                 self._lag += 1
@@ -283,9 +286,11 @@ class StoreWriter(StoreReader):
 
     def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
-        self._since_checkpoint += 1 + len(added.changes)
+        alone = self._traits.lasting_leases  # in a bucket each entry of others costs a checkpoint requests
+        self._since_checkpoint += (1 if alone else added.number - self._kept_house) + len(added.changes)
+        self._kept_house = added.number
         try:
-            if self._since_checkpoint >= CHECKPOINT_SEEN and not self._unplaced:
+            if self._since_checkpoint >= (CHECKPOINT_SEEN if alone else BUCKET_SEEN) and not self._unplaced:
                 self._checkpoint()
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()

@@ -223,7 +223,7 @@ def test_a_name_that_a_bucket_refuses_after_the_commit_is_no_failed_save(error: 
 def test_an_index_that_a_bucket_refuses_after_the_commit_is_no_failed_save(monkeypatch: pytest.MonkeyPatch) -> None:
     from sheetsync.store import writer
 
-    monkeypatch.setattr(writer, "CHECKPOINT_SEEN", 2)
+    monkeypatch.setattr(writer, "BUCKET_SEEN", 2)
     said: list[str] = []
     objects = FailingObjects(lambda what, key: NetworkError("429") if what == "put" else None)
     store = Store.on(opened(objects), tell=said.append)

@@ -194,6 +194,7 @@ def test_who_may_only_read_can_open_read_and_is_refused_a_save(
     google: FakeGoogleStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "test-token")
+    monkeypatch.setattr("sheetsync.store.writer.BUCKET_SEEN", 1000)
     records = [RecordId("default", ("things", f"r{number}"), f"r{number}") for number in range(260)]
     with Store.open("gs://store/team") as store, store.transaction(ADA) as tx:
         for record in records:
@@ -208,9 +209,10 @@ def test_who_may_only_read_can_open_read_and_is_refused_a_save(
     del google.buckets["store"][next(name for name in google.buckets["store"] if "/r7--" in name)]
     said.clear()
     with Store.open("gs://store/team", tell=said.append) as store:  # and so is a name that is missing
-        assert not store.writable
         assert store.latest(records[7]) is not None
-    assert "opened for reading" in said[0]
+        with pytest.raises(AuthError, match="not allowed"), store.transaction(ADA) as tx:
+            tx.save(records[0], {"n": 2})
+    assert "not all put right" in said[0]
 
 
 def test_a_bucket_that_is_asked_too_often_is_asked_again_later(google: FakeGoogleStorage) -> None:

@@ -144,6 +144,10 @@ class SimulatedDisk:
             return len(self._file(path).data)
         return None
 
+    def version(self, path: str) -> tuple[int, ...]:
+        data = self._file(path).data
+        return self._place(path)[2] or 0, hash(data)
+
     def read(self, path: str) -> bytes:
         return self._file(path).data
 

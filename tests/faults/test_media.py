@@ -368,7 +368,7 @@ def test_a_full_disk_is_read_though_a_crash_left_something_to_do(left: str) -> N
     disk.before = Fault(FULL - {"mkdir"}, 1, errno.ENOSPC, lasting=True)  # of a folder that is there it is not said
     said: list[str] = []
     reading = open_store(disk, said=said)
-    assert [line for line in said if "the next opening does it" in line]
+    assert [line for line in said if "the next opening tries again" in line]
     assert len(list(reading.latest_all("default"))) == (2 if left == "names" else 1)
     with pytest.raises(TryLaterError), reading.transaction(CTX) as tx:
         tx.save(record("c"), {"value": 3, "pad": ""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -173,15 +174,38 @@ def test_an_opening_that_left_names_out_makes_no_checkpoint(monkeypatch: pytest.
     assert len([path for path in disk.tree() if path.startswith("default/things/a/")]) == 4
 
 
-@pytest.mark.parametrize("code", [errno.ENOTDIR, errno.EACCES])
-def test_an_opening_does_not_go_on_where_something_is_in_the_way_for_good(code: int) -> None:
+def test_an_opening_does_not_go_on_where_something_is_in_the_way_for_good() -> None:
     disk = SimulatedDisk()
     store = open_store(disk)
     disk.before = Fault({"link"}, 1, errno.ENOSPC, lasting=True)
     save(store, "a", 1)
-    disk.before = Fault({"link"}, 1, code, lasting=True)
+    disk.before = Fault({"link"}, 1, errno.ENOTDIR, lasting=True)
     with pytest.raises(DestinationError):
         open_store(disk)
+
+
+def test_a_folder_of_another_user_keeps_nobody_from_the_other_records() -> None:
+    disk = SimulatedDisk()
+    store = open_store(disk)
+    disk.before = Fault({"link"}, 1, errno.ENOSPC, lasting=True)
+    save(store, "a", 1)
+
+    def refuse(operation: str, path: str) -> None:
+        if operation == "link" and "/things/a/" in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    disk.before = refuse
+    said: list[str] = []
+    store = open_store(disk, said=said)
+    (told,) = (message for message in said if "not all put right" in message)
+    assert "things/a/a--" in told
+    save(store, "b", 2)
+    assert len(list(store.latest_all("default"))) == 2
+    with pytest.raises(DestinationError):
+        store.compact()  # no checkpoint spares the next opening a name that is missing
+    disk.before = lambda *_: None
+    open_store(disk)
+    assert len([path for path in disk.tree() if path.startswith("default/things/")]) == 2
 
 
 def test_a_torn_snapshot_is_replaced_only_by_what_is_durable() -> None:

@@ -99,7 +99,8 @@ def test_no_run_of_anothers_entries_puts_a_name_in_place(
     put(first, last)
     said: list[str] = []
     with Store.on(reopen(), tell=said.append) as store:
-        assert said == ["the journal's line of entry 1 is damaged: run 'sheetsync fsck --repair'"]
+        worst = first if isinstance(reopen(), LocalBackend) else 1  # there each entry has a file, which is proved alone
+        assert said == [f"the journal's line of entry {worst} is damaged: run 'sheetsync fsck --repair'"]
         with pytest.raises(StoreDamagedError):
             store.compact()
     assert names() == before
@@ -300,10 +301,7 @@ def test_a_line_of_another_form_is_in_the_chain_too(form: str, tmp_path: Path) -
     assert fsck(tmp_path / "ours").findings == ()
 
 
-@pytest.mark.parametrize("far", [False, True])
-def test_a_lost_snapshot_of_a_bucket_is_shown_of_the_past_though_something_is_archived_on_the_way(
-    far: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_snapshot_of_a_bucket_is_shown_of_the_past_though_something_is_archived_on_the_way() -> None:
     objects = ArchivedObjects()
     with Store.on(ObjectBackend(objects, "x"), clock=FakeClock()) as store:
         fill(store, ADA, "abc")
@@ -311,7 +309,6 @@ def test_a_lost_snapshot_of_a_bucket_is_shown_of_the_past_though_something_is_ar
         store.compact()
     del objects._objects[f"default/{path}"]
     objects.archived.add("default/journal/0000000008.jsonl")
-    monkeypatch.setattr("sheetsync.store.reader.MOST_REQUESTS", 3 if far else 1024)
     with Store.on(ObjectBackend(objects, "x")) as store:
         shown = store.at(ENTRIES - 1).latest(a_record("c"))
         assert shown is not None
@@ -327,7 +324,7 @@ def test_a_lost_journal_file_does_not_close_all_before_it(when: str, tmp_path: P
     with Store.on(ten_a_file(tmp_path / "ours")) as store:
         if when != "before":
             path.rename(away)
-        for number in [*range(45, 30, -1), *range(10, 0, -1)]:
+        for number in [*range(45, 30, -1), *range(20, 0, -1)]:
             assert store.commit(number).number == number
         for number in (21, 25, 30):
             with pytest.raises(StoreDamagedError, match=r"missing from 0000000011|begins with entry 21 is gone"):
