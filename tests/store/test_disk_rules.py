@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import gc
 import itertools
 import os
 import random
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError, UsageError
 from sheetsync.store import Store, VersionedStore, descriptors, folders, fsck, posix, repair
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry import BODY_AT
@@ -562,3 +563,46 @@ def test_a_doubt_is_seen_in_a_work_folder_that_was_made_again(how: str, folder: 
         (folder / "default/.store/doubt").write_bytes(b"0000000001.jsonl")  # its fsync failed
         with pytest.raises(UnknownOutcomeError):
             named.save("alpha", {"n": 3})
+
+
+def test_a_folder_is_listed_by_a_descriptor_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(folder).close()
+    disk, listed = PosixFileSystem(folder), os.listdir
+    kept = disk._folders.fd("default")
+    asked: list[object] = []
+
+    def listdir(path: int) -> list[str]:
+        asked.append(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert "journal" in disk.listdir("default")
+    assert asked
+    assert kept not in asked  # a forked child has it too, and the two would share how far it was read
+
+
+def test_a_store_that_nobody_closed_gives_its_descriptors_back(folder: Path) -> None:
+    def open_files() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    gc.collect()
+    before = open_files()
+    for _ in range(3):
+        store = Store.open(folder)
+        store.note(CTX, "seen", {})
+        del store
+    gc.collect()
+    assert open_files() == before
+
+
+def test_a_path_that_is_no_text_of_this_machine_is_no_path() -> None:
+    with pytest.raises(UsageError, match="is no path"):
+        Store.open("somewhere/\ud800")
+
+
+def test_a_folder_among_the_leases_hides_none(folder: Path) -> None:
+    with Store.open(folder) as store:
+        (folder / "default/.store/leases/old.lock").mkdir(parents=True)
+        lease = store.lease("sync", who="ada")
+        assert [info.name for info in store.held()] == ["sync"]
+        lease.release()

@@ -424,3 +424,48 @@ def test_a_number_of_thousands_of_digits_is_no_defect(tmp_path: Path) -> None:
         with pytest.raises(StoreDamagedError):
             store.commit(14)
         assert store.commit(13).number == 13
+
+
+def test_another_stores_entry_costs_its_journal_file_one_reading(tmp_path: Path) -> None:
+    class Counting(PosixFileSystem):
+        read_bytes = 0
+
+        def read_at(self, path: str, offset: int, length: int) -> bytes:
+            self.read_bytes += length
+            return super().read_at(path, offset, length)
+
+    for name, ctx in (("ours", ADA), ("theirs", EVE)):
+        with Store.open(tmp_path / name, clock=FakeClock()) as store:
+            for _ in range(20):
+                fill(store, ctx, "abc")
+            store.rebuild_index()
+    (path,), (other,) = line_paths(tmp_path / "ours"), line_paths(tmp_path / "theirs")
+    lines, others = path.read_bytes().split(b"\n"), other.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([*lines[:4], others[4], *lines[5:]]))
+    disk = Counting(tmp_path / "ours")
+    with Store.on(LocalBackend(disk, "ours")) as store:
+        disk.read_bytes = 0
+        for number in range(6, 20 * ENTRIES + 1):
+            assert store.commit(number).number == number
+        assert disk.read_bytes < 6 * path.stat().st_size  # twice to prove it, then each line, and what a look reads
+        with pytest.raises(StoreDamagedError, match="entry 6 does not follow on entry 5"):
+            store.commit(3)
+
+
+def test_an_open_handle_reads_a_journal_file_that_was_repaired(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "ours", clock=FakeClock()) as store:
+        for _ in range(5):
+            fill(store, ADA, "abc")
+    (path,) = line_paths(tmp_path / "ours")
+    right = path.read_bytes()
+    at = [index for index, byte in enumerate(right) if byte == ord("\n")][20]
+    with Store.open(tmp_path / "ours") as store:
+        path.write_bytes(right[:at] + b"*" + right[at + 1 :])
+        for number in (10, 22, 23, 40):
+            with suppress(StoreDamagedError):
+                assert store.commit(number).number == number
+        assert fsck(tmp_path / "ours", repair=True).exit_code == 0
+        assert path.read_bytes() == right
+        for number in (10, 40, 22, 23, *range(1, 61)):
+            assert store.commit(number).number == number
+        assert len(list(store.history(a_record("a")))) == 25
