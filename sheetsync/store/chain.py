@@ -131,6 +131,17 @@ def damaged_line() -> StoreDamagedError:
     return StoreDamagedError("journal: a line of it is damaged", hint="run 'sheetsync fsck --repair'")
 
 
+def proved_entry(line: bytes) -> Entry:
+    """The entry of a line whose sum holds.
+
+    Raises:
+        StoreDamagedError: it does not hold.
+    """
+    if not is_whole(line):
+        raise damaged_line()
+    return decode_line(line)
+
+
 def proved_entries(part: TenantBackend, state: JournalState, first: int) -> Iterator[tuple[int, Entry | None, int]]:
     """Entries from `first` to the newest, and the sizes of their lines; None where one is broken or another store's."""
     while first <= state.number:

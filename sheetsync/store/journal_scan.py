@@ -14,8 +14,8 @@ from sheetsync.store import compaction
 from sheetsync.store.backend import JOURNAL
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, is_whole
+from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.rebuild import was_written_whole
-from sheetsync.store.recovery import is_newer_name
 from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
@@ -179,8 +179,8 @@ def _believe(found: TenantScan, path: str, entry: Entry, line: bytes) -> None:
 def has_names_beyond(found: TenantScan, number: int) -> bool:
     """Is there proof that entry `number` was acknowledged?
 
-    A name that only it could have made, or a checkpoint or an index that tells of it.
+    A name that the journal lacks, or a checkpoint or an index that tells of it.
     """
     if max(found.checkpoint, found.remembered) >= number:
         return True
-    return any(path not in found.wanted and is_newer_name(path, found.state) for path in found.names)
+    return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in found.names)

@@ -15,7 +15,7 @@ import orjson
 
 from sheetsync.errors import AuthError, DestinationError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
-from sheetsync.store.chain import damaged_line, proved_entries
+from sheetsync.store.chain import damaged_line, proved_entries, proved_entry
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, is_whole, with_sum
 from sheetsync.store.entry_form import LAST_NUMBER, check_int
@@ -131,14 +131,15 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
 
 
 def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
-    """A name that only it could have made, or a checkpoint or an index that tells of it, proves a commit."""
+    """A name that the journal lacks, or a checkpoint or an index beyond it, proves that a broken line was a commit."""
     read_checkpoint(backend, state)
     if (known_once := read_remembered(backend)) > state.number:
         raise StoreDamagedError(
             f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
             hint="run 'sheetsync fsck'",
         )
-    foreign = [path for path, _ in backend.walk() if is_newer_name(path, state)]
+    known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
+    foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
     if foreign:
         raise StoreDamagedError(
             f"journal: the line after entry {state.number} is broken, and snapshots of it are in the folders",
@@ -149,16 +150,6 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
 def is_snapshot_path(path: str) -> bool:
     """Is it called like a snapshot, in a record's folder?"""
     return not path.startswith((f"{JOURNAL}/", f"{WORK}/")) and parse_snapshot_name(path.rpartition("/")[2]) is not None
-
-
-def is_newer_name(path: str, state: JournalState) -> bool:
-    """Is it a snapshot's name of a new record, or newer than its record's newest? A lost entry's names are."""
-    if not is_snapshot_path(path):
-        return False
-    folder, _, filename = path.rpartition("/")
-    name = parse_snapshot_name(filename)
-    head = state.heads.get(f"{folder}/{name.name}") if name is not None else None
-    return name is not None and (head is None or name.stamp > head.stamp)
 
 
 def _check_no_journal(backend: TenantBackend) -> None:

@@ -397,21 +397,3 @@ def test_a_doubt_on_a_full_disk_keeps_nobody_from_reading(code: int) -> None:
     with open_store(disk).transaction(CTX) as tx:
         tx.save(record("a"), {"value": 2, "pad": ""})
     assert "default/.store/doubt" not in disk.tree()
-
-
-def test_an_old_name_that_nobody_committed_does_not_make_a_torn_line_damage() -> None:
-    disk = SimulatedDisk()
-    with open_store(disk).transaction(CTX) as tx:
-        tx.save(record("a"), {"value": 1, "pad": ""})
-    (path,) = (path for path in disk.tree() if path.startswith("default/things/"))
-    stray = path.replace(path.split("--")[1], "2020-01-01T00-00-00Z")
-    disk.create(stray, b"of a copy of long ago")
-    disk.append(JOURNAL, disk.size(JOURNAL) or 0, b'{"sum":"12')
-    said: list[str] = []
-    open_store(disk, said=said)
-    assert [line for line in said if "never acknowledged cut" in line]
-    assert stray in disk.tree()
-    disk.create(path.replace(path.split("--")[1], "2099-01-01T00-00-00Z"), b"of the line that is torn next")
-    disk.append(JOURNAL, disk.size(JOURNAL) or 0, b'{"sum":"12')
-    with pytest.raises(StoreDamagedError, match="snapshots of it are in the folders"):
-        open_store(disk)
