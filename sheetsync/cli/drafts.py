@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from sheetsync.registry.conflicts import Side
 
 FILE = click.Path(path_type=Path)
+TAKES: Final = {
+    "spec": '--spec takes a ConnectorSpec: {"name": …, "scopes": [{"name": …}]}',
+    "policy": '--policy takes a PolicySnapshot: {"firearms": {scope: …}, "kpis": {kpi_name: …}}',
+    "kpi": '--kpi takes {kpi_name: {"impact_type": …, "formula": …}}',
+}
 
 
 @click.group("draft", cls=Group)
@@ -36,10 +41,10 @@ def _answer_draft(session: Session, stored: StoredDraft, did: str) -> int:
 @click.option("--spec", type=FILE, metavar="FILE", help="A ConnectorSpec as JSON; else from what is published.")
 def new(session: Session, *, connector: str, spec: Path | None) -> int:
     """Make a draft of CONNECTOR, from published if it exists."""
-    from sheetsync.cli.files import read_json
+    from sheetsync.cli.files import read_object
     from sheetsync.services import drafts
 
-    content = read_json(spec) if spec else None
+    content = read_object(spec, TAKES["spec"]) if spec else None
     return _answer_draft(session, drafts.new_draft(session.workspace_to_fill, connector, content), "made")
 
 
@@ -94,14 +99,14 @@ def diff(session: Session, *, draft_id: str) -> int:
 @click.option("--version", metavar="SEMVER", help="Raise the connector's version.")
 def edit(session: Session, *, draft_id: str, **options: Any) -> int:
     """Change a draft; every change saves a new snapshot of it."""
-    from sheetsync.cli.files import read_json
+    from sheetsync.cli.files import read_object
     from sheetsync.services import drafts
 
     if not any(options.values()):
         raise click.UsageError(
             "say what to change: --policy, --firearm, --no-firearm, --undecide, --kpi, --spec, --version"
         )
-    files = {name: read_json(options[name]) for name in ("policy", "kpi", "spec") if options[name]}
+    files = {name: read_object(options[name], TAKES[name]) for name in ("policy", "kpi", "spec") if options[name]}
     stored = drafts.edit_draft(
         session.workspace,
         draft_id,
