@@ -141,27 +141,26 @@ def advance(session: Session, *, draft_id: str, stage: Stage | None) -> int:
 
 @command("resolve")
 @click.argument("draft_id", metavar="DRAFT")
-@click.option("--yours", "side", flag_value="yours", help="Keep the owner's value.")
-@click.option("--theirs", "side", flag_value="theirs", help="Keep what is published.")
+@click.option("--yours", is_flag=True, help="Keep the owner's value.")
+@click.option("--theirs", is_flag=True, help="Keep what is published.")
 @click.option("--row", metavar="KEY", help="Only this row: its scope or KPI name.")
 @click.option("--column", metavar="NAME", help="Only this column.")
-def resolve(session: Session, *, draft_id: str, side: Side | None, row: str | None, column: str | None) -> int:
+def resolve(session: Session, *, draft_id: str, yours: bool, theirs: bool, row: str | None, column: str | None) -> int:
     """Decide the draft's open conflicts, all or those of one row or column."""
+    from sheetsync.registry.conflicts import choose_conflicts
     from sheetsync.services import drafts
 
-    if side is None:
+    if yours == theirs:
         raise click.UsageError("say which side stands: --yours (the owner's value) or --theirs (what is published)")
-    stored = drafts.show_draft(session.workspace, draft_id)
-    chosen = [
-        conflict
-        for conflict in stored.draft.open_conflicts()
-        if row in (None, conflict.row_key[-1], "/".join(conflict.row_key)) and column in (None, conflict.column)
-    ]
+    side: Side = "yours" if yours else "theirs"
+    stored = drafts.open_draft(session.workspace, draft_id)
+    chosen = choose_conflicts(stored.draft, row, column)
     if not chosen:
-        session.output.answer({"draft": stored.draft.to_json()}, ["no open conflict there"])
+        session.output.answer({"draft": stored.draft.to_json()}, ["no open conflicts"])
         return 0
     for conflict in chosen:
-        stored = drafts.resolve_conflict(session.workspace, draft_id, conflict.row_key, conflict.column, side)
+        if conflict in stored.draft.open_conflicts():  # a KPI row that comes or goes was decided as a whole
+            stored = drafts.resolve_conflict(session.workspace, draft_id, conflict.row_key, conflict.column, side)
     return _answer_draft(session, stored, "saved")
 
 

@@ -14,13 +14,7 @@ from typing import Final
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import STAGES, Approval, DraftBase, Stage, Status, WorkbenchDraft, WorkbenchOrigin
 from sheetsync.domain.firearms import FirearmBinding, closest
-from sheetsync.domain.identifiers import (
-    bump_minor,
-    check_connector_id,
-    new_draft_id,
-    parse_id,
-    version_rises,
-)
+from sheetsync.domain.identifiers import bump_minor, check_connector_id, new_draft_id, parse_id, version_rises
 from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import (
@@ -49,8 +43,8 @@ from sheetsync.store.reader import check_number
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
-    "edit_draft", "list_drafts", "new_draft", "parse_firearm_option", "resolve_conflict", "restore_draft", "save_new",
-    "show_draft",
+    "edit_draft", "list_drafts", "new_draft", "open_draft", "parse_firearm_option", "resolve_conflict", "restore_draft",
+    "save_new", "show_draft",
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
@@ -92,6 +86,11 @@ def list_drafts(ws: Workspace, *, status: Status | None = None, connector_id: st
 def show_draft(ws: Workspace, draft_id: str) -> StoredDraft:
     """One draft, with everything in it."""
     return ws.catalogue().draft(draft_id)
+
+
+def open_draft(ws: Workspace, draft_id: str) -> StoredDraft:
+    """One draft that can still be changed; `NotOpenError` for a closed one."""
+    return _open(ws.catalogue(), draft_id, None)
 
 
 # -- making drafts
