@@ -72,6 +72,27 @@ def test_a_number_of_too_many_digits_is_no_defect(work: Path, github: str, sheet
     assert "big.json" in ran.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "words", [("draft", "list", "--connector"), ("draft", "list", "--all", "--connector"), ("diff",)]
+)
+@pytest.mark.parametrize(("name", "code"), [("githup", "not_found"), ("", "invalid_id"), ("../x", "invalid_id")])
+def test_an_unknown_connector_is_no_empty_list(
+    github: str, sheetsync: Run, words: tuple[str, ...], name: str, code: str
+) -> None:
+    ran = sheetsync("--json", *words, name)
+    assert (ran.code, ran.json()["error"]["code"]) == (2, code)
+    if code == "not_found":
+        assert ran.json()["error"]["hint"] == "did you mean 'github'?"
+
+
+def test_a_connector_whose_drafts_are_all_closed_is_known(github: str, sheetsync: Run) -> None:
+    sheetsync("draft", "discard", github)
+    listed = sheetsync("--json", "draft", "list", "--connector", "github")
+    assert (listed.code, listed.json()) == (0, {"drafts": []})
+    listed = sheetsync("--json", "draft", "list", "--all", "--connector", "github")
+    assert [line["id"] for line in listed.json()["drafts"]] == [github]
+
+
 # -- resolve
 
 
