@@ -111,7 +111,7 @@ def edit(session: Session, *, draft_id: str, **options: Any) -> int:
         session.workspace,
         draft_id,
         policy=files.get("policy"),
-        firearms=_bindings(options["firearms"], options["none"]),
+        firearms=_bindings(options["firearms"], options["none"], options["undecide"]),
         undecide=options["undecide"],
         kpis=files.get("kpi"),
         version=options["version"],
@@ -120,13 +120,19 @@ def edit(session: Session, *, draft_id: str, **options: Any) -> int:
     return _answer_draft(session, stored, "saved")
 
 
-def _bindings(firearms: tuple[str, ...], none: tuple[str, ...]) -> dict[str, FirearmBinding]:
-    """`--firearm` and `--no-firearm` as bindings."""
+def _bindings(firearms: tuple[str, ...], none: tuple[str, ...], undecide: tuple[str, ...]) -> dict[str, FirearmBinding]:
+    """`--firearm` and `--no-firearm` as bindings; a scope about which two things are said is refused."""
     from sheetsync.domain.firearms import FirearmBinding
     from sheetsync.services.drafts import parse_firearm_option
 
-    found = dict(parse_firearm_option(given) for given in firearms)
-    return found | {scope: FirearmBinding(firearm_id=None) for scope in none}
+    said: list[tuple[str, FirearmBinding | None]] = [parse_firearm_option(given) for given in firearms]
+    said += [(scope, FirearmBinding(firearm_id=None)) for scope in none]
+    said += [(scope, None) for scope in undecide]
+    found: dict[str, FirearmBinding | None] = {}
+    for scope, decision in said:
+        if found.setdefault(scope, decision) != decision:
+            raise click.UsageError(f"two different decisions are given for scope {scope[:80]!r}: choose one")
+    return {scope: decision for scope, decision in found.items() if decision is not None}
 
 
 @command("advance")

@@ -73,6 +73,27 @@ def test_a_number_of_too_many_digits_is_no_defect(work: Path, github: str, sheet
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--firearm", "admin_write=firearm.payment", "--no-firearm", "admin_write"),
+        ("--firearm", "admin_write=firearm.payment", "--undecide", "admin_write"),
+        ("--no-firearm", "admin_write", "--undecide", "admin_write"),
+        ("--firearm", "admin_write=firearm.payment", "--firearm", "admin_write=firearm.payment+lock"),
+    ],
+)
+def test_a_scope_is_not_decided_in_two_ways_at_once(github: str, sheetsync: Run, options: tuple[str, ...]) -> None:
+    ran = sheetsync("--json", "draft", "edit", github, *options)
+    assert (ran.code, ran.json()["error"]["code"]) == (2, "usage")
+    assert "'admin_write'" in ran.json()["error"]["message"]
+    assert len(sheetsync("--json", "log", github).json()["log"]) == 1
+
+
+def test_saying_the_same_twice_is_no_contradiction(github: str, sheetsync: Run) -> None:
+    same = ("--firearm", "admin_write=NONE", "--no-firearm", "admin_write")
+    assert sheetsync("draft", "edit", github, *same, "--undecide", "read_public", "--undecide", "read_public").code == 0
+
+
+@pytest.mark.parametrize(
     "words", [("draft", "list", "--connector"), ("draft", "list", "--all", "--connector"), ("diff",)]
 )
 @pytest.mark.parametrize(("name", "code"), [("githup", "not_found"), ("", "invalid_id"), ("../x", "invalid_id")])
