@@ -1,4 +1,4 @@
-"""`VersionedStore.at`: one version of a name, by each thing that can be known of it; and what is not there."""
+"""`VersionedStore`: a version of a name, by each thing that it is known by; and what a transaction may note."""
 
 from __future__ import annotations
 
@@ -76,3 +76,25 @@ def test_a_version_is_asked_for_by_name(named: VersionedStore, saved: list[Snaps
         named.at("alpha")  # type: ignore[call-overload]
     with pytest.raises(UsageError):
         named.at()  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("details", [None, 5, "x", ["x"], [("x", 1)], {("x", 1)}])
+def test_details_that_are_no_mapping_end_the_transaction_before_it_writes(named: VersionedStore, details: Any) -> None:
+    store, tx = named.store, named.store.transaction(CTX)
+    tx.save(named.record("alpha"), {"n": 1})
+    tx.details = details
+    with pytest.raises(UsageError, match=rf"details is a {type(details).__name__}"):
+        tx.__exit__(None, None, None)
+    assert (store.head(), named.latest("alpha"), tx.commit) == (0, None, None)
+    with pytest.raises(UsageError, match="over"):
+        tx.save(named.record("alpha"), {"n": 1})
+
+
+def test_what_failed_inside_is_told_whatever_the_details_are(named: VersionedStore) -> None:
+    def fail() -> None:
+        with named.store.transaction(CTX) as tx:
+            tx.details = None  # type: ignore[assignment]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
