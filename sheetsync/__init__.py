@@ -9,13 +9,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sheetsync.domain.context import RequestContext, ScopeConfig
+    from sheetsync.errors import (
+        InvalidContentError,
+        InvalidIdError,
+        NotFoundError,
+        SheetSyncError,
+        StaleSnapshotError,
+        StoreDamagedError,
+        UnknownOutcomeError,
+        UsageError,
+    )
     from sheetsync.store import VersionedStore
 
-__all__ = ["RequestContext", "ScopeConfig", "VersionedStore", "__version__"]
+__all__ = [
+    "InvalidContentError", "InvalidIdError", "NotFoundError", "RequestContext", "ScopeConfig", "SheetSyncError",
+    "StaleSnapshotError", "StoreDamagedError", "UnknownOutcomeError", "UsageError", "VersionedStore", "__version__",
+]  # fmt: skip
 __version__ = "0.1.0"
 _HOMES = {
+    "InvalidContentError": "sheetsync.errors",
+    "InvalidIdError": "sheetsync.errors",
+    "NotFoundError": "sheetsync.errors",
     "RequestContext": "sheetsync.domain.context",
     "ScopeConfig": "sheetsync.domain.context",
+    "SheetSyncError": "sheetsync.errors",
+    "StaleSnapshotError": "sheetsync.errors",
+    "StoreDamagedError": "sheetsync.errors",
+    "UnknownOutcomeError": "sheetsync.errors",
+    "UsageError": "sheetsync.errors",
     "VersionedStore": "sheetsync.store",
 }
 
@@ -29,3 +50,8 @@ def __getattr__(name: str) -> object:
     value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted({*globals(), *__all__})

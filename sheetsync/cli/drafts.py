@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from sheetsync.registry.conflicts import Side
 
 FILE = click.Path(path_type=Path)
+TAKES: Final = {
+    "spec": '--spec takes a ConnectorSpec: {"name": …, "scopes": [{"name": …}]}',
+    "policy": '--policy takes a PolicySnapshot: {"firearms": {scope: …}, "kpis": {kpi_name: …}}',
+    "kpi": '--kpi takes {kpi_name: {"impact_type": …, "formula": …}}',
+}
 
 
 @click.group("draft", cls=Group)
@@ -36,10 +41,10 @@ def _answer_draft(session: Session, stored: StoredDraft, did: str) -> int:
 @click.option("--spec", type=FILE, metavar="FILE", help="A ConnectorSpec as JSON; else from what is published.")
 def new(session: Session, *, connector: str, spec: Path | None) -> int:
     """Make a draft of CONNECTOR, from published if it exists."""
-    from sheetsync.cli.files import read_json
+    from sheetsync.cli.files import read_object
     from sheetsync.services import drafts
 
-    content = read_json(spec) if spec else None
+    content = read_object(spec, TAKES["spec"]) if spec else None
     return _answer_draft(session, drafts.new_draft(session.workspace_to_fill, connector, content), "made")
 
 
@@ -94,19 +99,19 @@ def diff(session: Session, *, draft_id: str) -> int:
 @click.option("--version", metavar="SEMVER", help="Raise the connector's version.")
 def edit(session: Session, *, draft_id: str, **options: Any) -> int:
     """Change a draft; every change saves a new snapshot of it."""
-    from sheetsync.cli.files import read_json
+    from sheetsync.cli.files import read_object
     from sheetsync.services import drafts
 
     if not any(options.values()):
         raise click.UsageError(
             "say what to change: --policy, --firearm, --no-firearm, --undecide, --kpi, --spec, --version"
         )
-    files = {name: read_json(options[name]) for name in ("policy", "kpi", "spec") if options[name]}
+    files = {name: read_object(options[name], TAKES[name]) for name in ("policy", "kpi", "spec") if options[name]}
     stored = drafts.edit_draft(
         session.workspace,
         draft_id,
         policy=files.get("policy"),
-        firearms=_bindings(options["firearms"], options["none"]),
+        firearms=_bindings(options["firearms"], options["none"], options["undecide"]),
         undecide=options["undecide"],
         kpis=files.get("kpi"),
         version=options["version"],
@@ -115,13 +120,19 @@ def edit(session: Session, *, draft_id: str, **options: Any) -> int:
     return _answer_draft(session, stored, "saved")
 
 
-def _bindings(firearms: tuple[str, ...], none: tuple[str, ...]) -> dict[str, FirearmBinding]:
-    """`--firearm` and `--no-firearm` as bindings."""
+def _bindings(firearms: tuple[str, ...], none: tuple[str, ...], undecide: tuple[str, ...]) -> dict[str, FirearmBinding]:
+    """`--firearm` and `--no-firearm` as bindings; a scope about which two things are said is refused."""
     from sheetsync.domain.firearms import FirearmBinding
     from sheetsync.services.drafts import parse_firearm_option
 
-    found = dict(parse_firearm_option(given) for given in firearms)
-    return found | {scope: FirearmBinding(firearm_id=None) for scope in none}
+    said: list[tuple[str, FirearmBinding | None]] = [parse_firearm_option(given) for given in firearms]
+    said += [(scope, FirearmBinding(firearm_id=None)) for scope in none]
+    said += [(scope, None) for scope in undecide]
+    found: dict[str, FirearmBinding | None] = {}
+    for scope, decision in said:
+        if found.setdefault(scope, decision) != decision:
+            raise click.UsageError(f"two different decisions are given for scope {scope[:80]!r}: choose one")
+    return {scope: decision for scope, decision in found.items() if decision is not None}
 
 
 @command("advance")
@@ -136,27 +147,26 @@ def advance(session: Session, *, draft_id: str, stage: Stage | None) -> int:
 
 @command("resolve")
 @click.argument("draft_id", metavar="DRAFT")
-@click.option("--yours", "side", flag_value="yours", help="Keep the owner's value.")
-@click.option("--theirs", "side", flag_value="theirs", help="Keep what is published.")
+@click.option("--yours", is_flag=True, help="Keep the owner's value.")
+@click.option("--theirs", is_flag=True, help="Keep what is published.")
 @click.option("--row", metavar="KEY", help="Only this row: its scope or KPI name.")
 @click.option("--column", metavar="NAME", help="Only this column.")
-def resolve(session: Session, *, draft_id: str, side: Side | None, row: str | None, column: str | None) -> int:
+def resolve(session: Session, *, draft_id: str, yours: bool, theirs: bool, row: str | None, column: str | None) -> int:
     """Decide the draft's open conflicts, all or those of one row or column."""
+    from sheetsync.registry.conflicts import choose_conflicts
     from sheetsync.services import drafts
 
-    if side is None:
+    if yours == theirs:
         raise click.UsageError("say which side stands: --yours (the owner's value) or --theirs (what is published)")
-    stored = drafts.show_draft(session.workspace, draft_id)
-    chosen = [
-        conflict
-        for conflict in stored.draft.open_conflicts()
-        if row in (None, conflict.row_key[-1], "/".join(conflict.row_key)) and column in (None, conflict.column)
-    ]
+    side: Side = "yours" if yours else "theirs"
+    stored = drafts.open_draft(session.workspace, draft_id)
+    chosen = choose_conflicts(stored.draft, row, column)
     if not chosen:
-        session.output.answer({"draft": stored.draft.to_json()}, ["no open conflict there"])
+        session.output.answer({"draft": stored.draft.to_json()}, ["no open conflicts"])
         return 0
     for conflict in chosen:
-        stored = drafts.resolve_conflict(session.workspace, draft_id, conflict.row_key, conflict.column, side)
+        if conflict in stored.draft.open_conflicts():  # a KPI row that comes or goes was decided as a whole
+            stored = drafts.resolve_conflict(session.workspace, draft_id, conflict.row_key, conflict.column, side)
     return _answer_draft(session, stored, "saved")
 
 

@@ -39,18 +39,23 @@ def report_failure(error: BaseException, session: Session) -> int:
         if not session.as_json:
             print("stopped", file=sys.stderr)
         return INTERRUPTED
-    ours = as_our_error(error)
-    ours.hint = ours.hint or HINTS.get(ours.exit_code, "")
+    ours = ready_to_show(as_our_error(error))
     if session.debug:
         import traceback
 
         print(clean_text(redact("".join(traceback.format_exception(error)))), file=sys.stderr, end="")
-    ours.message, ours.hint = redact(ours.message), redact(ours.hint)  # the last net, not the first
     if session.as_json:
         print(json_line(ours.to_json()), flush=True)
     else:
         print_error(ours, session)
     return ours.exit_code
+
+
+def ready_to_show(error: SheetSyncError) -> SheetSyncError:
+    """The same error with a hint, and without what looks like a secret."""
+    error.hint = error.hint or HINTS.get(error.exit_code, "")
+    error.message, error.hint = redact(error.message), redact(error.hint)  # the last net, not the first
+    return error
 
 
 def as_our_error(error: BaseException) -> SheetSyncError:

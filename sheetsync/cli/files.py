@@ -9,6 +9,14 @@ from typing import Any, Final
 from sheetsync.errors import DestinationError, InvalidContentError, NotFoundError
 
 LARGEST_BYTES: Final = 50_000_000
+KINDS: Final = {
+    type(None): "null",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
 
 
 def read_json(path: Path) -> Any:
@@ -30,6 +38,23 @@ def read_json(path: Path) -> Any:
         raise InvalidContentError(f"{path}, line {exc.lineno}: {exc.msg}", hint="the file must be JSON") from exc
     except RecursionError as exc:
         raise InvalidContentError(f"{path} is nested too deeply") from exc
+    except ValueError as exc:  # Python reads no integer of more than 4,300 digits
+        raise InvalidContentError(f"{path} holds a number of too many digits") from exc
+
+
+def read_object(path: Path, takes: str) -> dict[str, Any]:
+    """A JSON file's object. `takes`: which option takes what, for the hint.
+
+    None would mean that no file was given; so a file that says null, or is no object, is never passed on.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidContentError: it is not JSON, or JSON of another kind.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InvalidContentError(f"{path} holds {KINDS[type(value)]}, not a JSON object", hint=takes)
+    return value
 
 
 def write_new(path: Path, data: bytes) -> None:

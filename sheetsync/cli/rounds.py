@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from sheetsync.cli.failures import ready_to_show, report_failure
 from sheetsync.cli.sync_text import run_lines
 from sheetsync.cli.syncing import tell_trouble
 from sheetsync.errors import SheetSyncError
@@ -41,17 +42,46 @@ def one_round(session: Session, rounds: Rounds) -> int:
         session.output.answer(value, run_lines(value, session.output))
         tell_trouble(session, value, code)
         return code
-    runs, lines, codes = [], [], [0]
+    runs, lines, codes = [], [], []
     for target in session.targets():
         found, code = _guarded(target, rounds)
         settings = target.settings
         runs.append({"tenant": settings.tenant, "spreadsheet": settings.spreadsheet, **found})
         lines += [f"{settings.tenant} {settings.spreadsheet}:", *_round_lines(found, target)]
         codes.append(code)
-    session.output.answer({"ok": all(code in GOOD for code in codes), "runs": runs}, lines)
+    worst = min(codes, key=WORST_FIRST.index)
+    failed = {} if worst in GOOD else {"error": runs[codes.index(worst)]["error"]}
+    session.output.answer({**_sum(runs), "ok": worst in GOOD, **failed, "runs": runs}, lines)
     if session.quiet and any(codes):
         session.output.tell_person(lines)
-    return min(codes, key=WORST_FIRST.index)
+    return worst
+
+
+def _sum(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the runs did together, under the keys of one run; a failed run adds nothing.
+
+    Commits are counted apart for each tenant: where there are several, `commit` is None, and each run names its own.
+    """
+    from sheetsync.services.syncing import SyncReport
+
+    total: dict[str, Any] = SyncReport().to_json()
+    done = [run for run in runs if "error" not in run]
+    for run in done:
+        total["changed"] = total["changed"] or run["changed"]
+        for title, counts in run["tabs"].items():
+            _add(total["tabs"][title], counts)
+        _add(total["calls"], run["calls"])
+        for name, value in total.items():
+            if isinstance(value, list):
+                value += run[name]
+    commits = [run["commit"] for run in done if run["commit"] is not None]
+    one_tenant = len({run["tenant"] for run in done}) == 1
+    return total | {"commit": max(commits, default=None) if one_tenant else None}
+
+
+def _add(sums: dict[str, int], counts: dict[str, int]) -> None:
+    for name, number in counts.items():
+        sums[name] = sums.get(name, 0) + number
 
 
 def _sync(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
@@ -72,7 +102,7 @@ def _guarded(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
     try:
         return _sync(session, rounds)
     except SheetSyncError as error:
-        return error.to_json(), error.exit_code
+        return ready_to_show(error).to_json(), error.exit_code
 
 
 def _round_lines(found: dict[str, Any], session: Session) -> Iterator[str]:
@@ -101,8 +131,6 @@ def repeat(session: Session, rounds: Rounds, *, every_s: float) -> int:
 
 def _try_round(session: Session, rounds: Rounds) -> int:
     """A round of a session of its own: what an error left open or unsure is opened anew by the next."""
-    from sheetsync.cli.failures import report_failure
-
     try:
         return one_round(session, rounds)
     except SheetSyncError as error:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Final, Self
 
-from pydantic import model_validator
+from pydantic import StrictBool, model_validator
 
 from sheetsync.domain.identifiers import FirearmId
 from sheetsync.domain.model import Model
@@ -23,7 +23,7 @@ class FirearmBinding(Model):
     """
 
     firearm_id: FirearmId | None
-    strategy_lock: bool = False
+    strategy_lock: StrictBool = False
 
     @model_validator(mode="after")
     def _lock_needs_firearm(self) -> Self:

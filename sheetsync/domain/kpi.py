@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import math
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field
 
 from sheetsync.domain.connector import Line
 from sheetsync.domain.model import Model
@@ -101,6 +103,9 @@ def evaluate_formula(formula: str, usage: dict[str, float]) -> float:
     return value
 
 
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # an int is one, true and "5" are not
+
+
 class KpiBinding(Model):
     """One KPI that the connector moves. `target` is in `unit`.
 
@@ -109,5 +114,5 @@ class KpiBinding(Model):
 
     impact_type: ImpactType
     formula: Line
-    target: float | None = None
+    target: Number | None = None
     unit: Line | None = None

@@ -33,11 +33,15 @@ _SHOWN: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A folder that may be a provider or a selection, or one file that may be a selection. `name`: for problems."""
+    """A folder that may be a provider or a selection, or one file that may be a selection. `name`: for problems.
+
+    `library`: the folder of folders that was named, else the one around it; `from_library`: it was named.
+    """
 
     path: Path
     name: str
     from_library: bool
+    library: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def find_candidates(paths: tuple[Path, ...]) -> Found:
         if real.is_dir():
             _search(real, real.name, 0, candidates, problems)
         elif real.is_file() and _is_source(real.name):
-            candidates.append(Candidate(real, shown(real.name), from_library=False))
+            candidates.append(Candidate(real, shown(real.name), from_library=False, library=real.parent))
         elif len(paths) > 1:  # a shell's `library/*` gives its README too
             findings.append(problem("not_a_source", real.name, "is neither a folder nor a .json or .mjs file"))
         else:
@@ -120,7 +124,8 @@ def _search(folder: Path, name: str, level: int, candidates: list[Candidate], pr
         return
     visible = [entry for entry in entries if not entry.name.startswith(".")]
     if any(_is_source(entry.name) for entry in visible):
-        candidates.append(Candidate(folder, shown(name), from_library=level > 0))
+        library = folder.parents[level - 1] if level else folder.parent
+        candidates.append(Candidate(folder, shown(name), from_library=level > 0, library=library))
         return
     folders = [entry for entry in visible if entry.is_symlink() or entry.is_dir(follow_symlinks=False)]
     if level >= MAX_LEVELS or not folders:

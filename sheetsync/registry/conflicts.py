@@ -7,7 +7,7 @@ on theirs, so that publish finds nothing moved; resolved as theirs, the edit is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from sheetsync.domain.cells import KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
 from sheetsync.domain.draft import Conflict, DraftBase, SheetEdit, SheetOrigin, WorkbenchDraft
@@ -17,6 +17,7 @@ from sheetsync.errors import NotFoundError
 from sheetsync.registry.withdraw import with_kpi_row
 
 Side = Literal["yours", "theirs"]
+SHOWN: Final = 80
 
 
 def find_conflict(draft: WorkbenchDraft, row_key: Sequence[str], column: str | None) -> Conflict:
@@ -29,11 +30,29 @@ def find_conflict(draft: WorkbenchDraft, row_key: Sequence[str], column: str | N
     found = [one for one in draft.open_conflicts() if one.row_key == key and column in (None, one.column)]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(f"{'/'.join(one.row_key)} {one.column}" for one in draft.open_conflicts()) or "none"
     what = "several open conflicts" if found else "no open conflict"
-    raise NotFoundError(
-        f"{draft.id} has {what} over {'/'.join(key)} {column or ''}".rstrip(), hint=f"open conflicts: {listed}"
+    raise _not_found(draft, f"{what} over {'/'.join(key)} {column or ''}")
+
+
+def choose_conflicts(draft: WorkbenchDraft, row: str | None, column: str | None) -> tuple[Conflict, ...]:
+    """The open conflicts of one row (its name or its whole key) and one column; None: of all.
+
+    Raises:
+        NotFoundError: a row or column was named, and there is no conflict; the hint lists the open ones.
+    """
+    found = tuple(
+        one
+        for one in draft.open_conflicts()
+        if row in (None, one.row_key[-1], "/".join(one.row_key)) and column in (None, one.column)
     )
+    if not found and (row, column) != (None, None):
+        raise _not_found(draft, f"no open conflict over {(row or '')[:SHOWN]} {(column or '')[:SHOWN]}")
+    return found
+
+
+def _not_found(draft: WorkbenchDraft, what: str) -> NotFoundError:
+    listed = ", ".join(f"{'/'.join(one.row_key)} {one.column}" for one in draft.open_conflicts()) or "none"
+    return NotFoundError(f"{draft.id} has {' '.join(what.split())}", hint=f"open conflicts: {listed}")
 
 
 def resolve(draft: WorkbenchDraft, conflict: Conflict, side: Side, *, live: PolicySnapshot) -> WorkbenchDraft:

@@ -16,11 +16,12 @@ from sheetsync.services.status import StatusReport, status
 if TYPE_CHECKING:  # heavy to import; `status` does without them
     from sheetsync.domain.card import Card
     from sheetsync.domain.model import JSONValue
+    from sheetsync.registry.catalogue import Catalogue
     from sheetsync.services.differences import DraftDiff
     from sheetsync.services.workspace import Workspace
     from sheetsync.store import Commit, RecordId
 
-__all__ = ["CardReport", "DiffReport", "LogReport", "StatusReport", "card", "diff", "log", "status"]
+__all__ = ["CardReport", "DiffReport", "LogReport", "StatusReport", "card", "check_connector", "diff", "log", "status"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ def card(ws: Workspace, connector_id: str) -> CardReport:
     from sheetsync.services.cards import make_card
 
     name = parse_id(check_connector_id, connector_id)
-    found = make_card(ws.catalogue(), name)
+    catalogue = ws.catalogue()
+    found = make_card(catalogue, name)
     if found is None:
-        raise NotFoundError(f"there is no connector {name!r}", hint=_suggest(ws, name))
+        raise NotFoundError(f"there is no connector {name!r}", hint=_suggest(catalogue, name))
     return CardReport(found)
 
 
@@ -96,7 +98,7 @@ def log(ws: Workspace, name: str | None = None, limit: int | None = None) -> Log
         return LogReport(_newest(ws.store.log(), limit))
     records = _records_named(ws, name)
     if not records:
-        raise NotFoundError(f"nothing was ever saved of {name!r}", hint=_suggest(ws, name))
+        raise NotFoundError(f"nothing was ever saved of {name!r}", hint=_suggest(ws.catalogue(), name))
     commits = {commit.number: commit for record in records for commit in ws.store.log(record=record)}
     return LogReport(_newest((commits[number] for number in sorted(commits)), limit))
 
@@ -127,14 +129,24 @@ def diff(ws: Workspace, connector_id: str | None = None) -> DiffReport:
     from sheetsync.services.differences import diff_of
 
     catalogue = ws.catalogue()
-    drafts = catalogue.drafts("open", connector_id)
-    if connector_id and not (drafts or catalogue.published(connector_id) or catalogue.lines(None, connector_id)):
-        raise NotFoundError(f"there is no connector {connector_id!r}", hint=_suggest(ws, connector_id))
-    return DiffReport(tuple(diff_of(catalogue, one.draft) for one in drafts))
+    if connector_id is not None:
+        check_connector(catalogue, connector_id)
+    return DiffReport(tuple(diff_of(catalogue, one.draft) for one in catalogue.drafts("open", connector_id)))
 
 
-def _suggest(ws: Workspace, name: str) -> str:
-    catalogue = ws.catalogue()
+def check_connector(catalogue: Catalogue, connector_id: str) -> None:
+    """Refuse a connector that was never published and is in no draft, open or closed.
+
+    Raises:
+        NotFoundError: it is unknown; the hint names a close one.
+        InvalidIdError: it is no connector's id.
+    """
+    name = parse_id(check_connector_id, connector_id)
+    if not catalogue.lines(None, name) and catalogue.records_of(name) is None:
+        raise NotFoundError(f"there is no connector {name!r}", hint=_suggest(catalogue, name))
+
+
+def _suggest(catalogue: Catalogue, name: str) -> str:
     known = {*catalogue.published_ids(), *(line.connector_id for line in catalogue.lines("open"))}
     close = closest(name, known - {name})
     return f"did you mean {close!r}?" if close else "see 'sheetsync status' and 'sheetsync draft list'"

@@ -14,26 +14,14 @@ from typing import Final
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import STAGES, Approval, DraftBase, Stage, Status, WorkbenchDraft, WorkbenchOrigin
 from sheetsync.domain.firearms import FirearmBinding, closest
-from sheetsync.domain.identifiers import (
-    bump_minor,
-    check_connector_id,
-    new_draft_id,
-    parse_id,
-    version_rises,
-)
+from sheetsync.domain.identifiers import bump_minor, check_connector_id, new_draft_id, parse_id, version_rises
 from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
-from sheetsync.errors import (
-    DefectError,
-    NotFoundError,
-    NotOpenError,
-    SecondPersonError,
-    StaleSnapshotError,
-    UsageError,
-)
+from sheetsync.errors import DefectError, NotFoundError, NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
 from sheetsync.registry.withdraw import withdrawn_draft, without_pending
+from sheetsync.services.catalogue import check_connector
 from sheetsync.services.differences import DraftDiff, diff_draft
 from sheetsync.services.draft_content import (
     check_scopes,
@@ -49,8 +37,8 @@ from sheetsync.store.reader import check_number
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
-    "edit_draft", "list_drafts", "new_draft", "parse_firearm_option", "resolve_conflict", "restore_draft", "save_new",
-    "show_draft",
+    "edit_draft", "list_drafts", "new_draft", "open_draft", "parse_firearm_option", "resolve_conflict", "restore_draft",
+    "save_new", "show_draft",
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
@@ -85,13 +73,21 @@ class DiscardReport:
 
 
 def list_drafts(ws: Workspace, *, status: Status | None = None, connector_id: str | None = None) -> DraftList:
-    """The drafts of all authors, newest last."""
-    return DraftList(tuple(ws.catalogue().lines(status, connector_id)))
+    """The drafts of all authors, newest last; `NotFoundError` for a connector that nothing is known of."""
+    catalogue = ws.catalogue()
+    if connector_id is not None:
+        check_connector(catalogue, connector_id)
+    return DraftList(tuple(catalogue.lines(status, connector_id)))
 
 
 def show_draft(ws: Workspace, draft_id: str) -> StoredDraft:
     """One draft, with everything in it."""
     return ws.catalogue().draft(draft_id)
+
+
+def open_draft(ws: Workspace, draft_id: str) -> StoredDraft:
+    """One draft that can still be changed; `NotOpenError` for a closed one."""
+    return _open(ws.catalogue(), draft_id, None)
 
 
 # -- making drafts

@@ -24,7 +24,7 @@ from sheetsync.island.parts import Part
 from sheetsync.island.proposal import FIRST_VERSION, Known, Proposal, build_spec, propose
 from sheetsync.island.provider import Unit, read_units
 from sheetsync.island.reader import IslandReader
-from sheetsync.island.scan import Candidate, find_candidates, problem, read_folder
+from sheetsync.island.scan import Candidate, find_candidates, problem, read_folder, shown
 from sheetsync.island.selection import Member, resolve_members
 from sheetsync.island.validator import Validator
 from sheetsync.registry.catalogue import StoredDraft
@@ -103,6 +103,7 @@ class _Import:
         self._report = ImportReport()
         self._seen: dict[tuple[str, str], str] = {}
         self._units: dict[str, Unit] = {}
+        self._libraries: dict[str, str] = {}  # provider: the library's folder, as the journal notes it
         self._look_again()
         self._reader = IslandReader(ws.store, ws.ctx.tenant)
 
@@ -136,7 +137,7 @@ class _Import:
         if progress is not None and found.candidates:
             progress(len(found.candidates), len(found.candidates), found.candidates[-1].name)
         if any(candidate.from_library for candidate in found.candidates):
-            self._report_vanished(before, {candidate.path.name for candidate in found.candidates})
+            self._report_vanished(before, found.candidates)
         if not self._check:
             held = {*report.created, *report.changed, *report.skipped}
             names = {kind: {name for of, name in self._seen if of == kind and name in held} for kind in KINDS}
@@ -156,6 +157,7 @@ class _Import:
                 return []
         for unit in units:
             if unit.kind == PROVIDERS:
+                self._libraries[unit.owner] = shown(str(candidate.library))
                 self._write(unit)
         return [unit for unit in units if unit.kind == SELECTIONS]
 
@@ -197,6 +199,7 @@ class _Import:
         if not self._check and (not same or proposal is not None):
             why = f"import {unit.kind.removesuffix('s')} {unit.owner}"
             with store.transaction(ctx, why=why, expect_head=self._head) as tx:
+                tx.details = self._details(unit, proposal)
                 self._save_parts(tx, manifest, old, {part: latest[part] for part in news})
                 if unit.selection is not None:
                     self._save_lock(tx, unit, unit.selection.hash, members)
@@ -211,6 +214,14 @@ class _Import:
         ]
         if proposal is not None:
             report.proposals.append(proposal)
+
+    def _details(self, unit: Unit, proposal: Proposal | None) -> dict[str, JSONValue]:
+        """What the journal notes beside: the library a provider came from, and what its draft takes away."""
+        if unit.kind != PROVIDERS:
+            return {}
+        said = proposal.to_json() if proposal is not None else {}
+        noted = {key: said[key] for key in NOTED if said.get(key)}
+        return {"import": {"library": self._libraries[unit.owner], **noted}}
 
     def _save_parts(
         self, tx: Transaction, manifest: Manifest, old: Manifest | None, news: dict[Part, Snapshot | None]
@@ -241,8 +252,6 @@ class _Import:
         )
 
     def _save_drafts(self, tx: Transaction, proposal: Proposal) -> None:
-        said = proposal.to_json()
-        tx.details = {"import": {key: said[key] for key in NOTED if said[key]}}
         if proposal.superseded is not None:
             stored = self._stored(proposal.superseded.id)
             self._catalogue.save_draft(tx, proposal.superseded, expected=stored.snapshot)
@@ -270,17 +279,29 @@ class _Import:
             at=self._ws.clock.now(),
         )
 
-    def _report_vanished(self, before: dict[str, Manifest], here: set[str]) -> None:
-        """Providers that the island has and this library has not: reported, never retired."""
+    def _report_vanished(self, before: dict[str, Manifest], found: Sequence[Candidate]) -> None:
+        """Providers that a library brought and now has no more: reported, never retired."""
+        here = {candidate.path.name for candidate in found}
+        libraries = {candidate.library for candidate in found if candidate.from_library}
         refused = {part for one in self._report.problems for part in (*one.tab.split("/"), *one.row_key)}
         for name in sorted(set(before) - here - refused):
+            brought_by = self._library_of(before[name])
+            if brought_by is None or not any(_is_same(brought_by, library) for library in libraries):
+                continue
             self._report.vanished.append(name)
             like = self._renamed_to(before[name])
-            message = f"'{name}' is in the island, but not in this library" + (
+            message = f"'{name}' is in the island, brought by the library '{brought_by}', which no longer has it" + (
                 f"; perhaps it is now '{like}'" if like else ""
             )
             hint = f"if it is gone for good: sheetsync retire {name}"
             self._report.findings.append(problem("provider_vanished", name, message, hint=hint))
+
+    def _library_of(self, manifest: Manifest) -> str | None:
+        """The library that brought a provider's present files, as its commit notes it; None where none is noted."""
+        if manifest.snapshot is None:
+            return None
+        noted = self._ws.store.commit(manifest.snapshot.commit).details.get("import")
+        return noted.get("library") if isinstance(noted, dict) else None
 
     def _renamed_to(self, manifest: Manifest) -> str | None:
         """A provider created in this run with a schema of the same name: said, not guessed at."""
@@ -290,6 +311,12 @@ class _Import:
             if unit is not None and names & {source.name for source in unit.schemas}:
                 return created
         return None
+
+
+def _is_same(brought_by: str, library: Path) -> bool:
+    """Is it this library, a part of it, or one of its name elsewhere, as another checkout is?"""
+    noted, now = Path(brought_by), Path(shown(str(library)))
+    return noted.is_relative_to(now) or noted.name == now.name
 
 
 def _spec_of(unit: Unit) -> ConnectorSpec:

@@ -202,5 +202,8 @@ class Transaction:
             return
         self._done = True
         if kind is None:
-            self._request.details = dict(self.details)
+            details: object = self.details  # whoever wrote this attribute may have written anything
+            if not isinstance(details, Mapping):
+                raise UsageError(f"details is a {type(details).__name__}, not a mapping", hint="{} notes nothing")
+            self._request.details = dict(details)
             self._outcome = self._run(self._request)

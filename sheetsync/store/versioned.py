@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, cast, overload
 
 from sheetsync.domain.clock import Clock
 from sheetsync.domain.context import DEFAULT_TENANT, RequestContext, ScopeConfig
@@ -20,6 +20,7 @@ from sheetsync.store.view import StoreView
 
 DEFAULT_KIND = "workbench_drafts"
 DEFAULT_URL = "store"
+SHOWN: Final = 200  # more than a snapshot's file name has
 
 
 class VersionedStore:
@@ -113,12 +114,44 @@ class VersionedStore:
         records = source.records(self._ctx.tenant, self._folder)
         return sorted(record.name for record in records if record.folder == (*self._folder, record.name))
 
-    def at(self, when: int | Snapshot | Commit) -> VersionView:
-        """The state right after a commit: its number, the commit, or the commit of a snapshot.
+    @overload
+    def at(self, when: int | Snapshot | Commit, /) -> VersionView: ...
+
+    @overload
+    def at(self, *, when: int | Snapshot | Commit) -> VersionView: ...
+
+    @overload
+    def at(self, name: str, when: int | str | Snapshot) -> Snapshot: ...
+
+    def at(
+        self,
+        name: str | int | Snapshot | Commit | Unset = UNSET,
+        when: int | str | Snapshot | Commit | Unset = UNSET,
+    ) -> VersionView | Snapshot:
+        """Look back: at one version of a name, or at all names as they were right after a commit.
+
+        | call | gives |
+        |---|---|
+        | `at(name, 2)` | the `Snapshot` that is version 2 of the name (1, 2, …) |
+        | `at(name, filename)` | the `Snapshot` with this file name (the base name) |
+        | `at(name, snapshot)` | that `Snapshot`, as this store has it |
+        | `at(snapshot)` | a `VersionView`: `.latest(name)`, `.names()`, `.history(name)` right after its commit |
+        | `at(7)`, `at(commit)` | the same for the commit with that number in the journal, or a `Commit` |
 
         Raises:
-            NotFoundError: there is no such commit in this store.
+            NotFoundError: the name has no such version, or this store no such commit.
+            UsageError: it is nothing that a version or a commit is known by.
+            InvalidIdError: the name is not of the form, or the snapshot is another tenant's.
         """
+        if isinstance(when, Unset):
+            return self._view_at(name)
+        if isinstance(name, Unset):
+            return self._view_at(when)
+        if not isinstance(name, str):
+            raise UsageError(f"{ascii(name)[:40]} is no name", hint="a version is at(name, version)")
+        return self._snapshot_at(name, when)
+
+    def _view_at(self, when: object) -> VersionView:
         if isinstance(when, Snapshot):
             view = self._store.at(when.commit)
             ours = view.holds(when)
@@ -126,10 +159,19 @@ class VersionedStore:
             view = self._store.at(when.number)
             ours = when.number == 0 or self._store.commit(when.number).hash == when.hash
         else:
-            return VersionView(self, self._store.at(when))
+            return VersionView(self, self._store.at(cast("int", when)))  # which refuses what is none
         if not ours:
             raise NotFoundError("that commit is not one of this store", hint="'sheetsync log' lists the commits")
         return VersionView(self, view)
+
+    def _snapshot_at(self, name: str, when: object) -> Snapshot:
+        if not isinstance(when, str | Snapshot):
+            return self.version(name, cast("int", when))  # which refuses what is none
+        for snapshot in self.history(name):
+            if when in (snapshot, snapshot.filename):
+                return snapshot
+        filename = when.filename if isinstance(when, Snapshot) else when
+        raise NotFoundError(f"'{name}' has no snapshot {ascii(filename)[:SHOWN]}", hint="'history' gives those it has")
 
     def version(self, name: str, version: int) -> Snapshot:
         """One version of a name.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+import sheetsync as package
 from sheetsync.cli.app import SECTIONS, cli
 from sheetsync.cli.options import HOME
 
@@ -74,6 +75,32 @@ print([name for name in sys.modules if name.startswith("sheetsync.cli.") and nam
     assert found.returncode == 0
     assert "Usage: sheetsync" in found.stdout
     assert found.stderr.split("\n")[:2] == ["[]", "[]"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RequestContext", "ScopeConfig", "VersionedStore", "SheetSyncError", "UsageError", "InvalidIdError",
+        "InvalidContentError", "NotFoundError", "StaleSnapshotError", "StoreDamagedError", "UnknownOutcomeError",
+    ],
+)  # fmt: skip
+def test_the_package_gives_the_store_and_what_it_raises(name: str) -> None:
+    assert getattr(package, name).__name__ == name
+    assert name in package.__all__
+    assert name in dir(package)
+
+
+def test_the_package_names_nothing_that_it_has_not() -> None:
+    assert all(hasattr(package, name) for name in package.__all__)
+    assert not hasattr(package, "NoSuchName")
+
+
+def test_the_package_loads_nothing_before_it_is_asked() -> None:
+    code = "import sys, sheetsync; print([name for name in sys.modules if name.startswith('sheetsync.')])"
+    assert python(code).stdout.strip() == "[]"
+    assert python(code.replace("; print", "; sheetsync.StaleSnapshotError; print")).stdout.strip() == (
+        "['sheetsync.errors']"
+    )
 
 
 def test_every_command_has_its_help(sheetsync: Callable[..., Ran]) -> None:

@@ -202,6 +202,27 @@ def test_a_line_holds_no_tab_or_line_break(value: str) -> None:
         KpiBinding(impact_type="cost", formula=value)
 
 
+@pytest.mark.parametrize("lock", ["yes", "true", "TRUE", 1, 0, 1.0, None, []])
+def test_a_lock_is_true_or_false_and_nothing_like_it(lock: Any) -> None:
+    given = {"firearms": {"x": {"firearm_id": "firearm.a", "strategy_lock": lock}}}
+    with pytest.raises(InvalidContentError, match=r"firearms\.x\.strategy_lock"):
+        PolicySnapshot.from_json(given)
+
+
+@pytest.mark.parametrize("target", [True, False, "5", "", float("nan"), float("inf"), -float("inf"), 10**400, []])
+def test_a_target_is_a_finite_number_and_nothing_like_it(target: Any) -> None:
+    given = {"kpis": {"k": {"impact_type": "cost", "formula": "1", "target": target}}}
+    with pytest.raises(InvalidContentError, match=r"kpis\.k\.target"):
+        PolicySnapshot.from_json(given)
+
+
+@pytest.mark.parametrize("target", [5, 5.0, -0.5, 2**53, None])
+def test_a_whole_target_is_the_same_number_as_ever(target: float | None) -> None:
+    kpi = KpiBinding.from_json({"impact_type": "cost", "formula": "1", "target": target})
+    assert kpi.target == target
+    assert target is None or isinstance(kpi.target, float)  # so 5 and 5.0 give the same bytes, and the same hash
+
+
 def test_a_scope_occurs_once_and_a_tool_belongs_to_one() -> None:
     twice = (Scope(name="x"), Scope(name="x"))
     with pytest.raises(ValidationError, match="occurs twice"):

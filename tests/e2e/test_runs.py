@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.e2e.conftest import plain_gspread
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Work
 
@@ -147,6 +149,43 @@ def test_all_goes_through_every_target(work: Work, github: Callable[[], str]) ->
     assert [run["tenant"] for run in found["runs"]] == ["default", "other"]
     assert found["runs"][0]["changed"] is True
     assert found["runs"][1]["error"]["code"] == "spreadsheet_not_found"
+    assert found["error"] == found["runs"][1]["error"]
+    assert (found["ok"], found["changed"], found["error"]["exit_code"]) == (False, True, ran.code)
+
+
+def test_all_with_one_target_answers_as_sync_does(work: Work, github: Callable[[], str]) -> None:
+    github()
+    one, plain = work.ok("sync", "--all"), work.ok("sync")
+    assert set(one) == {*plain, "runs"}
+    assert {"tenant": "default", "spreadsheet": work.spreadsheet_id, **one} == {**one["runs"][0], "runs": one["runs"]}
+    assert one["tabs"]["Policy Matrix"]["rows_added"] == 2
+
+
+def test_all_sums_what_its_targets_say(work: Work, github: Callable[[], str]) -> None:
+    github()
+    other = plain_gspread(work.server.url).create("Another").id
+    config = work.folder / "config" / "sheetsync.toml"
+    config.write_text(config.read_text() + f'\n[[target]]\nspreadsheet = "{other}"\n')
+    work.ok("push")
+    work.type_into("Policy Matrix", ("github", "read_public"), "firearm_id", "firearm.nonsense")
+    found = work.ok("sync", "--all", code=3)
+    first, second = found["runs"]
+    assert set(found) == {*first, "runs"} - {"tenant", "spreadsheet"}
+    assert (found["ok"], found["changed"]) == (True, True)
+    assert [one["code"] for one in found["problems"]] == [one["code"] for one in first["problems"]] != []
+    assert found["calls"] == {name: first["calls"][name] + second["calls"][name] for name in first["calls"]}
+    assert found["tabs"]["Policy Matrix"]["rows_added"] == second["tabs"]["Policy Matrix"]["rows_added"] == 2
+    assert found["commit"] == second["commit"] >= first["commit"]
+
+
+def test_all_names_no_commit_where_tenants_count_apart(work: Work, github: Callable[[], str]) -> None:
+    github()
+    other = plain_gspread(work.server.url).create("Another").id
+    config = work.folder / "config" / "sheetsync.toml"
+    config.write_text(config.read_text() + f'\n[[target]]\ntenant = "other"\nspreadsheet = "{other}"\n')
+    found = work.ok("sync", "--all")
+    assert found["commit"] is None
+    assert all(isinstance(run["commit"], int) for run in found["runs"])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
