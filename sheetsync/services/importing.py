@@ -284,13 +284,17 @@ class _Import:
         here = {candidate.path.name for candidate in found}
         libraries = {candidate.library for candidate in found if candidate.from_library}
         refused = {part for one in self._report.problems for part in (*one.tab.split("/"), *one.row_key)}
-        for name in sorted(set(before) - here - refused):
+        absent = sorted(set(before) - here - refused)
+        theirs = {self._library_of(before[name]) for name in here & set(before)} if absent else set()
+        for name in absent:
             brought_by = self._library_of(before[name])
-            if brought_by is None or not any(_is_same(brought_by, library) for library in libraries):
+            known = brought_by is None or brought_by in theirs  # a copy of it under another name brings the others
+            if not known and not any(_is_same(str(brought_by), library) for library in libraries):
                 continue
             self._report.vanished.append(name)
             like = self._renamed_to(before[name])
-            message = f"'{name}' is in the island, brought by the library '{brought_by}', which no longer has it" + (
+            by = f", brought by the library '{brought_by}'," if brought_by else ""
+            message = f"'{name}' is in the island{by} and is not in this library any more" + (
                 f"; perhaps it is now '{like}'" if like else ""
             )
             hint = f"if it is gone for good: sheetsync retire {name}"

@@ -67,3 +67,12 @@ def test_where_a_provider_came_from_makes_no_snapshot_and_no_difference(
     report = import_paths(ws, [tmp_path / "elsewhere"])
     assert (report.skipped, ws.store.head(), index.read_bytes()) == (["tides"], head, before)
     assert ws.store.commit(head).details["import"]["library"] == str(root)
+
+
+def test_a_copy_of_a_library_under_another_name_is_that_library(
+    ws: Workspace, library: Library, schema: Schema, tmp_path: Path
+) -> None:
+    root = library({"tides": {"core.json": schema("tides", "list")}, "a": {"a.json": schema("a", "x")}})
+    import_paths(ws, [root])
+    shutil.copytree(root / "a", tmp_path / "library-v2" / "a")
+    assert import_paths(ws, [tmp_path / "library-v2"]).vanished == ["tides"]
