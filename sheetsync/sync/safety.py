@@ -133,6 +133,16 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
     return repairs
 
 
+def made_columns(read: SheetRead, headers: dict[Role, dict[str, int]]) -> set[tuple[Role, str]]:
+    """The columns among `headers` that are made anew, beyond all that have a header: nobody emptied their cells."""
+    return {
+        (role, name)
+        for role, columns in headers.items()
+        for name, at in columns.items()
+        if name not in read.tabs[role].columns and at >= len(read.tabs[role].headers)
+    }
+
+
 def _places(columns: dict[str, int], missing: list[str], known: dict[str, int], width: int) -> dict[str, int]:
     places, taken = dict(columns), set(columns.values())
     for name in missing:
