@@ -13,6 +13,7 @@ from sheetsync.services.sync_state import baseline_record
 from sheetsync.services.syncing import lease_name, sync
 
 POST = ("slack", "post")
+MATRIX = frozenset({"Policy Matrix"})
 
 
 @pytest.fixture
@@ -39,6 +40,52 @@ def test_a_tab_that_came_back_empty(desk: Any) -> None:
     assert stop(desk).flag == "--force-lost-rows"
     desk.sync(forces=desk.force(lost_rows=frozenset({"Policy Matrix"})))
     assert desk.row(*POST)
+
+
+def test_a_tab_that_was_cleared_header_and_all(desk: Any) -> None:
+    before = desk.values()
+    desk.tab().clear()
+    stopped = stop(desk)
+    assert (stopped.code, stopped.flag) == ("lost_rows", "--force-lost-rows")
+    assert "--force-lost-rows" in stopped.hint
+    assert "--force-headers" not in stopped.hint
+    assert stop(desk, forces=desk.force(headers=MATRIX)).code == "lost_rows"
+    report = desk.sync(forces=desk.force(lost_rows=MATRIX))
+    assert (report.exit_code, report.drafts) == (0, [])
+    assert desk.values() == before
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_kpi_tab_that_was_cleared(desk: Any) -> None:
+    head = desk.values("KPIs")[0]
+    desk.tab("KPIs").clear()
+    assert stop(desk, forces=desk.force(lost_rows=MATRIX)).code == "lost_rows"
+    report = desk.sync(forces=desk.force(lost_rows=frozenset({"KPIs"})))
+    assert [(one.column, one.value) for one in report.drafts[0].edits] == [("kpi_name", None)]
+    assert desk.values("KPIs")[0] == head
+
+
+@pytest.mark.parametrize(
+    ("cleared", "typed", "at"),
+    [
+        ("A1:E1", [], "A1"),
+        ("A1:E5", [["remarks"], ["Cem"]], "G1"),
+        ("A1:E5", [["Cem"]], "G5"),
+        ("A1:E5", [["do not use"]], "A1"),
+        ("A1:E5", [["moved to another tab"]], "B4"),
+        ("A1:E5", [["=1+1"]], "C1"),
+    ],
+)
+def test_a_tab_in_which_anything_stands_is_not_cleared(desk: Any, cleared: str, typed: list[Any], at: str) -> None:
+    """Lost rows may be forced; the headers are a question of their own."""
+    desk.tab().add_cols(3)
+    desk.tab().batch_clear([cleared])
+    if typed:
+        desk.tab().update(typed, at, value_input_option="USER_ENTERED")
+    shown = desk.values()
+    for forces in (desk.force(), desk.force(lost_rows=MATRIX)):
+        assert stop(desk, forces=forces).flag == "--force-headers"
+    assert desk.values() == shown
 
 
 def test_many_lost_rows(wide: Any) -> None:
