@@ -308,8 +308,10 @@ class SyncRun:
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
-        adopted = {role for role, _ in self.unmarked}
-        plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes, adopted=adopted)
+        plan_sync_tabs(
+            read, view, plan, self.state, changes.ids, writes=self.mode.writes,
+            drafts=bool(changes.new or changes.changed), adopted={role for role, _ in self.unmarked},
+        )  # fmt: skip
         check_size(plan, read)
         return plan, changes
 

@@ -28,11 +28,12 @@ MARK: Final = 6  # hex digits that a row of `Sync Status` is remembered by
 
 def plan_sync_tabs(
     read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool,
-    adopted: Set[Role] = frozenset(),
+    drafts: bool, adopted: Set[Role] = frozenset(),
 ) -> None:  # fmt: skip
     """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`.
 
-    `adopted`: those that only now become ours; whatever stands in them is other people's.
+    `drafts`: does this run save drafts, in the commit after the view's? `adopted`: the tabs that only now become ours;
+    whatever stands in them is other people's.
     """
     roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if writes else ()
     for role in roles:
@@ -50,16 +51,24 @@ def plan_sync_tabs(
     ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
     theirs = bool(ours) or STATUS in adopted
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and theirs else []
-    if plan.operations or plan.events:
-        plan.state.shown_commit = view.commit + bool(plan.events)
-    told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
-    operations, _ = compare_sync_tab(STATUS, tab, told, None, keep_own=STATUS in adopted)
+    told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
+    if plan.operations or operations or drafts:
+        plan.state.shown_commit = view.commit + 1 if drafts else view.changed
+        told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     plan.operations += operations
     if tab is not None and typed:
         plan.overwritten += _typed_over(tab, typed, told)
     if operations:  # what stands now may go on standing: the batch may not land
         standing = (_mark(row.cells) for row in (tab.rows if tab else ()) if row not in typed)
         plan.state.digests[STATUS] = "".join(dict.fromkeys((*(_mark(row) for row in told.values()), *standing)))
+
+
+def _status(
+    tab: TabRead | None, plan: Plan, ids: DraftIds, *, keep_own: bool
+) -> tuple[dict[RowKey, Row], list[Operation]]:
+    """What `Sync Status` is to say, and the operations that make it."""
+    told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
+    return told, compare_sync_tab(STATUS, tab, told, None, keep_own=keep_own)[0]
 
 
 def _mark(row: tuple[Raw | CellValue, ...]) -> str:
