@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sheetsync.errors import LockHeldError, PlanMovedError, SafetyStopError
+from sheetsync.errors import LockHeldError, PlanMovedError, SafetyStopError, UsageError
 from sheetsync.services import sync_plans
 from sheetsync.services.sync_state import baseline_record
 from sheetsync.services.syncing import lease_name, sync
@@ -221,6 +221,22 @@ def test_undo_puts_back_and_holds_until_resumed(desk: Any) -> None:
     assert desk.cell(POST, "firearm_id") == "firearm.money"
     assert {row[0] for row in desk.values()[1:]} == {"slack"}
     assert desk.sync().calls["write"] == 0
+
+
+def test_what_set_the_tabs_up_is_not_undone(desk: Any) -> None:
+    with pytest.raises(UsageError, match="the last push was the first: it set the tabs up") as caught:
+        sync_plans.undo(desk.ws, desk.gateway)
+    assert caught.value.exit_code == 2
+    desk.book.del_worksheet(desk.tab("KPIs"))
+    desk.push()
+    with pytest.raises(UsageError, match="the last push made 'KPIs' again"):
+        sync_plans.undo(desk.ws, desk.gateway)
+    desk.sync()
+
+
+def test_there_is_no_push_to_undo(empty: Any) -> None:
+    with pytest.raises(UsageError, match="there is no push to undo"):
+        sync_plans.undo(empty.ws, empty.gateway)
 
 
 def test_why_a_cell_shows_what_it_shows(desk: Any) -> None:
