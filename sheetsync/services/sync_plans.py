@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from sheetsync.sync.view import View
 PLAN_FORMAT: Final = 1
 RECENT: Final = 50  # baselines that are looked through for the batch that made the present version
 LOG_TELLS: Final = "'sheetsync log' shows what happened"
+CELL: Final = re.compile(r"[A-Z]{1,3}[1-9][0-9]*")
 
 
 # -- plan and apply
@@ -250,14 +252,22 @@ def why(ws: Workspace, gateway: SheetGateway, tab: str, cell: str) -> WhyReport:
 
     Raises:
         NotFoundError: there is no such tab of ours.
+        UsageError: that is not the name of a cell.
     """
+    wanted = cell.replace("$", "").upper()
+    if not CELL.fullmatch(wanted):
+        raise UsageError(f"'{cell}' is not the name of a cell", hint="name it as in 'Policy Matrix!C7'")
     read = gateway.read({})
     role = role_of(tab) or next((role for role, one in read.tabs.items() if one.title == tab), None)
     if role is None or role not in read.tabs:
         known = ", ".join(one.title for one in read.tabs.values()) or "none; 'sheetsync push' sets them up"
         raise NotFoundError(f"there is no tab {tab!r} of sheetsync", hint=f"tabs are: {known}")
     found = read.tabs[role]
-    place = _place(found, cell)
+    header = next((name for name, at in found.columns.items() if a1(0, at) == wanted), None)
+    if header is not None:
+        owner = f"sheetsync: the header of its column {header}"
+        return WhyReport(found.title, cell, (), header, {"sheet": header, "owner": owner})
+    place = _place(found, wanted)
     if place is None:
         return WhyReport(found.title, cell, (), "", {"owner": "not sheetsync's: nothing of ours stands there"})
     row, column = place
@@ -265,8 +275,7 @@ def why(ws: Workspace, gateway: SheetGateway, tab: str, cell: str) -> WhyReport:
     return WhyReport(found.title, cell, key, column, _facts(ws, gateway, role, row, key, column))
 
 
-def _place(tab: TabRead, cell: str) -> tuple[RowRead, str] | None:
-    wanted = cell.replace("$", "").upper()
+def _place(tab: TabRead, wanted: str) -> tuple[RowRead, str] | None:
     for row in tab.rows:
         for column, at in tab.columns.items():
             if a1(row.index, at) == wanted:

@@ -239,6 +239,30 @@ def test_there_is_no_push_to_undo(empty: Any) -> None:
         sync_plans.undo(empty.ws, empty.gateway)
 
 
+@pytest.mark.parametrize(("title", "cell", "column"), [
+    ("Policy Matrix", "A1", "connector_id"), ("KPIs", "$d$1", "formula"), ("Connector Registry", "B1", "version"),
+])  # fmt: skip
+def test_why_a_header_stands_there(desk: Any, title: str, cell: str, column: str) -> None:
+    told = sync_plans.why(desk.ws, desk.gateway, title, cell).to_json()
+    assert (told["column"], told["sheet"], told["row_key"]) == (column, column, [])
+    assert told["owner"] == f"sheetsync: the header of its column {column}"
+
+
+def test_why_a_cell_beside_ours_is_not_ours(desk: Any) -> None:
+    desk.tab().add_cols(2)
+    desk.tab().update([["remarks"], ["Cem"]], "G1")
+    for cell in ("G1", "G2", "F1", "A40"):
+        told = sync_plans.why(desk.ws, desk.gateway, "Policy Matrix", cell).to_json()
+        assert str(told["owner"]).startswith("not sheetsync's")
+
+
+@pytest.mark.parametrize("cell", ["A0", "A", "7", "A01", "A1:B2", "AAAA1", "A-1", "Ä1", "A1 B"])
+def test_why_a_cell_that_is_none_is_refused(desk: Any, cell: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        sync_plans.why(desk.ws, desk.gateway, "Policy Matrix", cell)
+    assert (caught.value.exit_code, cell in caught.value.message) == (2, True)
+
+
 def test_why_a_cell_shows_what_it_shows(desk: Any) -> None:
     where = desk.edit(POST, "firearm_id", "firearm.read")
     draft = desk.sync().drafts[0].id
