@@ -148,25 +148,34 @@ def _open_limiter(settings: Settings, endpoint: str | None, identity_key: str, c
 
 @contextmanager
 def open_gateway(
-    settings: Settings, workspace: Workspace, *, tell: Tell = _say_nothing, interactive: bool = False
-) -> Iterator[SheetGateway]:
+    settings: Settings, workspace: Workspace, *, tell: Tell = _say_nothing, interactive: bool = False,
+    make: bool = True,
+) -> Iterator[SheetGateway]:  # fmt: skip
     """The configured spreadsheet, for as long as the context lasts.
 
     With `spreadsheet = "local"` and no endpoint, the workspace's own server: the one that runs on its data file, or
-    one started here and stopped at the end. The spreadsheet itself is made at first use.
+    one started here and stopped at the end. The spreadsheet itself is made at first use; without `make`, for who only
+    looks, an empty one in memory stands in for it until then.
     """
     from sheetsync.gsheets.gateway import GoogleSheetsGateway
 
     with ExitStack() as stack:
         endpoint, relocate = settings.sheets.endpoint, None
-        if settings.is_local and endpoint is None:
+        stands_in = not make and settings.is_local and not _is_made(settings)
+        if stands_in:
+            from sheetsync.localsheets import LocalSheets
+
+            endpoint = stack.enter_context(LocalSheets()).url
+        elif settings.is_local and endpoint is None:
             if not settings.local_data_file.exists():
                 _forget(settings)  # the data file was removed, and the spreadsheet with it
             relocate = stack.enter_context(_OwnServer(settings.local_data_file, workspace.clock)).find
             endpoint = relocate()
         api = open_api(settings, endpoint=endpoint, clock=workspace.clock, interactive=interactive, relocate=relocate)
         stack.callback(api.close)
-        spreadsheet_id = local_spreadsheet(settings, api, tell) if settings.is_local else settings.spreadsheet
+        spreadsheet_id = settings.spreadsheet
+        if settings.is_local:
+            spreadsheet_id = api.create_spreadsheet("") if stands_in else local_spreadsheet(settings, api, tell)
         firearms = workspace.firearms.ids()
         yield GoogleSheetsGateway(api, spreadsheet_id, store_id=workspace.store.store_id, firearms=firearms)
 
@@ -228,8 +237,7 @@ def _accepts_calls(url: str) -> bool:
 
 def local_spreadsheet(settings: Settings, api: SheetsApi, tell: Tell = _say_nothing) -> str:
     """The id of the workspace's own spreadsheet on a server; it is made, and remembered, at first use."""
-    key = settings.sheets.endpoint or settings.local_data_file.name
-    path = settings.root / LOCAL_IDS
+    key, path = _key_of(settings), settings.root / LOCAL_IDS
     with _locked(path) as descriptor:
         known = _read_ids(descriptor)
         if key not in known:
@@ -238,6 +246,22 @@ def local_spreadsheet(settings: Settings, api: SheetsApi, tell: Tell = _say_noth
             _write_ids(descriptor, known)
             tell(f"made the spreadsheet '{title}': {known[key]}")
     return known[key]
+
+
+def _key_of(settings: Settings) -> str:
+    """What the workspace's own spreadsheet is noted under: each server has one."""
+    return settings.sheets.endpoint or settings.local_data_file.name
+
+
+def _is_made(settings: Settings) -> bool:
+    """Is there a spreadsheet of this workspace on the server, as far as its files tell?"""
+    if settings.sheets.endpoint is None and not settings.local_data_file.exists():
+        return False
+    try:
+        with (settings.root / LOCAL_IDS).open("rb") as file:
+            return _key_of(settings) in _read_ids(file.fileno())
+    except FileNotFoundError:
+        return False
 
 
 def _forget(settings: Settings) -> None:

@@ -129,11 +129,15 @@ class Session:
         return [self.again(), *others]
 
     @contextmanager
-    def gateway(self) -> Iterator[SheetGateway]:
-        """The spreadsheet of the settings, for as long as the context lasts."""
+    def gateway(self, *, make: bool = True) -> Iterator[SheetGateway]:
+        """The spreadsheet of the settings, for as long as the context lasts.
+
+        Without `make`, an empty one in memory stands in for the workspace's own until that is there.
+        """
         from sheetsync.bootstrap import open_gateway
 
-        opened = open_gateway(self.settings, self.workspace, tell=self.output.say, interactive=self.interactive)
+        settings, tell = self.settings, self.output.say
+        opened = open_gateway(settings, self.workspace, tell=tell, interactive=self.interactive, make=make)
         with opened as gateway:
             yield gateway
 

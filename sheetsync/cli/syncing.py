@@ -83,7 +83,7 @@ def push(session: Session, *, dry_run: bool, resume: bool, **options: Any) -> in
     from sheetsync.services import syncing
 
     forces = forces_of(options)
-    with session.gateway() as gateway:
+    with session.gateway(make=not dry_run) as gateway:
         if resume:
             from sheetsync.services import sync_plans
 
@@ -101,7 +101,7 @@ def pull(session: Session, *, dry_run: bool, **options: Any) -> int:
     from sheetsync.services import syncing
 
     forces = forces_of(options)
-    with session.gateway() as gateway:
+    with session.gateway(make=not dry_run) as gateway:
         report = syncing.pull(session.workspace, gateway, dry_run=dry_run, forces=forces)
     return answer_run(session, report, dry_run=dry_run)
 

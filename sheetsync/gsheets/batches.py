@@ -237,11 +237,17 @@ def _unprotect(tab: TabRead) -> list[JSON]:
 
 
 def _widen(place: Place) -> list[JSON]:
-    """Columns for headers that are written again beyond the grid; before pre-images, which are that wide."""
-    more = max(place.columns.values()) + 1 - place.width
-    return (
-        [{"appendDimension": {"sheetId": place.sheet_id, "dimension": "COLUMNS", "length": more}}] if more > 0 else []
-    )
+    """Columns for headers that are written beyond the grid; before pre-images, which are that wide. And a second row.
+
+    People's tabs may have one row; all that we set begins in the second.
+    """
+    more = {"COLUMNS": max(place.columns.values()) + 1 - place.width, "ROWS": MIN_ROWS - place.rows}
+    place.rows = max(MIN_ROWS, place.rows)
+    return [
+        {"appendDimension": {"sheetId": place.sheet_id, "dimension": dimension, "length": length}}
+        for dimension, length in more.items()
+        if length > 0
+    ]
 
 
 def _adopt_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...], *, adopted: bool) -> list[JSON]:

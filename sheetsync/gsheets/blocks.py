@@ -58,7 +58,7 @@ def _read(api: SheetsApi, spreadsheet_id: str, filters: list[JSON]) -> JSON:
 
 
 def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead, block_rows: int) -> TabRead | None:
-    rows, merges, last, start = tab.rows, tab.merges, tab.last_row, block_rows
+    rows, merges, last, in_use, start = tab.rows, tab.merges, tab.last_row, tab.in_use, block_rows
     while start < tab.row_count - 1:  # the row at `start` is known: it is where the blocks overlap
         answer = _read(api, spreadsheet_id, [_rows(tab.sheet_id, start, block_rows)])
         sheets = answer.get("sheets", ())
@@ -69,9 +69,9 @@ def _rest(api: SheetsApi, spreadsheet_id: str, tab: TabRead, block_rows: int) ->
             return None  # rows moved between the blocks
         rows += [row for row in block.rows if row.index > start]
         merges += tuple(merge for merge in block.merges if merge not in merges)
-        last = max(last, block.last_row)
+        last, in_use = max(last, block.last_row), in_use | block.in_use
         start += block_rows
-    return replace(tab, rows=rows, merges=merges, last_row=last)
+    return replace(tab, rows=rows, merges=merges, last_row=last, in_use=in_use)
 
 
 def _at(rows: list[RowRead], index: int) -> RowRead | None:

@@ -149,10 +149,13 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     columns = known or columns
     places = tuple(columns.get(name, -1) for name in layout.names)
     checks = rule_checks(role, columns)
+    lacking, in_use = min(places) < 0, set[int]()
     body, last = [], 1
     for at, cells in itertools.chain((first,), rows):  # a large answer is decoded as it is gone through
         if cells:
             last = max(last, at + 1)
+            if lacking:
+                in_use.update(place for place, cell in enumerate(cells) if cell.get("userEnteredValue"))
             row = _parse_row(at, cells, places, layout.names, checks) if at > 0 else None
             if row is not None:
                 body.append(row)
@@ -161,7 +164,7 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     return TabRead(
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
-        _protections(sheet), int(grid.get("frozenRowCount", 0)), last, tables,
+        _protections(sheet), int(grid.get("frozenRowCount", 0)), last, tables, frozenset(in_use),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,12 +27,13 @@ from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.safety import Forces
 from sheetsync.sync.settle import pre_image_cells
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of, title_of
 from sheetsync.sync.view import View
 
 PLAN_FORMAT: Final = 1
 RECENT: Final = 50  # baselines that are looked through for the batch that made the present version
-NOTHING_TO_UNDO: Final = "there is no push to undo"
+LOG_TELLS: Final = "'sheetsync log' shows what happened"
+CELL: Final = re.compile(r"[A-Z]{1,3}[1-9][0-9]*")
 
 
 # -- plan and apply
@@ -127,8 +129,10 @@ class UndoRun(SyncRun):
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         last = last_batch(self.ws, self.state)
         scratch = next((tab for tab in read.scratch if (tab.epoch, tab.nonce) == self.state.token), None)
-        if last is None or scratch is None or last.all_of or not (last.touches or last.deletes or last.adds):
-            raise UsageError(NOTHING_TO_UNDO, hint="'sheetsync log' shows what happened")
+        if last is not None and last.all_of:
+            raise UsageError(_set_up(last), hint=LOG_TELLS)
+        if last is None or scratch is None or not (last.touches or last.deletes or last.adds):
+            raise UsageError("there is no push to undo", hint=LOG_TELLS)
         plan = Plan(self.state.copy(), view.commit)
         plan.state.held = str(view.commit + 1)
         whole = self.gateway.whole_rows(scratch, len(last.planned)) if last.deletes else {}
@@ -169,6 +173,14 @@ class UndoRun(SyncRun):
             status = format_value(plain(pre[layout.position(SYNC_STATUS)]))
         if sets or status is not None:
             plan.operations.append(TouchRow(one.role, row.index, one.key, row.cells, sets, started, status))
+
+
+def _set_up(last: Intended) -> str:
+    """Why the batch that made tabs is not undone."""
+    if set(last.all_of) == set(OWNER_ROLES):
+        return "the last push was the first: it set the tabs up, and that cannot be undone"
+    names = ", ".join(f"'{title_of(role)}'" for role in last.all_of)
+    return f"the last push made {names} again, and that cannot be undone"
 
 
 def _row_of(tab: TabRead | None, key: RowKey) -> RowRead | None:
@@ -240,14 +252,22 @@ def why(ws: Workspace, gateway: SheetGateway, tab: str, cell: str) -> WhyReport:
 
     Raises:
         NotFoundError: there is no such tab of ours.
+        UsageError: that is not the name of a cell.
     """
+    wanted = cell.replace("$", "").upper()
+    if not CELL.fullmatch(wanted):
+        raise UsageError(f"'{cell}' is not the name of a cell", hint="name it as in 'Policy Matrix!C7'")
     read = gateway.read({})
     role = role_of(tab) or next((role for role, one in read.tabs.items() if one.title == tab), None)
     if role is None or role not in read.tabs:
         known = ", ".join(one.title for one in read.tabs.values()) or "none; 'sheetsync push' sets them up"
         raise NotFoundError(f"there is no tab {tab!r} of sheetsync", hint=f"tabs are: {known}")
     found = read.tabs[role]
-    place = _place(found, cell)
+    header = next((name for name, at in found.columns.items() if a1(0, at) == wanted), None)
+    if header is not None:
+        owner = f"sheetsync: the header of its column {header}"
+        return WhyReport(found.title, cell, (), header, {"sheet": header, "owner": owner})
+    place = _place(found, wanted)
     if place is None:
         return WhyReport(found.title, cell, (), "", {"owner": "not sheetsync's: nothing of ours stands there"})
     row, column = place
@@ -255,8 +275,7 @@ def why(ws: Workspace, gateway: SheetGateway, tab: str, cell: str) -> WhyReport:
     return WhyReport(found.title, cell, key, column, _facts(ws, gateway, role, row, key, column))
 
 
-def _place(tab: TabRead, cell: str) -> tuple[RowRead, str] | None:
-    wanted = cell.replace("$", "").upper()
+def _place(tab: TabRead, wanted: str) -> tuple[RowRead, str] | None:
     for row in tab.rows:
         for column, at in tab.columns.items():
             if a1(row.index, at) == wanted:

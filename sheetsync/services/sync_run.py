@@ -7,7 +7,6 @@ The decisions are pure and live in `sync`; here they are put in order, made dura
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -28,8 +27,9 @@ from sheetsync.services.sync_state import (
 from sheetsync.services.sync_tell import count_batch, journal_details, settled_details, tell_plan, tell_race
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Lease, Transaction
+from sheetsync.sync.adopting import forget_other_tab, missing_columns, with_our_columns
 from sheetsync.sync.answers import answer_rows
-from sheetsync.sync.baseline import Intended, SyncState, TabMark
+from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
@@ -37,7 +37,6 @@ from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
-    AddRow,
     Batch,
     Landed,
     Mark,
@@ -46,7 +45,7 @@ from sheetsync.sync.gateway import (
     TabSize,
 )  # fmt: skip
 from sheetsync.sync.outcome import Plan
-from sheetsync.sync.planning import Structure, plan_batch
+from sheetsync.sync.planning import Structure, marks_after, plan_batch
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -55,11 +54,12 @@ from sheetsync.sync.safety import (
     check_size,
     check_unmarked,
     lacks_headers,
+    made_columns,
     version_stop,
 )
 from sheetsync.sync.settle import Settled, count_keys, settle
 from sheetsync.sync.sync_tabs import plan_sync_tabs
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role, RowKey
+from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role, RowKey
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
@@ -116,6 +116,7 @@ class SyncRun:
 
     def _run_once(self, lease: Lease) -> None:
         self.state, known = load_state(self.ws, self.gateway.spreadsheet_id)
+        self._made()
         read = self._read()
         view = current_view(self.ws)
         state, newest = load_state(self.ws, self.gateway.spreadsheet_id)
@@ -126,6 +127,8 @@ class SyncRun:
         self._settle_landed(lease, read, view)
         self._check_version(lease, read)
         read = self._check_headers(read)
+        for role, _ in self.unmarked:
+            forget_other_tab(self.state, read.tabs[role])
         if self.state.token is None and not self.dry_run and self.mode.writes:
             read = self._open(lease, read)
         for attempt in range(ATTEMPTS):
@@ -135,6 +138,7 @@ class SyncRun:
             if lacks_headers(again) or is_foreign(self.state, again):
                 break  # somebody renamed a header meanwhile, or restored a version: the next run stops and says so
             read = again
+            self._made()
         if self.state.debts or self.state.lost_rows:
             tell_race(self.report, self.state)
 
@@ -160,8 +164,14 @@ class SyncRun:
         self.unmarked = check_unmarked(read, self.forces.answer)
         tabs = dict(read.tabs)
         for role, sheet_id in self.unmarked:
-            tabs |= self.gateway.read_unmarked(role, sheet_id).tabs
+            found = self.gateway.read_unmarked(role, sheet_id).tabs[role]
+            self.gone |= {(role, name) for name in missing_columns(found)}
+            tabs[role] = with_our_columns(found, writes=self.mode.writes)
         return replace(read, tabs=tabs)
+
+    def _made(self) -> None:
+        """Nothing is to be taken or written again any more: tabs, headers and columns are as they are read now."""
+        self.unmarked, self.headers, self.gone = [], {}, set()
 
     # -- which version is this?
 
@@ -207,15 +217,10 @@ class SyncRun:
         self.headers = check_headers(read, self.state, self.forces)
         if not any(role in OWNER_ROLES for role in self.headers):
             return read
-        for role, columns in self.headers.items():
-            gone = {
-                name
-                for name in columns
-                if name not in read.tabs[role].columns and columns[name] >= len(read.tabs[role].headers)
-            }
-            self.gone |= {(role, name) for name in gone}
+        self.gone |= made_columns(read, self.headers)
         again = self.gateway.read({}, columns=self.headers)
-        return replace(again, listed=read.listed)
+        taken = {role: read.tabs[role] for role, _ in self.unmarked}  # they carry no mark yet, by which to read them
+        return replace(again, tabs=again.tabs | taken, listed=read.listed)
 
     # -- opening an epoch
 
@@ -303,7 +308,10 @@ class SyncRun:
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
-        plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes)
+        plan_sync_tabs(
+            read, view, plan, self.state, changes.ids, writes=self.mode.writes,
+            drafts=bool(changes.new or changes.changed), adopted={role for role, _ in self.unmarked},
+        )  # fmt: skip
         check_size(plan, read)
         return plan, changes
 
@@ -365,14 +373,7 @@ class SyncRun:
         counts, whole = count_keys(answer.read), answer.whole
         done = settle(self.state, intended, answer.pre, whole=whole, tables=view.shown, counts=counts, notes=notes)
         done.state.rebase(view.commit, view.shown)
-        if answer.read is not None:
-            tabs = answer.read.tabs.items()
-            done.state.tabs = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in tabs}
-        elif batch.create:
-            rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
-            for role in batch.create:
-                columns = {name: at for at, name in enumerate(LAYOUTS[role].names)}
-                done.state.tabs = done.state.tabs | {role: TabMark(answer.sheet_ids[role], columns, rows[role])}
+        done.state.tabs = marks_after(batch, answer, done.state.tabs)
         count_batch(self.report, batch)
         self._commit_settled(lease, done, "push: landed" if self.mode.writes else "pull: feedback landed")
 

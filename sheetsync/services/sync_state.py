@@ -43,20 +43,17 @@ def load_state(ws: Workspace, spreadsheet_id: str) -> tuple[SyncState, Snapshot 
 def current_view(ws: Workspace) -> View:
     """What the store says now."""
     head = ws.store.refresh()
-    return build_view(ws.catalogue(), ws.routes, commit=head)
+    changed = max(ws.store.last_commit(ws.ctx.tenant, (folder,)) for folder in SHOWN_FOLDERS)
+    return build_view(ws.catalogue(), ws.routes, commit=head, changed=changed)
 
 
 def tables_at(ws: Workspace, commit: int, view: View) -> Tables:
     """The tables as the store had them right after a commit; the view's own, where nothing shown changed since."""
     if commit == 0:
         return {}
-    if commit >= view.commit or not _changed_since(ws, commit):
+    if commit >= view.changed:
         return view.shown
     return build_view(ws.catalogue().at(commit), ws.routes, commit=commit).shown
-
-
-def _changed_since(ws: Workspace, commit: int) -> bool:
-    return any(ws.store.last_commit(ws.ctx.tenant, (folder,)) > commit for folder in SHOWN_FOLDERS)
 
 
 class FirstSeen:

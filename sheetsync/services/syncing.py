@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
-from sheetsync.errors import SafetyStopError, SheetSyncError
+from sheetsync.errors import PlanMovedError, SafetyStopError, SheetSyncError, UsageError
 from sheetsync.services.health import record_run
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
@@ -26,6 +26,7 @@ PULL = Mode(takes=True, writes=False)
 SYNC = Mode(takes=True, writes=True)
 NO_FORCES = Forces()
 LOCK_EXIT = 8  # another run is at work: nothing failed
+REFUSED = (UsageError.code, PlanMovedError.code)  # the command was no good; about the spreadsheet that says nothing
 
 
 def push(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
@@ -84,7 +85,7 @@ def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
             _refuse_while_held(ws, gateway)
             report = run.run(lease)
     except SheetSyncError as error:
-        if not run.dry_run and error.exit_code != LOCK_EXIT:
+        if not run.dry_run and error.exit_code != LOCK_EXIT and error.code not in REFUSED:
             record_run(ws, error=error)
         raise
     finally:

@@ -75,6 +75,7 @@ class TabRead:
     frozen: int = 0
     last_row: int = 0  # the index after the last row that holds anything
     tables: tuple[tuple[int, int, int, int], ...] = ()  # people's tables: they keep validations of their own
+    in_use: frozenset[int] = frozenset()  # the columns that hold a value; told only where a header of ours is missing
 
 
 @dataclass(frozen=True, slots=True)

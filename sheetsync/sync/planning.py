@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -13,10 +14,10 @@ from sheetsync.sync.baseline import Intended, TabMark
 from sheetsync.sync.baseline_json import intended_to_json
 from sheetsync.sync.drift import unprotected
 from sheetsync.sync.epoch import next_token
-from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Mark, Operation, SheetRead, TouchRow
+from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Landed, Mark, Operation, SheetRead, TouchRow
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.shifted import header_touches
-from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role
 
 Touched = TypeVar("Touched", TouchRow, DeleteRow)
 
@@ -79,6 +80,16 @@ def plan_batch(
         intended.token, read.scratch, operations, create, adopt, repair, rules, mark, headers=structure.headers
     )
     return replace(batch, digest=digest_of(intended)), intended
+
+
+def marks_after(batch: Batch, answer: Landed, before: dict[Role, TabMark]) -> dict[Role, TabMark]:
+    """Where our tabs are after a batch: as they came back; else as they were, and as they were created."""
+    if answer.read is not None:
+        return {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in answer.read.tabs.items()}
+    rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
+    return before | {
+        role: TabMark(answer.sheet_ids[role], dict(LAYOUTS[role].places), rows[role]) for role in batch.create
+    }
 
 
 def digest_of(intended: Intended) -> str:

@@ -114,23 +114,45 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
     """Columns to be written again where a header is gone or renamed: role → column → index.
 
     Raises:
-        SafetyStopError: a required header is gone, and nobody forced it.
+        SafetyStopError: a required header is gone, and nobody forced it; where the tab is wholly empty, nor its rows.
     """
     repairs: dict[Role, dict[str, int]] = {}
     for role, tab in read.tabs.items():
         missing = [name for name in LAYOUTS[role].names if name not in tab.columns]
         if not missing:
             continue
-        if role in OWNER_ROLES and not forced(forces.headers, role):
-            names = ", ".join(missing)
-            raise SafetyStopError(
-                f"'{title_of(role)}' lacks the header {names}: it was renamed or removed; nothing was written",
-                hint=f"put it back, or run 'sheetsync push --force-headers \"{title_of(role)}\"' to write it again",
-                code="header_missing", flag="--force-headers",
-            )  # fmt: skip
+        cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
+        if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
+            raise _came_back_empty(role) if cleared else _lacks_header(role, missing)
         known = state.tabs[role].columns if role in state.tabs else {n: at for at, n in enumerate(LAYOUTS[role].names)}
         repairs[role] = _places(tab.columns, missing, known, len(tab.headers))
     return repairs
+
+
+def _lacks_header(role: Role, missing: list[str]) -> SafetyStopError:
+    return SafetyStopError(
+        f"'{title_of(role)}' lacks the header {', '.join(missing)}: it was renamed or removed; nothing was written",
+        hint=f"put it back, or run 'sheetsync push --force-headers \"{title_of(role)}\"' to write it again",
+        code="header_missing", flag="--force-headers",
+    )  # fmt: skip
+
+
+def _came_back_empty(role: Role) -> SafetyStopError:
+    return SafetyStopError(
+        f"'{title_of(role)}' came back empty, without its header; nothing was written",
+        hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'",
+        code="lost_rows", flag="--force-lost-rows",
+    )  # fmt: skip
+
+
+def made_columns(read: SheetRead, headers: dict[Role, dict[str, int]]) -> set[tuple[Role, str]]:
+    """The columns among `headers` that are made anew, beyond all that have a header: nobody emptied their cells."""
+    return {
+        (role, name)
+        for role, columns in headers.items()
+        for name, at in columns.items()
+        if name not in read.tabs[role].columns and at >= len(read.tabs[role].headers)
+    }
 
 
 def _places(columns: dict[str, int], missing: list[str], known: dict[str, int], width: int) -> dict[str, int]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import canonical_json
+from sheetsync.sync.adopting import leave_row
 from sheetsync.sync.answers import DraftIds, numbered, status_rows
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import cell_name, matches, plain
@@ -25,14 +26,21 @@ Row = tuple[CellValue, ...]
 MARK: Final = 6  # hex digits that a row of `Sync Status` is remembered by
 
 
-def plan_sync_tabs(read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool) -> None:
-    """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`."""
+def plan_sync_tabs(
+    read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool,
+    drafts: bool, adopted: Set[Role] = frozenset(),
+) -> None:  # fmt: skip
+    """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`.
+
+    `drafts`: does this run save drafts, in the commit after the view's? `adopted`: the tabs that only now become ours;
+    whatever stands in them is other people's.
+    """
     roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if writes else ()
     for role in roles:
         tab, wanted = read.tabs.get(role), view.shown[role]
         touched = tab is not None and digest_of_rows(row.cells for row in tab.rows) != state.digests.get(role)
-        before = state.tables.get(role) if touched else None
-        operations, foreign = compare_sync_tab(role, tab, wanted, before)
+        before = {} if role in adopted else state.tables.get(role) if touched else None
+        operations, foreign = compare_sync_tab(role, tab, wanted, before, keep_own=role in adopted)
         plan.operations += operations
         plan.overwritten += foreign
         plan.state.digests[role] = digest_of_rows(wanted.values())
@@ -41,17 +49,26 @@ def plan_sync_tabs(read: SheetRead, view: View, plan: Plan, state: SyncState, id
         return
     marks = state.digests.get(STATUS, "")
     ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
-    typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and ours else []
-    if plan.operations or plan.events:
-        plan.state.shown_commit = view.commit + bool(plan.events)
-    told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
-    operations, _ = compare_sync_tab(STATUS, tab, told, None)
+    theirs = bool(ours) or STATUS in adopted
+    typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and theirs else []
+    told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
+    if plan.operations or operations or drafts:
+        plan.state.shown_commit = view.commit + 1 if drafts else view.changed
+        told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     plan.operations += operations
     if tab is not None and typed:
         plan.overwritten += _typed_over(tab, typed, told)
     if operations:  # what stands now may go on standing: the batch may not land
         standing = (_mark(row.cells) for row in (tab.rows if tab else ()) if row not in typed)
         plan.state.digests[STATUS] = "".join(dict.fromkeys((*(_mark(row) for row in told.values()), *standing)))
+
+
+def _status(
+    tab: TabRead | None, plan: Plan, ids: DraftIds, *, keep_own: bool
+) -> tuple[dict[RowKey, Row], list[Operation]]:
+    """What `Sync Status` is to say, and the operations that make it."""
+    told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
+    return told, compare_sync_tab(STATUS, tab, told, None, keep_own=keep_own)[0]
 
 
 def _mark(row: tuple[Raw | CellValue, ...]) -> str:
@@ -73,11 +90,13 @@ def _typed_over(tab: TabRead, rows: list[RowRead], told: Mapping[RowKey, Row]) -
 
 
 def compare_sync_tab(
-    role: Role, tab: TabRead | None, wanted: dict[RowKey, Row], before: Mapping[RowKey, Row] | None
-) -> tuple[list[Operation], list[Found]]:
+    role: Role, tab: TabRead | None, wanted: dict[RowKey, Row], before: Mapping[RowKey, Row] | None, *,
+    keep_own: bool = False,
+) -> tuple[list[Operation], list[Found]]:  # fmt: skip
     """Operations that make the tab show `wanted`, and the foreign values they overwrite.
 
     `before`: what it showed last, where that is known; a cell that differs from both was written by somebody else.
+    `keep_own`: rows that go leave what people wrote beside them.
     """
     if tab is None:
         return [AddRow(role, key, row, 1) for key, row in wanted.items()], []
@@ -88,7 +107,7 @@ def compare_sync_tab(
     for row in tab.rows:
         key = _key(role, row)
         if key in seen or key not in wanted:
-            operations.append(DeleteRow(role, row.index, key, row.cells))
+            operations.append(leave_row(tab, row, key) if keep_own else DeleteRow(role, row.index, key, row.cells))
             if before is not None:
                 overwritten += _foreign(tab, key, row, wanted, before)
             continue

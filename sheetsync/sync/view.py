@@ -40,6 +40,7 @@ class View:
 
     Attributes:
         commit: the store's head it was read at.
+        changed: the newest commit that holds a snapshot of what the tables are made of; 0 where nobody asked.
         tables: role → row key → row, without pending edits, in the order rows are added.
         edits: the pending edits over them, by cell.
         drafts: connector → its open sheet draft (never published: its newest open draft), where there is one.
@@ -54,6 +55,7 @@ class View:
     unpublished: frozenset[str] = frozenset()
     live: Mapping[str, LiveConnector] = field(default_factory=dict)
     deleted_from: dict[Cell, CellValue] = field(default_factory=dict)
+    changed: int = 0
 
     @cached_property
     def edited_rows(self) -> dict[tuple[Role, RowKey], dict[str, PendingEdit]]:
@@ -117,7 +119,7 @@ def overlay_row(role: Role, key: RowKey, row: Row | None, edits: dict[str, Pendi
     return tuple(cells)
 
 
-def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: int) -> View:
+def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: int, changed: int = 0) -> View:
     """Read the store: published tables, and the open drafts that matter."""
     published = catalogue.live_all()
     proposals = catalogue.proposals()
@@ -137,7 +139,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
         REGISTRY: dict(connector_registry(published).rows),
         COVERAGE: dict(coverage_report(published, proposals.values(), routes).rows),
     }
-    view = View(commit, tables, {}, stored, frozenset(unpublished), published)
+    view = View(commit, tables, {}, stored, frozenset(unpublished), published, changed=changed)
     for one in stored.values():
         view.edits.update(edits_of(one.draft, tables))
         view.deleted_from.update(deletions_of(one.draft))

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from sheetsync import bootstrap, settings
-from sheetsync.errors import NetworkError
+from sheetsync.errors import NetworkError, NotFoundError, PlanMovedError, UsageError
 from sheetsync.localsheets import LocalSheets
+from sheetsync.services.drafts import new_draft
 from sheetsync.services.health import read_health
 from sheetsync.services.status import status
+from sheetsync.services.sync_plans import apply_plan, make_plan, undo
 from sheetsync.services.syncing import push, sync
 
 
@@ -50,6 +52,33 @@ def test_a_run_leaves_its_report_and_a_failed_one_its_error_beside_it(folder: Pa
     assert bad is not None
     assert (bad.ok, bad.ok_at, bad.exit_code) == (False, good.ok_at, 75)
     assert bad.report == good.report
+    assert status(ws).healthy is False
+    ws.store.close()
+
+
+def test_a_command_that_is_refused_says_nothing_about_the_sheet(folder: Path) -> None:
+    found = load(folder)
+    ws = bootstrap.open_workspace(found)
+    with bootstrap.open_gateway(found, ws) as gateway:
+        push(ws, gateway)
+        good = read_health(ws)
+        plan = make_plan(ws, gateway).to_json()
+        with pytest.raises(UsageError):
+            undo(ws, gateway)
+        new_draft(ws, "jira", {"id": "jira", "version": "1.0.0", "name": "jira", "scopes": [{"name": "read"}]})
+        with pytest.raises(PlanMovedError):
+            apply_plan(ws, gateway, plan)
+    assert read_health(ws) == good
+    assert status(ws).healthy
+    ws.store.close()
+
+
+def test_a_spreadsheet_that_is_gone_is_a_failed_run(folder: Path) -> None:
+    with LocalSheets() as server:
+        found = load(folder, SHEETSYNC_SHEETS_ENDPOINT=server.url, SHEETSYNC_SPREADSHEET="a" * 44)
+        ws = bootstrap.open_workspace(found)
+        with bootstrap.open_gateway(found, ws) as gateway, pytest.raises(NotFoundError):
+            push(ws, gateway)
     assert status(ws).healthy is False
     ws.store.close()
 

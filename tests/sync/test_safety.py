@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from sheetsync.errors import LockHeldError, PlanMovedError, SafetyStopError
+from sheetsync.errors import LockHeldError, PlanMovedError, SafetyStopError, UsageError
 from sheetsync.services import sync_plans
 from sheetsync.services.sync_state import baseline_record
 from sheetsync.services.syncing import lease_name, sync
 
 POST = ("slack", "post")
+MATRIX = frozenset({"Policy Matrix"})
 
 
 @pytest.fixture
@@ -39,6 +40,52 @@ def test_a_tab_that_came_back_empty(desk: Any) -> None:
     assert stop(desk).flag == "--force-lost-rows"
     desk.sync(forces=desk.force(lost_rows=frozenset({"Policy Matrix"})))
     assert desk.row(*POST)
+
+
+def test_a_tab_that_was_cleared_header_and_all(desk: Any) -> None:
+    before = desk.values()
+    desk.tab().clear()
+    stopped = stop(desk)
+    assert (stopped.code, stopped.flag) == ("lost_rows", "--force-lost-rows")
+    assert "--force-lost-rows" in stopped.hint
+    assert "--force-headers" not in stopped.hint
+    assert stop(desk, forces=desk.force(headers=MATRIX)).code == "lost_rows"
+    report = desk.sync(forces=desk.force(lost_rows=MATRIX))
+    assert (report.exit_code, report.drafts) == (0, [])
+    assert desk.values() == before
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_kpi_tab_that_was_cleared(desk: Any) -> None:
+    head = desk.values("KPIs")[0]
+    desk.tab("KPIs").clear()
+    assert stop(desk, forces=desk.force(lost_rows=MATRIX)).code == "lost_rows"
+    report = desk.sync(forces=desk.force(lost_rows=frozenset({"KPIs"})))
+    assert [(one.column, one.value) for one in report.drafts[0].edits] == [("kpi_name", None)]
+    assert desk.values("KPIs")[0] == head
+
+
+@pytest.mark.parametrize(
+    ("cleared", "typed", "at"),
+    [
+        ("A1:E1", [], "A1"),
+        ("A1:E5", [["remarks"], ["Cem"]], "G1"),
+        ("A1:E5", [["Cem"]], "G5"),
+        ("A1:E5", [["do not use"]], "A1"),
+        ("A1:E5", [["moved to another tab"]], "B4"),
+        ("A1:E5", [["=1+1"]], "C1"),
+    ],
+)
+def test_a_tab_in_which_anything_stands_is_not_cleared(desk: Any, cleared: str, typed: list[Any], at: str) -> None:
+    """Lost rows may be forced; the headers are a question of their own."""
+    desk.tab().add_cols(3)
+    desk.tab().batch_clear([cleared])
+    if typed:
+        desk.tab().update(typed, at, value_input_option="USER_ENTERED")
+    shown = desk.values()
+    for forces in (desk.force(), desk.force(lost_rows=MATRIX)):
+        assert stop(desk, forces=forces).flag == "--force-headers"
+    assert desk.values() == shown
 
 
 def test_many_lost_rows(wide: Any) -> None:
@@ -174,6 +221,46 @@ def test_undo_puts_back_and_holds_until_resumed(desk: Any) -> None:
     assert desk.cell(POST, "firearm_id") == "firearm.money"
     assert {row[0] for row in desk.values()[1:]} == {"slack"}
     assert desk.sync().calls["write"] == 0
+
+
+def test_what_set_the_tabs_up_is_not_undone(desk: Any) -> None:
+    with pytest.raises(UsageError, match="the last push was the first: it set the tabs up") as caught:
+        sync_plans.undo(desk.ws, desk.gateway)
+    assert caught.value.exit_code == 2
+    desk.book.del_worksheet(desk.tab("KPIs"))
+    desk.push()
+    with pytest.raises(UsageError, match="the last push made 'KPIs' again"):
+        sync_plans.undo(desk.ws, desk.gateway)
+    desk.sync()
+
+
+def test_there_is_no_push_to_undo(empty: Any) -> None:
+    with pytest.raises(UsageError, match="there is no push to undo"):
+        sync_plans.undo(empty.ws, empty.gateway)
+
+
+@pytest.mark.parametrize(("title", "cell", "column"), [
+    ("Policy Matrix", "A1", "connector_id"), ("KPIs", "$d$1", "formula"), ("Connector Registry", "B1", "version"),
+])  # fmt: skip
+def test_why_a_header_stands_there(desk: Any, title: str, cell: str, column: str) -> None:
+    told = sync_plans.why(desk.ws, desk.gateway, title, cell).to_json()
+    assert (told["column"], told["sheet"], told["row_key"]) == (column, column, [])
+    assert told["owner"] == f"sheetsync: the header of its column {column}"
+
+
+def test_why_a_cell_beside_ours_is_not_ours(desk: Any) -> None:
+    desk.tab().add_cols(2)
+    desk.tab().update([["remarks"], ["Cem"]], "G1")
+    for cell in ("G1", "G2", "F1", "A40"):
+        told = sync_plans.why(desk.ws, desk.gateway, "Policy Matrix", cell).to_json()
+        assert str(told["owner"]).startswith("not sheetsync's")
+
+
+@pytest.mark.parametrize("cell", ["A0", "A", "7", "A01", "A1:B2", "AAAA1", "A-1", "Ä1", "A1 B"])
+def test_why_a_cell_that_is_none_is_refused(desk: Any, cell: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        sync_plans.why(desk.ws, desk.gateway, "Policy Matrix", cell)
+    assert (caught.value.exit_code, cell in caught.value.message) == (2, True)
 
 
 def test_why_a_cell_shows_what_it_shows(desk: Any) -> None:
