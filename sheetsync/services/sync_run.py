@@ -7,13 +7,13 @@ The decisions are pure and live in `sync`; here they are put in order, made dura
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.errors import RequestRefusedError, SheetSyncError, StaleSnapshotError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import SheetSyncError, StaleSnapshotError, TryLaterError
+from sheetsync.services.sending import MOVED, Sender, VersionMovedError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_state import (
     FirstSeen,
@@ -23,13 +23,14 @@ from sheetsync.services.sync_state import (
     load_asked,
     load_state,
     save_asked,
+    shown_changed,
     tables_at,
 )  # fmt: skip
 from sheetsync.services.sync_tell import count_batch, journal_details, settled_details, tell_plan, tell_race
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Lease, Transaction
 from sheetsync.sync.answers import answer_rows
-from sheetsync.sync.baseline import Intended, SyncState, TabMark
+from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
@@ -37,16 +38,16 @@ from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
-    AddRow,
     Batch,
     Landed,
     Mark,
     SheetGateway,
     SheetRead,
     TabSize,
+    Token,
 )  # fmt: skip
 from sheetsync.sync.outcome import Plan
-from sheetsync.sync.planning import Structure, plan_batch
+from sheetsync.sync.planning import Structure, digest_of, plan_batch, refused_before, tabs_after
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -59,19 +60,12 @@ from sheetsync.sync.safety import (
 )
 from sheetsync.sync.settle import Settled, count_keys, settle
 from sheetsync.sync.sync_tabs import plan_sync_tabs
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role, RowKey
+from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role, RowKey
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
 ATTEMPTS: Final = 2  # the batch, and one that heals
 RESTARTS: Final = 2  # how often a run reads again after a refused or unanswered batch
-MOVED: Final = "the spreadsheet kept changing under the write; nothing of it was applied"
-
-
-class VersionMovedError(TryLaterError):
-    """The batch was refused, or its answer is lost: read again."""
-
-    code = "version_moved"
 
 
 class SyncRun:
@@ -89,6 +83,7 @@ class SyncRun:
         self.random_hex = random_hex
         self.report = SyncReport(dry_run=dry_run)
         self.seen = FirstSeen(ws, gateway.spreadsheet_id, settle_s)
+        self.sender = Sender(ws, gateway)
         self.mark = Mark(ws.store.store_id, ws.ctx.tenant, gateway.spreadsheet_id)
         self.read: SheetRead | None = None
         self.plan: Plan | None = None
@@ -249,7 +244,7 @@ class SyncRun:
                 self._note(plan, changes, batch)
                 return None
             try:
-                self._take_in(lease, view, plan, changes, intended)
+                intended = self._take_in(lease, view, plan, changes, intended)
             except StaleSnapshotError:
                 continue  # the store moved since the comparison: compare again
             break
@@ -258,6 +253,7 @@ class SyncRun:
         self._note(plan, changes, batch)
         if batch is None or intended is None:
             return None
+        batch = replace(batch, token=intended.token, digest=digest_of(intended))
         answer = self._land(batch, read)
         self._check(lease, batch, intended, answer, view)
         if last or not (self.state.debts or self.state.lost_rows or self.state.put_back):
@@ -303,21 +299,28 @@ class SyncRun:
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
-        plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes)
+        moved = shown_changed(self.ws, self.state.shown_commit)
+        plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes, moved=moved)
         check_size(plan, read)
         return plan, changes
 
-    def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:
-        """Drafts, baseline and the intended batch, durable together before the sheet is told."""
+    def _take_in(
+        self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None
+    ) -> Intended | None:
+        """Drafts, baseline and the intended batch, durable together before the sheet is told. What is to be sent.
+
+        Where nothing is new but that the batch was refused, it is durable already.
+        """
         state = plan.state
         state.known = True
         quiet = not plan.takes and not changes.changed and replace(state, tabs=self.state.tabs) == self.state
-        if quiet and intended is None:
-            return
+        refused = self.sender.refused()
+        known = refused_before(self.state, intended, refused) if quiet and intended else None
+        if quiet and (intended is None or known is not None):
+            return known
         state.mending = plan.mending or state.mending
         if intended is not None:
-            state.planned += 1
-            state.intended = (*state.intended, intended)
+            self._intend(state, intended, refused)
         state.rebase(view.commit, view.shown)
         catalogue = self.ws.catalogue()
         with self.ws.store.transaction(self.ws.ctx, why=self._why(plan), fence=lease, expect_head=view.commit) as tx:
@@ -329,6 +332,12 @@ class SyncRun:
             tx.details.update(journal_details(plan))
         self.state = state
         self.report.changed = True
+        return intended
+
+    def _intend(self, state: SyncState, intended: Intended, refused: set[Token]) -> None:
+        """What was refused will not land any more, and is not remembered."""
+        state.planned += 1
+        state.intended = (*(one for one in state.intended if one.token not in refused), intended)
 
     def _why(self, plan: Plan) -> str:
         return (
@@ -338,25 +347,20 @@ class SyncRun:
     # -- sending and checking
 
     def _send(self, lease: Lease, batch: Batch, intended: Intended, read: SheetRead, *, why: str) -> Landed:
-        state = self.state.copy()
-        state.planned += 1
-        state.intended = (*state.intended, intended)
-        self.state = state
-        self._commit_state(lease, f"push: {why}")
-        answer = self._land(batch, read)
+        refused = self.sender.refused()
+        known = refused_before(self.state, intended, refused)
+        if known is None:
+            self.state = self.state.copy()
+            self._intend(self.state, intended, refused)
+            self._commit_state(lease, f"push: {why}")
+        intended = known or intended
+        answer = self._land(replace(batch, token=intended.token), read)
         done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
         self._commit_settled(lease, done, f"push: {why}, landed")
         return answer
 
     def _land(self, batch: Batch, read: SheetRead) -> Landed:
-        try:
-            answer = self.gateway.land(batch, read)
-        except UnknownOutcomeError as lost:
-            raise VersionMovedError(MOVED) from lost  # never sent again: what is read tells what landed
-        except RequestRefusedError as refused:
-            raise VersionMovedError(MOVED) from refused  # a row or tab that it names may be gone: read again
-        if answer is None:
-            raise VersionMovedError(MOVED)
+        answer = self.sender.land(batch, read, {one.token for one in self.state.intended})
         self.report.changed = True
         return answer
 
@@ -365,14 +369,7 @@ class SyncRun:
         counts, whole = count_keys(answer.read), answer.whole
         done = settle(self.state, intended, answer.pre, whole=whole, tables=view.shown, counts=counts, notes=notes)
         done.state.rebase(view.commit, view.shown)
-        if answer.read is not None:
-            tabs = answer.read.tabs.items()
-            done.state.tabs = {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in tabs}
-        elif batch.create:
-            rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
-            for role in batch.create:
-                columns = {name: at for at, name in enumerate(LAYOUTS[role].names)}
-                done.state.tabs = done.state.tabs | {role: TabMark(answer.sheet_ids[role], columns, rows[role])}
+        done.state.tabs = tabs_after(batch, answer, done.state.tabs)
         count_batch(self.report, batch)
         self._commit_settled(lease, done, "push: landed" if self.mode.writes else "pull: feedback landed")
 

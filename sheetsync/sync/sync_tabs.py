@@ -25,8 +25,13 @@ Row = tuple[CellValue, ...]
 MARK: Final = 6  # hex digits that a row of `Sync Status` is remembered by
 
 
-def plan_sync_tabs(read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool) -> None:
-    """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`."""
+def plan_sync_tabs(
+    read: SheetRead, view: View, plan: Plan, state: SyncState, ids: DraftIds, *, writes: bool, moved: bool = True
+) -> None:
+    """Take all tabs of ours that only sheetsync writes into the plan; a pull only answers, in `Sync Status`.
+
+    `moved`: something that is shown changed in the store since the commit that `Sync Status` names.
+    """
     roles: tuple[Role, ...] = (REGISTRY, COVERAGE) if writes else ()
     for role in roles:
         tab, wanted = read.tabs.get(role), view.shown[role]
@@ -42,7 +47,7 @@ def plan_sync_tabs(read: SheetRead, view: View, plan: Plan, state: SyncState, id
     marks = state.digests.get(STATUS, "")
     ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and ours else []
-    if plan.operations or plan.events:
+    if plan.events or (plan.operations and moved):
         plan.state.shown_commit = view.commit + bool(plan.events)
     told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
     operations, _ = compare_sync_tab(STATUS, tab, told, None)

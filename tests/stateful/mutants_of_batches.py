@@ -226,10 +226,10 @@ def planned_forgotten(patch: Patch) -> None:
     """An intended batch is forgotten once another one is planned against its epoch."""
     take, send = SyncRun._take_in, SyncRun._send
 
-    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> None:
+    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is not None:
             plan.state.intended = ()
-        take(self, lease, view, plan, changes, intended)
+        return take(self, lease, view, plan, changes, intended)
 
     def sent(self: Any, *args: Any, **options: Any) -> Any:
         self.state = replace(self.state, intended=())
@@ -322,10 +322,10 @@ def base_before_batch(patch: Patch) -> None:
     """The new baseline is saved before the batch, as if it had landed."""
     take = SyncRun._take_in
 
-    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> None:
+    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is not None:
             _as_if_landed(plan.state, intended)
-        take(self, lease, view, plan, changes, intended)
+        return take(self, lease, view, plan, changes, intended)
 
     patch.setattr(SyncRun, "_take_in", taken)
 
