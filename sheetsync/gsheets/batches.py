@@ -232,7 +232,7 @@ def _row_data(role: Role, one: AddRow) -> JSON:
 
 def _unprotect(tab: TabRead) -> list[JSON]:
     """Take away what is left of our own protections, before they are set again."""
-    ours = [number for number, text in tab.protected if text.startswith(PROTECTION_MARK)]
+    ours = [one.id for one in tab.protected if one.text.startswith(PROTECTION_MARK)]
     return [{"deleteProtectedRange": {"protectedRangeId": number}} for number in ours]
 
 

@@ -100,7 +100,7 @@ def rows_stood(back: ReadBack, batch: Batch, read: SheetRead, pre: tuple[tuple[R
 
 def merged(back: ReadBack, read: SheetRead, answer: JSON) -> SheetRead | None:
     """The read as it is after the batch: tabs and rows that came back, the rest as read; None if columns moved."""
-    found = parse_read(answer, read.spreadsheet_id)
+    found = parse_read(answer, read.spreadsheet_id, known={role: tab.columns for role, tab in read.tabs.items()})
     tabs = dict(read.tabs)
     for role, indexes in back.rows.items():
         fresh = found.tabs.get(role)

@@ -15,10 +15,12 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.observability.redaction import redact
 from sheetsync.services.health import read_health
+from sheetsync.services.sync_state import load_state
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
 from sheetsync.sync.drift import unprotected, validations_astray
-from sheetsync.sync.gateway import SheetGateway, SheetRead
+from sheetsync.sync.gateway import SheetGateway, SheetRead, TabSize
+from sheetsync.sync.headers import check_doubled, copied_header_problems
 from sheetsync.sync.safety import FOREIGN
 from sheetsync.sync.tabs import LAYOUTS
 
@@ -138,7 +140,8 @@ def check_spreadsheet(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
     if missing:
         yield Line("fail", "tabs", f"missing: {', '.join(missing)}", "sheetsync push makes them again", PROBLEMS)
         return
-    read = gateway.read({})
+    marks = load_state(ws, gateway.spreadsheet_id)[0].tabs.items()
+    read = gateway.read({role: TabSize(mark.sheet_id, 0, mark.columns) for role, mark in marks})
     yield Line("ok", "tabs", ", ".join(tab.title for tab in read.tabs.values()))
     yield from _check_tabs(read)
 
@@ -158,6 +161,9 @@ def _check_tabs(read: SheetRead) -> Iterator[Line]:
     for copied in read.doubled:
         yield Line("fail", "tabs", f"there are two tabs that count as '{copied.role}', one of them is '{copied.title}'",
                    "delete the copy", PROBLEMS)  # fmt: skip
+    check_doubled(read)
+    for one in copied_header_problems(read):
+        yield Line("warn", "headers", f"{one.message}, in {one.tab}", one.hint)
     bare = [read.tabs[role].title for role in unprotected(read)]
     if bare:
         yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")

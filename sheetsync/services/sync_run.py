@@ -34,7 +34,7 @@ from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts
+from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
@@ -46,6 +46,7 @@ from sheetsync.sync.gateway import (
     TabSize,
     Token,
 )  # fmt: skip
+from sheetsync.sync.headers import check_doubled, copied_header_problems
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, digest_of, plan_batch, refused_before, tabs_after
 from sheetsync.sync.safety import (
@@ -137,7 +138,7 @@ class SyncRun:
 
     def _read(self) -> SheetRead:
         """One read of what is ours; the list of all tabs where the spreadsheet is not set up, or a tab is missing."""
-        sizes = {role: TabSize(mark.sheet_id, mark.rows) for role, mark in self.state.tabs.items()}
+        sizes = {role: TabSize(mark.sheet_id, mark.rows, mark.columns) for role, mark in self.state.tabs.items()}
         if not self.state.known:
             listing = self.gateway.list_tabs()
             if not listing.tabs and listing.mark is None:
@@ -149,6 +150,10 @@ class SyncRun:
             listing = self.gateway.list_tabs()
             return self._with_unmarked(replace(read, listed=listing.listed))
         return read
+
+    def _places(self) -> dict[Role, TabSize]:
+        """Where our columns stood: for a read in one piece."""
+        return {role: TabSize(mark.sheet_id, 0, mark.columns) for role, mark in self.state.tabs.items()}
 
     def _with_unmarked(self, read: SheetRead) -> SheetRead:
         """Tabs of our name without our mark are adopted, if a person says so."""
@@ -199,6 +204,7 @@ class SyncRun:
 
     def _check_headers(self, read: SheetRead) -> SheetRead:
         """Where headers are to be written again, the columns are read as those headers will say."""
+        check_doubled(read)
         self.headers = check_headers(read, self.state, self.forces)
         if not any(role in OWNER_ROLES for role in self.headers):
             return read
@@ -209,7 +215,7 @@ class SyncRun:
                 if name not in read.tabs[role].columns and columns[name] >= len(read.tabs[role].headers)
             }
             self.gone |= {(role, name) for name in gone}
-        again = self.gateway.read({}, columns=self.headers)
+        again = self.gateway.read(self._places(), columns=self.headers)
         return replace(again, listed=read.listed)
 
     # -- opening an epoch
@@ -258,7 +264,7 @@ class SyncRun:
         self._check(lease, batch, intended, answer, view)
         if last or not (self.state.debts or self.state.lost_rows or self.state.put_back):
             return None
-        return answer.read if answer.read is not None else self.gateway.read({})
+        return answer.read if answer.read is not None else self.gateway.read(self._places())
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         """The plan, and its drafts. A row that fits no draft holds up no other: it is left out, as a problem."""
@@ -285,15 +291,8 @@ class SyncRun:
         changes = make_drafts(catalogue, plan.events, plan.marks, pulled)
         if self.mode.takes:
             close_spent(view.drafts, view.live, changes)
-        for event in plan.events:
-            if event.edit is not None and event.connector_id in changes.ids:
-                plan.state.pending[event.cell] = changes.ids[event.connector_id]
-            elif event.edit is None:
-                plan.state.pending.pop(event.cell, None)
-        for cell in plan.state.pending:
-            if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
-                plan.state.pending[cell] = changes.ids[cell[1][0]]
-        plan.problems += doubled_problems(read)
+        name_drafts(plan, changes)
+        plan.problems += [*doubled_problems(read), *copied_header_problems(read)]
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         plan.rows = []  # they are operations now; of a bulk both would be held until it landed
         if self.mode.writes:

@@ -44,7 +44,7 @@ def unprotected(read: SheetRead) -> tuple[Role, ...]:
 
 
 def _ours(tab: TabRead) -> int:
-    return sum(text.startswith(PROTECTION_MARK) for _, text in tab.protected)
+    return sum(text.startswith(PROTECTION_MARK) for text in (one.text for one in tab.protected))
 
 
 def pick_known_tabs(read: SheetRead, marks: dict[Role, TabMark]) -> SheetRead:
