@@ -21,6 +21,7 @@ from sheetsync.services.workspace import Workspace
 from sheetsync.sync.drift import unprotected, validations_astray
 from sheetsync.sync.gateway import SheetGateway, SheetRead, TabSize
 from sheetsync.sync.headers import check_doubled, copied_header_problems
+from sheetsync.sync.protected import HINT, describe, shut_out
 from sheetsync.sync.safety import FOREIGN
 from sheetsync.sync.tabs import LAYOUTS
 
@@ -162,12 +163,15 @@ def _check_tabs(read: SheetRead) -> Iterator[Line]:
         yield Line("fail", "tabs", f"there are two tabs that count as '{copied.role}', one of them is '{copied.title}'",
                    "delete the copy", PROBLEMS)  # fmt: skip
     check_doubled(read)
-    for one in copied_header_problems(read):
-        yield Line("warn", "headers", f"{one.message}, in {one.tab}", one.hint)
+    for problem in copied_header_problems(read):
+        yield Line("warn", "headers", f"{problem.message}, in {problem.tab}", problem.hint)
+    shut = [(tab, one) for tab in read.tabs.values() for one in shut_out(tab)]
+    for tab, one in shut:
+        yield Line("warn", "protection", f"{tab.title} is protected by {describe(one)}: sheetsync may not write there", HINT)
     bare = [read.tabs[role].title for role in unprotected(read)]
     if bare:
         yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")
-    else:
+    elif not shut:
         yield Line("ok", "protection", "all tabs are protected")
     astray = [f"{count} in {title}" for title, count in validations_astray(read).items()]
     if astray:

@@ -49,6 +49,7 @@ from sheetsync.sync.gateway import (
 from sheetsync.sync.headers import check_doubled, copied_header_problems
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, digest_of, plan_batch, refused_before, tabs_after
+from sheetsync.sync.protected import Guard
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -293,13 +294,17 @@ class SyncRun:
             close_spent(view.drafts, view.live, changes)
         name_drafts(plan, changes)
         plan.problems += [*doubled_problems(read), *copied_header_problems(read)]
+        guard = Guard(read)
+        guard.hold_cells(plan)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         plan.rows = []  # they are operations now; of a bulk both would be held until it landed
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
+        guard.hold(plan)
         moved = shown_changed(self.ws, self.state.shown_commit)
         plan_sync_tabs(read, view, plan, self.state, changes.ids, writes=self.mode.writes, moved=moved)
+        guard.hold(plan)
         check_size(plan, read)
         return plan, changes
 
