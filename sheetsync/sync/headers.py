@@ -13,7 +13,7 @@ from typing import Final
 
 from sheetsync.domain.problems import Problem
 from sheetsync.errors import SafetyStopError
-from sheetsync.sync.gateway import PROTECTION_MARK, Protection, SheetRead
+from sheetsync.sync.gateway import PROTECTION_MARK, Protection, SheetRead, TabRead
 from sheetsync.sync.tabs import LAYOUTS, Role, a1, column_letters, title_of
 
 HEADER_MARK: Final = f"{PROTECTION_MARK}header "  # a header's protection: its description, but for the column's name
@@ -76,6 +76,39 @@ def check_doubled(read: SheetRead) -> None:
                 "told; nothing was written",
                 hint="rename or remove the header that is not; then run it again", code="header_doubled",
             )  # fmt: skip
+
+
+def places_again(tab: TabRead, missing: Sequence[str], known: Places | None) -> dict[str, int]:
+    """Where our columns are once the missing headers are written again, over no header of people's own.
+
+    A header that was renamed is still under our protection of it; else it stands where it was last seen (`known`), if
+    all others of ours do. A tab that we never saw has our columns where nothing stands yet. All else goes to the end.
+    """
+    places, taken = dict(tab.columns), set(tab.columns.values())
+    stood = known is not None and all(known.get(name) == at for name, at in tab.columns.items())
+    for name in missing:
+        free = range(len(tab.headers))
+        at = _marked(name, free, tab.protected)
+        if at is None and stood and known is not None:
+            at = known.get(name)
+        elif at is None and known is None:
+            at = LAYOUTS[tab.role].position(name)
+            at = None if at in free and tab.headers[at] else at
+        if at is None or at in taken:
+            at = max([len(tab.headers) - 1, *taken]) + 1
+        places[name] = at
+        taken.add(at)
+    return places
+
+
+def gone_columns(read: SheetRead, repairs: Mapping[Role, Places]) -> set[tuple[Role, str]]:
+    """Of the columns whose headers are written again, those that were deleted: there is none with another header."""
+    return {
+        (role, name)
+        for role, columns in repairs.items()
+        for name, at in columns.items()
+        if name not in read.tabs[role].columns and at >= len(read.tabs[role].headers)
+    }
 
 
 def copied_header_problems(read: SheetRead) -> list[Problem]:

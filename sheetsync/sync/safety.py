@@ -12,6 +12,7 @@ from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
 from sheetsync.sync.gateway import AddRow, Mark, SheetRead
+from sheetsync.sync.headers import places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
 
@@ -128,20 +129,9 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
                 hint=f"put it back, or run 'sheetsync push --force-headers \"{title_of(role)}\"' to write it again",
                 code="header_missing", flag="--force-headers",
             )  # fmt: skip
-        known = state.tabs[role].columns if role in state.tabs else {n: at for at, n in enumerate(LAYOUTS[role].names)}
-        repairs[role] = _places(tab.columns, missing, known, len(tab.headers))
+        known = state.tabs[role].columns if role in state.tabs else None
+        repairs[role] = places_again(tab, missing, known)
     return repairs
-
-
-def _places(columns: dict[str, int], missing: list[str], known: dict[str, int], width: int) -> dict[str, int]:
-    places, taken = dict(columns), set(columns.values())
-    for name in missing:
-        at = known.get(name, -1)
-        if at < 0 or at in taken:
-            at = max([width - 1, *taken]) + 1
-        places[name] = at
-        taken.add(at)
-    return places
 
 
 def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) -> None:

@@ -120,3 +120,34 @@ def test_a_copy_laid_beside_while_we_write_leaves_ours_right_and_what_we_covered
     assert ("firearm_id", "firearm.external_write") in [(one["column"], one["value"]) for one in told]
     assert desk.row("github", "admin_write")[3:5] == ["firearm.external_write", True]
     assert desk.open_drafts() == []
+
+
+def test_a_renamed_header_is_written_again_over_no_header_of_people(desk: Any) -> None:
+    """Renamed, and a column of people's own inserted at its old place."""
+    requests(desk, insert_column(desk, 2))
+    desk.tab().update([["our notes"], ["a"], ["b"], ["c"], ["d"]], "C1")
+    desk.tab().update([["Firearm"]], "D1")
+    desk.tab().update([["firearm.money"]], "D3")
+    desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
+    assert [row[2] for row in desk.values()] == ["our notes", "a", "b", "c", "d"]
+    assert desk.values()[0][3] == "firearm_id"
+    assert [edit.value for edit in desk.open_drafts()[0].origin.edits] == ["firearm.money"]
+
+
+def test_without_the_protection_either_it_comes_as_a_new_column(desk: Any) -> None:
+    unprotect_headers(desk)
+    requests(desk, insert_column(desk, 2))
+    desk.tab().update([["our notes"], ["a"], ["b"], ["c"], ["d"]], "C1")
+    desk.tab().update([["Firearm"]], "D1")
+    desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
+    headers = ["connector_id", "scope", "our notes", "Firearm", "strategy_lock", "sync_status", "firearm_id"]
+    assert desk.values()[0] == headers
+    assert desk.cell(POST, "firearm_id") == "firearm.external_write"
+    assert desk.open_drafts() == []
+
+
+def test_a_header_renamed_in_its_place_is_written_again_there(desk: Any) -> None:
+    unprotect_headers(desk)
+    desk.tab().update([["Firearm"]], "C1")
+    desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
+    assert desk.values()[0] == ["connector_id", "scope", "firearm_id", "strategy_lock", "sync_status"]
