@@ -91,13 +91,13 @@ class GoogleSheetsGateway:
         """All tabs by name: one read, no cells."""
         return parse_listing(self._api.get(self._id, fields=LIST_FIELDS), self._id)
 
-    def read_unmarked(self, role: Role, sheet_id: int) -> SheetRead:
+    def read_unmarked(self, role: Role, sheet_id: int, *, columns: dict[str, int] | None = None) -> SheetRead:
         """A tab that is not marked as ours, read as if it were: before it is adopted."""
         filters = [{"gridRange": {"sheetId": sheet_id}}]
         answer = self._api.get_by_filter(self._id, filters=filters, fields=READ_FIELDS)
         for sheet in answer.get("sheets", ()):
             sheet["developerMetadata"] = [{"metadataKey": TAB_KEY, "metadataValue": role}]
-        return parse_read(answer, self._id)
+        return parse_read(answer, self._id, columns={role: columns} if columns else {})
 
     def land(self, batch: Batch, read: SheetRead) -> Landed | None:
         """Send one atomic batch; bulk goes to a hidden staging tab first."""

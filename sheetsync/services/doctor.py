@@ -167,7 +167,9 @@ def _check_tabs(read: SheetRead) -> Iterator[Line]:
         yield Line("warn", "headers", f"{problem.message}, in {problem.tab}", problem.hint)
     shut = [(tab, one) for tab in read.tabs.values() for one in shut_out(tab)]
     for tab, one in shut:
-        yield Line("warn", "protection", f"{tab.title} is protected by {describe(one)}: sheetsync may not write there", HINT)
+        yield Line(
+            "warn", "protection", f"{tab.title} is protected by {describe(one)}: sheetsync may not write there", HINT
+        )
     bare = [read.tabs[role].title for role in unprotected(read)]
     if bare:
         yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")

@@ -40,6 +40,7 @@ class Sender:
     def __init__(self, ws: Workspace, gateway: SheetGateway) -> None:
         self._ws = ws
         self._gateway = gateway
+        self.moved_at: tuple[Token, ...] | None = None  # the version that a batch was refused at, as not that any more
         self._place = derived_place(gateway.spreadsheet_id, FILE)
 
     def refused(self) -> set[Token]:
@@ -65,6 +66,7 @@ class Sender:
             raise
         if answer is None:
             self._was_refused(batch.token, listed)
+            self.moved_at = read.tokens
             raise VersionMovedError(MOVED)
         return answer
 

@@ -36,17 +36,18 @@ from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
-from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
+from sheetsync.sync.epoch import free_epoch, go_on_from, is_foreign, landed, next_token
 from sheetsync.sync.gateway import (
     Batch,
     Landed,
     Mark,
     SheetGateway,
     SheetRead,
+    TabRead,
     TabSize,
     Token,
 )  # fmt: skip
-from sheetsync.sync.headers import check_doubled, copied_header_problems
+from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, digest_of, plan_batch, refused_before, tabs_after
 from sheetsync.sync.protected import Guard
@@ -120,6 +121,8 @@ class SyncRun:
             # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
             self.state = state
         self.state.tables = tables_at(self.ws, self.state.commit, view)
+        if self.sender.moved_at == read.tokens:
+            self._step_over(read)
         self._settle_landed(lease, read, view)
         self._check_version(lease, read)
         read = self._check_headers(read)
@@ -147,7 +150,7 @@ class SyncRun:
             read = self.gateway.read(sizes)
             return self._with_unmarked(replace(read, listed=listing.listed, foreign_cells=0))
         read = pick_known_tabs(self.gateway.read(sizes), self.state.tabs)
-        if any(role not in read.tabs for role in ROLES) and self.state.tabs:
+        if any(role not in read.tabs for role in ROLES):
             listing = self.gateway.list_tabs()
             return self._with_unmarked(replace(read, listed=listing.listed))
         return read
@@ -159,10 +162,19 @@ class SyncRun:
     def _with_unmarked(self, read: SheetRead) -> SheetRead:
         """Tabs of our name without our mark are adopted, if a person says so."""
         self.unmarked = check_unmarked(read, self.forces.answer)
-        tabs = dict(read.tabs)
+        return replace(read, tabs=read.tabs | self._unmarked_tabs())
+
+    def _unmarked_tabs(self) -> dict[Role, TabRead]:
+        tabs: dict[Role, TabRead] = {}
         for role, sheet_id in self.unmarked:
-            tabs |= self.gateway.read_unmarked(role, sheet_id).tabs
-        return replace(read, tabs=tabs)
+            tabs |= self.gateway.read_unmarked(role, sheet_id, columns=self.headers.get(role)).tabs
+        return tabs
+
+    def _step_over(self, read: SheetRead) -> None:
+        """Nothing moved, and yet the batch was refused: a tab of somebody else's has the next one's id or name."""
+        epoch = next_token(self.state, read.scratch, "", opening=self.state.token is None).epoch
+        listed = self.gateway.list_tabs().listed or ()
+        self.state.top = max(self.state.top, free_epoch(self.mark.store, read.spreadsheet_id, epoch, listed) - 1)
 
     # -- which version is this?
 
@@ -209,25 +221,26 @@ class SyncRun:
         self.headers = check_headers(read, self.state, self.forces)
         if not any(role in OWNER_ROLES for role in self.headers):
             return read
-        for role, columns in self.headers.items():
-            gone = {
-                name
-                for name in columns
-                if name not in read.tabs[role].columns and columns[name] >= len(read.tabs[role].headers)
-            }
-            self.gone |= {(role, name) for name in gone}
+        self.gone |= gone_columns(read, self.headers)
         again = self.gateway.read(self._places(), columns=self.headers)
-        return replace(again, listed=read.listed)
+        return replace(again, tabs=again.tabs | self._unmarked_tabs(), listed=read.listed)
 
     # -- opening an epoch
 
     def _open(self, lease: Lease, read: SheetRead) -> SheetRead:
         """Without a scratch tab: first a batch that adds the tab and nothing else."""
         token = next_token(self.state, read.scratch, self.random_hex(8), opening=True)
-        batch = Batch(token, read.scratch)
-        answer = self._send(
-            lease, batch, Intended(token, self.state.token, self.state.commit), read, why="opens an epoch"
-        )
+        intended = Intended(token, self.state.token, self.state.commit)
+        refused = self.sender.refused()
+        known = refused_before(self.state, intended, refused)
+        if known is None:
+            self.state = self.state.copy()
+            self._intend(self.state, intended, refused)
+            self._commit_state(lease, "push: opens an epoch")
+        intended = known or intended
+        answer = self._land(Batch(intended.token, read.scratch), read)
+        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
+        self._commit_settled(lease, done, "push: opens an epoch, landed")
         if answer.read is not None and read.tabs:
             return replace(answer.read, tabs=read.tabs | answer.read.tabs, listed=read.listed, mark=read.mark)
         scratch = self.gateway.read({}).scratch if answer.scratch is None else (answer.scratch,)
@@ -349,19 +362,6 @@ class SyncRun:
         )
 
     # -- sending and checking
-
-    def _send(self, lease: Lease, batch: Batch, intended: Intended, read: SheetRead, *, why: str) -> Landed:
-        refused = self.sender.refused()
-        known = refused_before(self.state, intended, refused)
-        if known is None:
-            self.state = self.state.copy()
-            self._intend(self.state, intended, refused)
-            self._commit_state(lease, f"push: {why}")
-        intended = known or intended
-        answer = self._land(replace(batch, token=intended.token), read)
-        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
-        self._commit_settled(lease, done, f"push: {why}, landed")
-        return answer
 
     def _land(self, batch: Batch, read: SheetRead) -> Landed:
         answer = self.sender.land(batch, read, {one.token for one in self.state.intended})

@@ -6,6 +6,7 @@ Steps and names are those of the checked model (rules 2, 8, 9, 10, 11 and 12 of 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from sheetsync.domain.model import canonical_json
@@ -23,6 +24,22 @@ def scratch_sheet_id(store_id: str, spreadsheet_id: str, epoch: int) -> int:
     """The sheetId of an epoch's scratch tab: the same batch lands once, for Google refuses an id that exists."""
     digest = hashlib.sha256(f"{store_id}\n{spreadsheet_id}\n{epoch}".encode()).digest()
     return int.from_bytes(digest[:4], "big") & INT31 or 1
+
+
+def scratch_title(epoch: int) -> str:
+    """The name of an epoch's scratch tab."""
+    return f"sheetsync epoch {epoch}"
+
+
+def free_epoch(store_id: str, spreadsheet_id: str, epoch: int, listed: Iterable[tuple[int, str]]) -> int:
+    """The first epoch from this one on whose tab has neither the id nor the name of a tab that is there."""
+    ids, titles = set(), set()
+    for sheet_id, title in listed:
+        ids.add(sheet_id)
+        titles.add(title.casefold())
+    while scratch_sheet_id(store_id, spreadsheet_id, epoch) in ids or scratch_title(epoch) in titles:
+        epoch += 1
+    return epoch
 
 
 def seal_of(pre: tuple[tuple[Raw, ...], ...]) -> str:

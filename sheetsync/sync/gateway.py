@@ -268,8 +268,11 @@ class SheetGateway(Protocol):
     def list_tabs(self) -> SheetRead:
         """All tabs by name, without cells: for set-up, the doctor, and when one of ours is missing."""
 
-    def read_unmarked(self, role: Role, sheet_id: int) -> SheetRead:
-        """A tab that is not marked as ours, read as if it were: before a person's answer makes it ours (one read)."""
+    def read_unmarked(self, role: Role, sheet_id: int, *, columns: dict[str, int] | None = None) -> SheetRead:
+        """A tab that is not marked as ours, read as if it were: before a person's answer makes it ours (one read).
+
+        `columns`: where its columns are, whatever its headers say.
+        """
 
     def counts(self) -> Mapping[str, int]:
         """The calls made so far: read, write, drive."""

@@ -224,7 +224,7 @@ def open_and_write(patch: Patch) -> None:
 
 def planned_forgotten(patch: Patch) -> None:
     """An intended batch is forgotten once another one is planned against its epoch."""
-    take, send = SyncRun._take_in, SyncRun._send
+    take, opened = SyncRun._take_in, SyncRun._open
 
     def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is not None:
@@ -233,10 +233,10 @@ def planned_forgotten(patch: Patch) -> None:
 
     def sent(self: Any, *args: Any, **options: Any) -> Any:
         self.state = replace(self.state, intended=())
-        return send(self, *args, **options)
+        return opened(self, *args, **options)
 
     patch.setattr(SyncRun, "_take_in", taken)
-    patch.setattr(SyncRun, "_send", sent)
+    patch.setattr(SyncRun, "_open", sent)
 
 
 def no_intended(patch: Patch) -> None:
