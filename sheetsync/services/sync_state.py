@@ -78,9 +78,10 @@ class FirstSeen:
         name, value = json.dumps(cell), raw_to_json(raw)
         now = self._ws.clock.now()
         known = self._before.get(name)
-        first = known[1] if known is not None and known[0] == value else format_utc(now)
-        self._now[name] = [value, first]
-        return (now - datetime.fromisoformat(first)).total_seconds() >= self._settle_s
+        seen = datetime.fromisoformat(known[1]) if known is not None and known[0] == value else now
+        first = min(seen, now)  # a clock that was ahead is no reason to wait until it is right
+        self._now[name] = [value, format_utc(first)]
+        return (now - first).total_seconds() >= self._settle_s
 
     def save(self) -> None:
         """Keep what was seen; edits that are gone are forgotten."""
