@@ -5,13 +5,15 @@ Which version of the spreadsheet is known is `epoch`; here is everything else of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from sheetsync.domain.draft import CellValue
 from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
-from sheetsync.sync.gateway import AddRow, Mark, SheetRead
+from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TouchRow
 from sheetsync.sync.headers import places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
@@ -162,6 +164,20 @@ def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) ->
             )  # fmt: skip
 
 
+def _check_length(one: Operation) -> None:
+    if isinstance(one, DeleteRow):
+        return
+    columns: Iterable[tuple[str, CellValue]] = (
+        one.sets.items() if isinstance(one, TouchRow) else zip(LAYOUTS[one.role].names, one.values, strict=False)
+    )
+    for column, value in columns:
+        if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+            raise SafetyStopError(
+                f"{column} of the row {'/'.join(one.key)} of '{title_of(one.role)}' has {len(value)} characters; "
+                f"a cell holds {MAX_CHARACTERS}", hint="shorten it", code="cell_too_long",
+            )  # fmt: skip
+
+
 def check_size(plan: Plan, read: SheetRead) -> None:
     """Google's limits: cells of a spreadsheet, characters of a cell.
 
@@ -172,12 +188,7 @@ def check_size(plan: Plan, read: SheetRead) -> None:
     for one in plan.operations:
         if isinstance(one, AddRow):
             rows[one.role] += 1
-            long = next((value for value in one.values if isinstance(value, str) and len(value) > MAX_CHARACTERS), None)
-            if long is not None:
-                raise SafetyStopError(
-                    f"a cell of the row {'/'.join(one.key)} of '{title_of(one.role)}' has {len(long)} characters; "
-                    f"a cell holds {MAX_CHARACTERS}", hint="shorten it", code="cell_too_long",
-                )  # fmt: skip
+        _check_length(one)
     total = read.foreign_cells + sum(tab.row_count * tab.column_count for tab in read.tabs.values())
     widths = {role: read.tabs[role].column_count if role in read.tabs else len(LAYOUTS[role].columns) for role in rows}
     total += sum(count * widths[role] for role, count in rows.items())

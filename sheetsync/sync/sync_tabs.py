@@ -12,7 +12,7 @@ from typing import Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import canonical_json
-from sheetsync.sync.answers import DraftIds, numbered, status_rows
+from sheetsync.sync.answers import DraftIds, forget_gone, numbered, status_rows
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import cell_name, matches, plain
 from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, RowRead, SheetRead, TabRead, TouchRow
@@ -49,6 +49,8 @@ def plan_sync_tabs(
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and ours else []
     if plan.events or (plan.operations and moved):
         plan.state.shown_commit = view.commit + bool(plan.events)
+    if plan.operations or plan.events:
+        forget_gone(plan, view, state)
     told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
     operations, _ = compare_sync_tab(STATUS, tab, told, None)
     plan.operations += operations
