@@ -14,6 +14,7 @@ import pytest
 from sheetsync.gsheets import batches, reading
 from sheetsync.gsheets import gateway as gsheets_gateway
 from sheetsync.services import sync_run
+from sheetsync.services.sending import Sender
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.store import Store
 from sheetsync.sync import compare, epoch, planning, repairs, settle
@@ -336,6 +337,19 @@ def stale_lease(patch: Patch) -> None:
     patch.setattr(Store, "transaction", lambda self, ctx, **options: real(self, ctx, **(options | {"fence": None})))
 
 
+def lost_is_refused(patch: Patch) -> None:
+    """Not of the model: a write without an answer counts as refused, and is remembered no longer."""
+    real = Sender.land
+
+    def land(self: Any, batch: Any, read: Any, listed: Any) -> Any:
+        self._was_refused(batch.token, listed)
+        return real(self, batch, read, listed)
+
+    patch.setattr(Sender, "_is_under_way", lambda self, token: None)
+    patch.setattr(Sender, "land", land)
+
+
+OWN_MUTANTS = {lost_is_refused.__name__: lost_is_refused}
 MUTANTS = {
     one.__name__: one
     for one in (
