@@ -107,7 +107,9 @@ def merged(back: ReadBack, read: SheetRead, answer: JSON) -> SheetRead | None:
         if fresh is None or fresh.columns != tabs[role].columns:
             return None
         tabs[role] = _with_rows(tabs[role], {row.index: row for row in fresh.rows}, set(indexes))
-    tabs |= {role: tab for role, tab in found.tabs.items() if role in back.whole}
+    tabs |= {
+        role: _with_protections(tab, read.tabs.get(role)) for role, tab in found.tabs.items() if role in back.whole
+    }
     return replace(found, tabs=tabs, doubled=read.doubled, mark=read.mark)
 
 
@@ -120,6 +122,12 @@ def _without_drift(tab: TabRead) -> TabRead:
     if not any(row.astray for row in tab.rows):
         return tab
     return replace(tab, rows=[replace(row, astray=()) if row.astray else row for row in tab.rows])
+
+
+def _with_protections(tab: TabRead, before: TabRead | None) -> TabRead:
+    """What a protection covers does not come back: it is as it was read."""
+    known = {one.id: one for one in before.protected} if before else {}
+    return replace(tab, protected=tuple(known.get(one.id, one) for one in tab.protected))
 
 
 def _with_rows(tab: TabRead, fresh: dict[int, RowRead], touched: set[int]) -> TabRead:

@@ -37,9 +37,10 @@ CELL: Final = f"{VALUES},dataValidation(condition(type),strict)"  # the list of 
 WHOLE: Final = f"{VALUES},userEnteredFormat"
 TAB_FIELDS: Final = (
     "properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue),"
-    "protectedRanges(protectedRangeId,description,range,warningOnly,requestingUserCanEdit,unprotectedRanges),"
-    "merges,tables(range)"
+    "protectedRanges(protectedRangeId,description),merges,tables(range)"
 )
+PROTECTION: Final = "protectedRangeId,description,range,warningOnly,requestingUserCanEdit,unprotectedRanges"
+NOWHERE: Final[Area] = (-1, -1, -1, -1)  # of a protection whose range was not asked for
 
 
 def _fields(cell: str) -> str:
@@ -49,7 +50,7 @@ def _fields(cell: str) -> str:
     )
 
 
-READ_FIELDS: Final = _fields(CELL)
+READ_FIELDS: Final = _fields(CELL).replace("protectedRangeId,description", PROTECTION)
 BACK_FIELDS: Final = _fields(VALUES)
 WHOLE_FIELDS: Final = _fields(WHOLE)
 LIST_FIELDS: Final = (
@@ -191,7 +192,8 @@ def _protections(sheet: JSON, grid: JSON) -> tuple[Protection, ...]:
     """What protects the tab. Google leaves `requestingUserCanEdit` out where it is false, ends where there is none."""
     return tuple(
         Protection(
-            int(one.get("protectedRangeId", 0)), str(one.get("description", "")), _area(one.get("range", {}), grid),
+            int(one.get("protectedRangeId", 0)), str(one.get("description", "")),
+            _area(one["range"], grid) if "range" in one else NOWHERE,
             not one.get("warningOnly") and not one.get("requestingUserCanEdit"),
             tuple(_area(hole, grid) for hole in one.get("unprotectedRanges", ())),
         )
