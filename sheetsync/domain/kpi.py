@@ -10,7 +10,7 @@ import ast
 import math
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sheetsync.domain.connector import Line
 from sheetsync.domain.model import Model
@@ -26,6 +26,7 @@ FUNCTIONS: Final = {
     "sqrt": math.sqrt,
     "log10": math.log10,
 }
+ERROR_TEXTS: Final = frozenset({"#ERROR!", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"})
 FORMULA_LENGTH: Final = 1000
 DEPTH: Final = 40
 SAMPLE_USAGE: Final = {
@@ -106,6 +107,15 @@ def evaluate_formula(formula: str, usage: dict[str, float]) -> float:
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # an int is one, true and "5" are not
 
 
+def _check_unit(value: str) -> str:
+    if value in ERROR_TEXTS:
+        raise ValueError(f"{value} is an error in a spreadsheet, not a unit")
+    return value
+
+
+Unit = Annotated[Line, AfterValidator(_check_unit)]
+
+
 class KpiBinding(Model):
     """One KPI that the connector moves. `target` is in `unit`.
 
@@ -115,4 +125,4 @@ class KpiBinding(Model):
     impact_type: ImpactType
     formula: Line
     target: Number | None = None
-    unit: Line | None = None
+    unit: Unit | None = None

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sheetsync.domain.draft import CellValue
 from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
 from sheetsync.gsheets.reading import ERROR_NAMES, MARK_KEY, TAB_KEY
+from sheetsync.sync.epoch import scratch_title
 from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 
@@ -95,7 +96,7 @@ def render(
     batch: Batch, read: SheetRead, *, sheet_ids: dict[Role, int], scratch_id: int, firearms: tuple[str, ...]
 ) -> Rendered:
     """All requests of a batch. `sheet_ids`: the ids that tabs to be created get."""
-    done = Rendered(scratch_title=f"sheetsync epoch {batch.token.epoch}")
+    done = Rendered(scratch_title=scratch_title(batch.token.epoch))
     places = _places(batch, read, sheet_ids)
     done.places = places
     planned = [one for one in batch.operations if isinstance(one, TouchRow | DeleteRow)]
@@ -232,7 +233,7 @@ def _row_data(role: Role, one: AddRow) -> JSON:
 
 def _unprotect(tab: TabRead) -> list[JSON]:
     """Take away what is left of our own protections, before they are set again."""
-    ours = [number for number, text in tab.protected if text.startswith(PROTECTION_MARK)]
+    ours = [one.id for one in tab.protected if one.text.startswith(PROTECTION_MARK)]
     return [{"deleteProtectedRange": {"protectedRangeId": number}} for number in ours]
 
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 from sheetsync.errors import RequestRefusedError
 from sheetsync.gsheets.api import SheetsApi
 from sheetsync.gsheets.pieces import parse_answer
-from sheetsync.gsheets.reading import READ_FIELDS, TAB_KEY, parse_read, parse_tab
+from sheetsync.gsheets.reading import NOT_KNOWN, READ_FIELDS, TAB_KEY, parse_read, parse_tab
 from sheetsync.sync.gateway import RowRead, SheetRead, TabRead, TabSize
+from sheetsync.sync.headers import Places
 from sheetsync.sync.tabs import ROLES, SCRATCH, STAGING, Role
 
 JSON = Any
@@ -22,16 +23,20 @@ BLOCK_ROWS: Final = 20_000
 
 
 def read_blocks(
-    api: SheetsApi, spreadsheet_id: str, large: Mapping[Role, TabSize], *, block_rows: int = BLOCK_ROWS
-) -> SheetRead | None:
-    """A whole read, the `large` tabs in blocks; None if they moved meanwhile, or are gone."""
+    api: SheetsApi, spreadsheet_id: str, large: Mapping[Role, TabSize], *, block_rows: int = BLOCK_ROWS,
+    known: Mapping[Role, Places] = NOT_KNOWN,
+) -> SheetRead | None:  # fmt: skip
+    """A whole read, the `large` tabs in blocks; None if they moved meanwhile, or are gone.
+
+    `known`: where the columns of all tabs were last seen.
+    """
     try:
         first = _read(
             api, spreadsheet_id, [*_small(large), *(_rows(size.sheet_id, 0, block_rows) for size in large.values())]
         )
     except RequestRefusedError:
         return None  # a tab is gone: one read by metadata tells which
-    found = parse_read(first, spreadsheet_id)
+    found = parse_read(first, spreadsheet_id, known=known)
     del first
     tabs = dict(found.tabs)
     for role, size in large.items():

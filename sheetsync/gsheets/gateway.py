@@ -75,14 +75,15 @@ class GoogleSheetsGateway:
 
     def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All tabs that carry our metadata: one read; a large tab whose sheetId is known comes in blocks of rows."""
+        known = {role: size.columns for role, size in sizes.items()}
         large = {role: size for role, size in sizes.items() if size.rows > self._block_rows}
         try:
             if large and not columns:
-                found = read_blocks(self._api, self._id, large, block_rows=self._block_rows)
+                found = read_blocks(self._api, self._id, large, block_rows=self._block_rows, known=known)
                 if found is not None:
                     return found
             body = self._api.get_by_filter_bytes(self._id, filters=OUR_TABS, fields=READ_FIELDS)
-            return parse_read(parse_answer(body), self._id, columns=columns or {})
+            return parse_read(parse_answer(body), self._id, columns=columns or {}, known=known)
         except orjson.JSONDecodeError:
             raise not_whole() from None
 

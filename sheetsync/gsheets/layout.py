@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.kpi import IMPACT_TYPES
 from sheetsync.sync.gateway import PROTECTION_MARK, TabRead
+from sheetsync.sync.headers import HEADER_MARK
 from sheetsync.sync.tabs import (
     COVERAGE,
     KPIS,
@@ -208,7 +209,7 @@ def protect_tab(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON
         if column.name not in columns:
             continue
         index = columns[column.name]
-        found.append(_protect(column_range(sheet_id, index, 0, 1), f"{OURS}header {column.name}", hard=True))
+        found.append(_protect(column_range(sheet_id, index, 0, 1), f"{HEADER_MARK}{column.name}", hard=True))
         if column.key or column.name == SYNC_STATUS:
             text = f"{OURS}{column.name} is kept by sheetsync"
             found.append(_protect(column_range(sheet_id, index, 1), text, hard=False))

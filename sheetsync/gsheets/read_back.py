@@ -100,14 +100,16 @@ def rows_stood(back: ReadBack, batch: Batch, read: SheetRead, pre: tuple[tuple[R
 
 def merged(back: ReadBack, read: SheetRead, answer: JSON) -> SheetRead | None:
     """The read as it is after the batch: tabs and rows that came back, the rest as read; None if columns moved."""
-    found = parse_read(answer, read.spreadsheet_id)
+    found = parse_read(answer, read.spreadsheet_id, known={role: tab.columns for role, tab in read.tabs.items()})
     tabs = dict(read.tabs)
     for role, indexes in back.rows.items():
         fresh = found.tabs.get(role)
         if fresh is None or fresh.columns != tabs[role].columns:
             return None
         tabs[role] = _with_rows(tabs[role], {row.index: row for row in fresh.rows}, set(indexes))
-    tabs |= {role: tab for role, tab in found.tabs.items() if role in back.whole}
+    tabs |= {
+        role: _with_protections(tab, read.tabs.get(role)) for role, tab in found.tabs.items() if role in back.whole
+    }
     return replace(found, tabs=tabs, doubled=read.doubled, mark=read.mark)
 
 
@@ -120,6 +122,12 @@ def _without_drift(tab: TabRead) -> TabRead:
     if not any(row.astray for row in tab.rows):
         return tab
     return replace(tab, rows=[replace(row, astray=()) if row.astray else row for row in tab.rows])
+
+
+def _with_protections(tab: TabRead, before: TabRead | None) -> TabRead:
+    """What a protection covers does not come back: it is as it was read."""
+    known = {one.id: one for one in before.protected} if before else {}
+    return replace(tab, protected=tuple(known.get(one.id, one) for one in tab.protected))
 
 
 def _with_rows(tab: TabRead, fresh: dict[int, RowRead], touched: set[int]) -> TabRead:

@@ -12,10 +12,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sheetsync.gsheets.layout import RuleCheck, rule_checks
-from sheetsync.sync.gateway import ErrorValue, Formula, Mark, Raw, RowRead, ScratchTab, SheetRead, TabRead
+from sheetsync.sync.gateway import (
+    Area,
+    ErrorValue,
+    Formula,
+    Mark,
+    Protection,
+    Raw,
+    RowRead,
+    ScratchTab,
+    SheetRead,
+    TabRead,
+)  # fmt: skip
+from sheetsync.sync.headers import FoundColumns, Places, find_columns
 from sheetsync.sync.tabs import LAYOUTS, ROLES, SCRATCH, STAGING, Role
 
 NO_COLUMNS: Mapping[Role, dict[str, int]] = {}
+NOT_KNOWN: Mapping[Role, Places] = {}
 JSON = Any  # Google's JSON, parsed here and trusted nowhere else
 TAB_KEY: Final = "sheetsync.tab"
 MARK_KEY: Final = "sheetsync.mark"
@@ -26,6 +39,8 @@ TAB_FIELDS: Final = (
     "properties(sheetId,title,index,hidden,gridProperties),developerMetadata(metadataKey,metadataValue),"
     "protectedRanges(protectedRangeId,description),merges,tables(range)"
 )
+PROTECTION: Final = "protectedRangeId,description,range,warningOnly,requestingUserCanEdit,unprotectedRanges"
+NOWHERE: Final[Area] = (-1, -1, -1, -1)  # of a protection whose range was not asked for
 
 
 def _fields(cell: str) -> str:
@@ -35,7 +50,7 @@ def _fields(cell: str) -> str:
     )
 
 
-READ_FIELDS: Final = _fields(CELL)
+READ_FIELDS: Final = _fields(CELL).replace("protectedRangeId,description", PROTECTION)
 BACK_FIELDS: Final = _fields(VALUES)
 WHOLE_FIELDS: Final = _fields(WHOLE)
 LIST_FIELDS: Final = (
@@ -92,10 +107,13 @@ def parse_mark(answer: JSON) -> Mark | None:
     return None
 
 
-def parse_read(answer: JSON, spreadsheet_id: str, *, columns: Mapping[Role, dict[str, int]] = NO_COLUMNS) -> SheetRead:
+def parse_read(
+    answer: JSON, spreadsheet_id: str, *, columns: Mapping[Role, dict[str, int]] = NO_COLUMNS,
+    known: Mapping[Role, Places] = NOT_KNOWN,
+) -> SheetRead:  # fmt: skip
     """A whole read: our tabs by role, scratch and staging tabs.
 
-    `columns`: where the columns of some tabs are, whatever their headers say.
+    `columns`: where the columns of some tabs are, whatever their headers say. `known`: where they were last seen.
     """
     tabs: dict[Role, TabRead] = {}
     scratch, staging, doubled = [], [], []
@@ -106,7 +124,7 @@ def parse_read(answer: JSON, spreadsheet_id: str, *, columns: Mapping[Role, dict
         elif role == STAGING:
             staging.append(int(sheet["properties"].get("sheetId", 0)))
         elif role in ROLES:
-            tab = parse_tab(role, sheet, columns.get(role))
+            tab = parse_tab(role, sheet, columns.get(role), known.get(role))
             if role in tabs:
                 doubled.append(tab)
             else:
@@ -135,18 +153,16 @@ def parse_listing(answer: JSON, spreadsheet_id: str) -> SheetRead:
     return SheetRead(spreadsheet_id, parse_mark(answer), marked, listed=tuple(listed), foreign_cells=cells, title=title)
 
 
-def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> TabRead:
-    """One tab of ours: columns by header (or as `known`), rows that hold anything of ours."""
+def parse_tab(role: Role, sheet: JSON, given: dict[str, int] | None = None, known: Places | None = None) -> TabRead:
+    """One tab of ours: columns by header (or as `given`), rows that hold anything of ours."""
     properties, layout = sheet["properties"], LAYOUTS[role]
     grid = properties.get("gridProperties", {})
     rows = _grid_rows(sheet)
     first = next(rows, (1, []))
     headers = tuple(_text(parse_cell(cell)) for cell in first[1]) if first[0] == 0 else ()
-    columns: dict[str, int] = {}
-    for at, text in enumerate(headers):
-        if text in layout.names and text not in columns:
-            columns[text] = at
-    columns = known or columns
+    protections = _protections(sheet, grid)
+    found = FoundColumns(given) if given else find_columns(role, headers, protections, known)
+    columns = found.columns
     places = tuple(columns.get(name, -1) for name in layout.names)
     checks = rule_checks(role, columns)
     lacking, in_use = min(places) < 0, set[int]()
@@ -164,7 +180,8 @@ def parse_tab(role: Role, sheet: JSON, known: dict[str, int] | None = None) -> T
     return TabRead(
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
-        _protections(sheet), int(grid.get("frozenRowCount", 0)), last, tables, frozenset(in_use),
+        protections, int(grid.get("frozenRowCount", 0)), last, tables, frozenset(in_use), found.copies,
+        found.unclear,
     )  # fmt: skip
 
 
@@ -175,9 +192,22 @@ def _box(one: JSON) -> tuple[int, int, int, int]:
     )  # fmt: skip
 
 
-def _protections(sheet: JSON) -> tuple[tuple[int, str], ...]:
-    found = sheet.get("protectedRanges", ())
-    return tuple((int(one.get("protectedRangeId", 0)), str(one.get("description", ""))) for one in found)
+def _protections(sheet: JSON, grid: JSON) -> tuple[Protection, ...]:
+    """What protects the tab. Google leaves `requestingUserCanEdit` out where it is false, ends where there is none."""
+    return tuple(
+        Protection(
+            int(one.get("protectedRangeId", 0)), str(one.get("description", "")),
+            _area(one["range"], grid) if "range" in one else NOWHERE,
+            not one.get("warningOnly") and not one.get("requestingUserCanEdit"),
+            tuple(_area(hole, grid) for hole in one.get("unprotectedRanges", ())),
+        )
+        for one in sheet.get("protectedRanges", ())
+    )  # fmt: skip
+
+
+def _area(one: JSON, grid: JSON) -> Area:
+    top, end, left, right = _box(one)
+    return top, end or int(grid.get("rowCount", 0)), left, right or int(grid.get("columnCount", 0))
 
 
 def _grid_rows(sheet: JSON) -> Iterator[tuple[int, list[JSON]]]:

@@ -15,10 +15,13 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.observability.redaction import redact
 from sheetsync.services.health import read_health
+from sheetsync.services.sync_state import load_state
 from sheetsync.services.syncing import sync
 from sheetsync.services.workspace import Workspace
 from sheetsync.sync.drift import unprotected, validations_astray
-from sheetsync.sync.gateway import SheetGateway, SheetRead
+from sheetsync.sync.gateway import SheetGateway, SheetRead, TabSize
+from sheetsync.sync.headers import check_doubled, copied_header_problems
+from sheetsync.sync.protected import HINT, describe, shut_out
 from sheetsync.sync.safety import FOREIGN
 from sheetsync.sync.tabs import LAYOUTS
 
@@ -138,7 +141,8 @@ def check_spreadsheet(ws: Workspace, gateway: SheetGateway) -> Iterator[Line]:
     if missing:
         yield Line("fail", "tabs", f"missing: {', '.join(missing)}", "sheetsync push makes them again", PROBLEMS)
         return
-    read = gateway.read({})
+    marks = load_state(ws, gateway.spreadsheet_id)[0].tabs.items()
+    read = gateway.read({role: TabSize(mark.sheet_id, 0, mark.columns) for role, mark in marks})
     yield Line("ok", "tabs", ", ".join(tab.title for tab in read.tabs.values()))
     yield from _check_tabs(read)
 
@@ -158,10 +162,18 @@ def _check_tabs(read: SheetRead) -> Iterator[Line]:
     for copied in read.doubled:
         yield Line("fail", "tabs", f"there are two tabs that count as '{copied.role}', one of them is '{copied.title}'",
                    "delete the copy", PROBLEMS)  # fmt: skip
+    check_doubled(read)
+    for problem in copied_header_problems(read):
+        yield Line("warn", "headers", f"{problem.message}, in {problem.tab}", problem.hint)
+    shut = [(tab, one) for tab in read.tabs.values() for one in shut_out(tab)]
+    for tab, one in shut:
+        yield Line(
+            "warn", "protection", f"{tab.title} is protected by {describe(one)}: sheetsync may not write there", HINT
+        )
     bare = [read.tabs[role].title for role in unprotected(read)]
     if bare:
         yield Line("warn", "protection", f"protections are gone in {', '.join(bare)}", "sheetsync push sets them again")
-    else:
+    elif not shut:
         yield Line("ok", "protection", "all tabs are protected")
     astray = [f"{count} in {title}" for title, count in validations_astray(read).items()]
     if astray:

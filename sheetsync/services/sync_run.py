@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.errors import RequestRefusedError, SheetSyncError, StaleSnapshotError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import SheetSyncError, StaleSnapshotError, TryLaterError
+from sheetsync.services.sending import MOVED, Sender, VersionMovedError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_state import (
     FirstSeen,
@@ -33,9 +34,9 @@ from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts
+from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
-from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
+from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
 from sheetsync.sync.gateway import (
     Batch,
     Landed,
@@ -43,9 +44,12 @@ from sheetsync.sync.gateway import (
     SheetGateway,
     SheetRead,
     TabSize,
+    Token,
 )  # fmt: skip
+from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
 from sheetsync.sync.outcome import Plan
-from sheetsync.sync.planning import Structure, marks_after, plan_batch
+from sheetsync.sync.planning import Structure, digest_of, marks_after, plan_batch, refused_before
+from sheetsync.sync.protected import Guard
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -54,7 +58,6 @@ from sheetsync.sync.safety import (
     check_size,
     check_unmarked,
     lacks_headers,
-    made_columns,
     version_stop,
 )
 from sheetsync.sync.settle import Settled, count_keys, settle
@@ -65,13 +68,6 @@ from sheetsync.sync.view import View, fate_of
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
 ATTEMPTS: Final = 2  # the batch, and one that heals
 RESTARTS: Final = 2  # how often a run reads again after a refused or unanswered batch
-MOVED: Final = "the spreadsheet kept changing under the write; nothing of it was applied"
-
-
-class VersionMovedError(TryLaterError):
-    """The batch was refused, or its answer is lost: read again."""
-
-    code = "version_moved"
 
 
 class SyncRun:
@@ -89,6 +85,7 @@ class SyncRun:
         self.random_hex = random_hex
         self.report = SyncReport(dry_run=dry_run)
         self.seen = FirstSeen(ws, gateway.spreadsheet_id, settle_s)
+        self.sender = Sender(ws, gateway)
         self.mark = Mark(ws.store.store_id, ws.ctx.tenant, gateway.spreadsheet_id)
         self.read: SheetRead | None = None
         self.plan: Plan | None = None
@@ -124,6 +121,8 @@ class SyncRun:
             # a run that was taken for dead went on meanwhile: what was read is compared with its baseline
             self.state = state
         self.state.tables = tables_at(self.ws, self.state.commit, view)
+        if self.sender.moved_at == read.tokens:
+            step_over(self.state, read, self.mark, self.gateway.list_tabs().listed or ())
         self._settle_landed(lease, read, view)
         self._check_version(lease, read)
         read = self._check_headers(read)
@@ -146,7 +145,7 @@ class SyncRun:
 
     def _read(self) -> SheetRead:
         """One read of what is ours; the list of all tabs where the spreadsheet is not set up, or a tab is missing."""
-        sizes = {role: TabSize(mark.sheet_id, mark.rows) for role, mark in self.state.tabs.items()}
+        sizes = {role: TabSize(mark.sheet_id, mark.rows, mark.columns) for role, mark in self.state.tabs.items()}
         if not self.state.known:
             listing = self.gateway.list_tabs()
             if not listing.tabs and listing.mark is None:
@@ -154,10 +153,14 @@ class SyncRun:
             read = self.gateway.read(sizes)
             return self._with_unmarked(replace(read, listed=listing.listed, foreign_cells=0))
         read = pick_known_tabs(self.gateway.read(sizes), self.state.tabs)
-        if any(role not in read.tabs for role in ROLES) and self.state.tabs:
+        if any(role not in read.tabs for role in ROLES):
             listing = self.gateway.list_tabs()
             return self._with_unmarked(replace(read, listed=listing.listed))
         return read
+
+    def _places(self) -> dict[Role, TabSize]:
+        """Where our columns stood: for a read in one piece."""
+        return {role: TabSize(mark.sheet_id, 0, mark.columns) for role, mark in self.state.tabs.items()}
 
     def _with_unmarked(self, read: SheetRead) -> SheetRead:
         """Tabs of our name without our mark are adopted, if a person says so."""
@@ -214,11 +217,12 @@ class SyncRun:
 
     def _check_headers(self, read: SheetRead) -> SheetRead:
         """Where headers are to be written again, the columns are read as those headers will say."""
+        check_doubled(read)
         self.headers = check_headers(read, self.state, self.forces)
         if not any(role in OWNER_ROLES for role in self.headers):
             return read
-        self.gone |= made_columns(read, self.headers)
-        again = self.gateway.read({}, columns=self.headers)
+        self.gone |= gone_columns(read, self.headers)
+        again = self.gateway.read(self._places(), columns=self.headers)
         taken = {role: read.tabs[role] for role, _ in self.unmarked}  # they carry no mark yet, by which to read them
         return replace(again, tabs=again.tabs | taken, listed=read.listed)
 
@@ -227,10 +231,17 @@ class SyncRun:
     def _open(self, lease: Lease, read: SheetRead) -> SheetRead:
         """Without a scratch tab: first a batch that adds the tab and nothing else."""
         token = next_token(self.state, read.scratch, self.random_hex(8), opening=True)
-        batch = Batch(token, read.scratch)
-        answer = self._send(
-            lease, batch, Intended(token, self.state.token, self.state.commit), read, why="opens an epoch"
-        )
+        intended = Intended(token, self.state.token, self.state.commit)
+        refused = self.sender.refused()
+        known = refused_before(self.state, intended, refused)
+        if known is None:
+            self.state = self.state.copy()
+            self._intend(self.state, intended, refused)
+            self._commit_state(lease, "push: opens an epoch")
+        intended = known or intended
+        answer = self._land(Batch(intended.token, read.scratch), read)
+        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
+        self._commit_settled(lease, done, "push: opens an epoch, landed")
         if answer.read is not None and read.tabs:
             return replace(answer.read, tabs=read.tabs | answer.read.tabs, listed=read.listed, mark=read.mark)
         scratch = self.gateway.read({}).scratch if answer.scratch is None else (answer.scratch,)
@@ -254,7 +265,7 @@ class SyncRun:
                 self._note(plan, changes, batch)
                 return None
             try:
-                self._take_in(lease, view, plan, changes, intended)
+                intended = self._take_in(lease, view, plan, changes, intended)
             except StaleSnapshotError:
                 continue  # the store moved since the comparison: compare again
             break
@@ -263,11 +274,12 @@ class SyncRun:
         self._note(plan, changes, batch)
         if batch is None or intended is None:
             return None
+        batch = replace(batch, token=intended.token, digest=digest_of(intended))
         answer = self._land(batch, read)
         self._check(lease, batch, intended, answer, view)
         if last or not (self.state.debts or self.state.lost_rows or self.state.put_back):
             return None
-        return answer.read if answer.read is not None else self.gateway.read({})
+        return answer.read if answer.read is not None else self.gateway.read(self._places())
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         """The plan, and its drafts. A row that fits no draft holds up no other: it is left out, as a problem."""
@@ -294,38 +306,41 @@ class SyncRun:
         changes = make_drafts(catalogue, plan.events, plan.marks, pulled)
         if self.mode.takes:
             close_spent(view.drafts, view.live, changes)
-        for event in plan.events:
-            if event.edit is not None and event.connector_id in changes.ids:
-                plan.state.pending[event.cell] = changes.ids[event.connector_id]
-            elif event.edit is None:
-                plan.state.pending.pop(event.cell, None)
-        for cell in plan.state.pending:
-            if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
-                plan.state.pending[cell] = changes.ids[cell[1][0]]
-        plan.problems += doubled_problems(read)
+        name_drafts(plan, changes)
+        plan.problems += [*doubled_problems(read), *copied_header_problems(read)]
+        guard = Guard(read)
+        guard.hold_cells(plan)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         plan.rows = []  # they are operations now; of a bulk both would be held until it landed
         if self.mode.writes:
             known = without_tabs(read, {role for role, _ in self.unmarked})
             mend_drift(known, view, plan, self.headers, self.ws.firearms.ids())
+        guard.hold(plan)
         plan_sync_tabs(
             read, view, plan, self.state, changes.ids, writes=self.mode.writes,
             drafts=bool(changes.new or changes.changed), adopted={role for role, _ in self.unmarked},
         )  # fmt: skip
+        guard.hold(plan)
         check_size(plan, read)
         return plan, changes
 
-    def _take_in(self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None) -> None:
-        """Drafts, baseline and the intended batch, durable together before the sheet is told."""
+    def _take_in(
+        self, lease: Lease, view: View, plan: Plan, changes: DraftChanges, intended: Intended | None
+    ) -> Intended | None:
+        """Drafts, baseline and the intended batch, durable together before the sheet is told. What is to be sent.
+
+        Where nothing is new but that the batch was refused, it is durable already.
+        """
         state = plan.state
         state.known = True
         quiet = not plan.takes and not changes.changed and replace(state, tabs=self.state.tabs) == self.state
-        if quiet and intended is None:
-            return
+        refused = self.sender.refused()
+        known = refused_before(self.state, intended, refused) if quiet and intended else None
+        if quiet and (intended is None or known is not None):
+            return known
         state.mending = plan.mending or state.mending
         if intended is not None:
-            state.planned += 1
-            state.intended = (*state.intended, intended)
+            self._intend(state, intended, refused)
         state.rebase(view.commit, view.shown)
         catalogue = self.ws.catalogue()
         with self.ws.store.transaction(self.ws.ctx, why=self._why(plan), fence=lease, expect_head=view.commit) as tx:
@@ -337,6 +352,12 @@ class SyncRun:
             tx.details.update(journal_details(plan))
         self.state = state
         self.report.changed = True
+        return intended
+
+    def _intend(self, state: SyncState, intended: Intended, refused: set[Token]) -> None:
+        """What was refused will not land any more, and is not remembered."""
+        state.planned += 1
+        state.intended = (*(one for one in state.intended if one.token not in refused), intended)
 
     def _why(self, plan: Plan) -> str:
         return (
@@ -345,26 +366,8 @@ class SyncRun:
 
     # -- sending and checking
 
-    def _send(self, lease: Lease, batch: Batch, intended: Intended, read: SheetRead, *, why: str) -> Landed:
-        state = self.state.copy()
-        state.planned += 1
-        state.intended = (*state.intended, intended)
-        self.state = state
-        self._commit_state(lease, f"push: {why}")
-        answer = self._land(batch, read)
-        done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
-        self._commit_settled(lease, done, f"push: {why}, landed")
-        return answer
-
     def _land(self, batch: Batch, read: SheetRead) -> Landed:
-        try:
-            answer = self.gateway.land(batch, read)
-        except UnknownOutcomeError as lost:
-            raise VersionMovedError(MOVED) from lost  # never sent again: what is read tells what landed
-        except RequestRefusedError as refused:
-            raise VersionMovedError(MOVED) from refused  # a row or tab that it names may be gone: read again
-        if answer is None:
-            raise VersionMovedError(MOVED)
+        answer = self.sender.land(batch, read, {one.token for one in self.state.intended})
         self.report.changed = True
         return answer
 

@@ -24,6 +24,7 @@ from sheetsync.sync.view import View, build_view
 
 JSON = Any
 BASELINES: Final = "sync_baselines"
+ASKED: Final = "asked.json"
 SHOWN_FOLDERS: Final = ("components", "firearms", "kpis", "workbench_drafts")
 
 
@@ -61,7 +62,7 @@ class FirstSeen:
 
     def __init__(self, ws: Workspace, spreadsheet_id: str, settle_s: float) -> None:
         self._ws = ws
-        self._path = ("sync", _safe(spreadsheet_id), "first_seen.json")
+        self._path = derived_place(spreadsheet_id, "first_seen.json")
         self._settle_s = settle_s
         self._before: dict[str, list[JSON]] = self._load() if settle_s > 0 else {}
         self._now: dict[str, list[JSON]] = {}
@@ -73,9 +74,10 @@ class FirstSeen:
         name, value = json.dumps(cell), raw_to_json(raw)
         now = self._ws.clock.now()
         known = self._before.get(name)
-        first = known[1] if known is not None and known[0] == value else format_utc(now)
-        self._now[name] = [value, first]
-        return (now - datetime.fromisoformat(first)).total_seconds() >= self._settle_s
+        seen = datetime.fromisoformat(known[1]) if known is not None and known[0] == value else now
+        first = min(seen, now)  # a clock that was ahead is no reason to wait until it is right
+        self._now[name] = [value, format_utc(first)]
+        return (now - first).total_seconds() >= self._settle_s
 
     def save(self) -> None:
         """Keep what was seen; edits that are gone are forgotten."""
@@ -89,21 +91,18 @@ class FirstSeen:
 
 def load_asked(ws: Workspace, spreadsheet_id: str) -> tuple[Token, ...] | None:
     """The version that exit 7 last asked about; None if it never did."""
-    found = _read_json(ws, ("sync", _safe(spreadsheet_id), "asked.json"))
-    if not isinstance(found, list):
-        return None
-    return tuple(Token(int(epoch), str(nonce)) for epoch, nonce in found)
+    return read_tokens(ws, derived_place(spreadsheet_id, ASKED))
 
 
 def save_asked(ws: Workspace, read: SheetRead) -> None:
     """Remember the version that exit 7 asks about."""
     data = json.dumps([list(token) for token in read.tokens]).encode()
-    ws.store.write_derived(ws.ctx.tenant, ("sync", _safe(read.spreadsheet_id), "asked.json"), data)
+    ws.store.write_derived(ws.ctx.tenant, derived_place(read.spreadsheet_id, ASKED), data)
 
 
 def forget_asked(ws: Workspace, spreadsheet_id: str) -> None:
     """The question was answered: the next one is asked anew."""
-    ws.store.write_derived(ws.ctx.tenant, ("sync", _safe(spreadsheet_id), "asked.json"), b"null")
+    ws.store.write_derived(ws.ctx.tenant, derived_place(spreadsheet_id, ASKED), b"null")
 
 
 def load_complaints(ws: Workspace) -> set[str]:
@@ -130,7 +129,17 @@ def _read_json(ws: Workspace, path: tuple[str, ...]) -> JSON:
         return None  # a derived file: damaged is as good as deleted
 
 
-def _safe(spreadsheet_id: str) -> str:
+def read_tokens(ws: Workspace, path: tuple[str, ...]) -> tuple[Token, ...] | None:
+    """Versions of a spreadsheet in a derived file; None if there is none, or it is damaged."""
+    found = _read_json(ws, path)
+    try:
+        return tuple(Token(int(epoch), str(nonce)) for epoch, nonce in found) if isinstance(found, list) else None
+    except (TypeError, ValueError):
+        return None
+
+
+def derived_place(spreadsheet_id: str, name: str) -> tuple[str, ...]:
+    """Where a derived file about a spreadsheet is."""
     from hashlib import sha256
 
-    return sha256(spreadsheet_id.encode()).hexdigest()[:16]
+    return "sync", sha256(spreadsheet_id.encode()).hexdigest()[:16], name

@@ -203,8 +203,8 @@ class TenantBackend(Protocol):
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder at once."""
 
-    def write_derived(self, path: str, data: bytes) -> None:
-        """Replace a derived file at once (never a snapshot)."""
+    def write_derived(self, path: str, data: bytes, *, durable: bool = False) -> None:
+        """Replace a derived file at once (never a snapshot). `durable`: what stood there before never comes back."""
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Snapshots' files and names survive power loss from here on."""

@@ -316,14 +316,16 @@ class LocalTenant:
         if durable:
             self._files.sync_folder(self._work)
 
-    def write_derived(self, path: str, data: bytes) -> None:
+    def write_derived(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Replace a derived file."""
         target = f"{self._folder}/{path}"
         try:
-            self._work_folder.replace(target, data, durable=False)
+            self._work_folder.replace(target, data, durable=durable)
         except FileNotFoundError:
             make_folders(self._files, parent(target))
-            self._work_folder.replace(target, data, durable=False)
+            self._work_folder.replace(target, data, durable=durable)
+        if durable:
+            self._files.sync_folder(parent(target))
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""

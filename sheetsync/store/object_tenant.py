@@ -327,7 +327,7 @@ class ObjectTenant:
         """Replace an object of the work folder."""
         self._objects.put(f"{self._folder}/{WORK}/{name}", data)
 
-    def write_derived(self, path: str, data: bytes) -> None:
+    def write_derived(self, path: str, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 - every put is
         """Replace a derived object."""
         self._objects.put(f"{self._folder}/{path}", data)
 

@@ -281,13 +281,16 @@ class Store(StoreWriter):
                     raise
                 return None
 
-    def write_derived(self, tenant: str, path: tuple[str, ...], data: bytes) -> None:
-        """Replace a derived file at once. Not in the journal, not durable: it can always be built again."""
+    def write_derived(self, tenant: str, path: tuple[str, ...], data: bytes, *, durable: bool = False) -> None:
+        """Replace a derived file at once. Not in the journal: it can always be built again, or be done without.
+
+        `durable`: what stood there before does not come back, not even with a power cut.
+        """
         self._check_tenant(tenant)
         self._check_alive()
         target = derived_path(path)
         with self._mutex, media_errors("write a derived file"):
-            under(self._part.exclusive(), lambda: self._part.write_derived(target, data))
+            under(self._part.exclusive(), lambda: self._part.write_derived(target, data, durable=durable))
 
 
 def next_epoch(name: str, state: JournalState) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.problems import Problem
+from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.gateway import AddRow, Operation, Raw, SheetRead, TouchRow
@@ -19,9 +20,11 @@ from sheetsync.sync.normalize import format_value
 from sheetsync.sync.outcome import LEVELS, PUT_BACK, Found, FoundConflict, Plan, RowResult
 from sheetsync.sync.policy_rows import NOT_PUBLISHED
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, PRESENCE, SYNC_STATUS, Cell, Role, RowKey, a1, title_of
+from sheetsync.sync.view import View
 
 DraftIds = Mapping[str, str]  # connector → the draft that now holds its pending edits
 NOTE_MARK: Final = "sheetsync: "
+LONGEST: Final = 2000  # characters of an answer: nobody reads more in a cell, and Google takes 50,000
 ABSENT: Final = "no row"
 EMPTY_SHOWN: Final = "empty"
 FIXED: Final = re.compile(rf"|published|settling|{NOT_PUBLISHED}|pending in draft_[0-9a-f]+")
@@ -38,6 +41,11 @@ def shown_value(value: CellValue | Nothing) -> str:
     if isinstance(value, Nothing):
         return "?"
     return format_value(value) or EMPTY_SHOWN
+
+
+def shortened(text: str) -> str:
+    """An answer as a cell may show it: reasons are people's words, and values are as long as cells are."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def conflict_text(one: FoundConflict) -> str:
@@ -81,7 +89,7 @@ def answer_rows(plan: Plan, ids: DraftIds, read: SheetRead, *, sure: bool) -> li
     added = {(one.role, one.key): at for at, one in enumerate(plan.operations) if isinstance(one, AddRow)}
     operations = list(plan.operations)
     for result in plan.rows:
-        status = row_status(result, conflicts, ids)
+        status = shortened(row_status(result, conflicts, ids))
         if result.index is None:
             at = added.get((result.role, result.key))
             if at is not None:
@@ -157,7 +165,7 @@ def _reasons(plan: Plan) -> dict[tuple[Role, RowKey], Reasons]:
 
 def _notes(plan: Plan, result: RowResult, reasons: Reasons) -> dict[str, str | None]:
     """Notes to write or clear: only where there is none, or where ours still stands unchanged."""
-    wanted = dict(_wanted_notes(result, reasons))
+    wanted = {column: shortened(text) for column, text in _wanted_notes(result, reasons)}
     if not (wanted or result.note_cells or plan.state.notes):
         return {}
     changes: dict[str, str | None] = {}
@@ -196,6 +204,14 @@ def _wanted_notes(result: RowResult, reasons: Reasons) -> list[tuple[str, str]]:
         text = f"{NOTE_MARK}conflict. {conflict_text(conflict)}. It is not published until somebody decides."
         found.append((conflict.cell[2], text))
     return found
+
+
+def forget_gone(plan: Plan, view: View, before: SyncState) -> None:
+    """Answers for rows that are gone on both sides stand in `Sync Status` until it is next written."""
+    for cell, text in list(plan.state.answers.items()):
+        gone = cell[1] not in view.shown[cell[0]] and plan.state.row(*cell[:2]) is None
+        if gone and before.answers.get(cell) == text:
+            del plan.state.answers[cell]
 
 
 def status_rows(plan: Plan, ids: DraftIds, *, commit: int) -> list[StatusRow]:
@@ -243,4 +259,5 @@ def _key(key: RowKey) -> str:
 
 def numbered(rows: list[StatusRow]) -> dict[RowKey, StatusRow]:
     """The rows with their numbers, as a table of the role `status`."""
-    return {(str(at),): (at, *row) for at, row in enumerate(rows, 1)}
+    short = ((shortened(value) if isinstance(value, str) else value for value in row) for row in rows)
+    return {(str(at),): (at, *row) for at, row in enumerate(short, 1)}

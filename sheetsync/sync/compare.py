@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Set
 
 from sheetsync.domain.firearms import closest
+from sheetsync.registry.publish import RETIRED
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import Comparison, matches
 from sheetsync.sync.decide import Mode, Nothing
@@ -48,11 +49,19 @@ def compare(
     """
     plan = Plan(state.copy(), view.commit)
     c = Comparison(read, view, mode, firearms, settled, {}, plan, gone, refused or {})
+    _forget_retired(c)
     _learn_fates(c, fate)
     for role in OWNER_ROLES:
         _compare_tab(c, role)
     _forget_rows(c)
     return plan
+
+
+def _forget_retired(c: Comparison) -> None:
+    """A connector that came back answers nothing for the one that was retired."""
+    for cell, text in list(c.state.answers.items()):
+        if text == f"rejected: {RETIRED}" and cell[1][0] in c.view.connectors():
+            del c.state.answers[cell]
 
 
 def _learn_fates(c: Comparison, fate: Fate) -> None:
@@ -320,3 +329,5 @@ def _forget_rows(c: Comparison) -> None:
         role, key, _ = cell
         if key not in c.view.shown[role]:
             c.state.pending.pop(cell, None)
+            if c.fates[cell] == "published":  # a deletion: there is no row that could say so
+                c.state.answers.pop(cell, None)

@@ -18,7 +18,7 @@ from sheetsync.errors import DefectError, InvalidContentError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
 from sheetsync.sync.decide import Nothing, PendingEdit
-from sheetsync.sync.outcome import ConflictMark, EditEvent
+from sheetsync.sync.outcome import ConflictMark, EditEvent, Plan
 from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, Role, RowKey, role_of, title_of
 
 SPENT = "its edits were decided for what is published, and nothing was left"
@@ -79,6 +79,19 @@ def make_drafts(
         draft = stored.draft.model_copy(update={"conflicts": _marked(stored.draft.conflicts, own_marks)})
         changes.changed.append((draft, stored))
     return changes
+
+
+def name_drafts(plan: Plan, changes: DraftChanges) -> None:
+    """The drafts that the pending cells of the baseline are in now."""
+    pending = plan.state.pending
+    for event in plan.events:
+        if event.edit is not None and event.connector_id in changes.ids:
+            pending[event.cell] = changes.ids[event.connector_id]
+        elif event.edit is None:
+            pending.pop(event.cell, None)
+    for cell in pending:
+        if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
+            pending[cell] = changes.ids[cell[1][0]]
 
 
 def close_spent(drafts: Mapping[str, StoredDraft], live: Mapping[str, LiveConnector], changes: DraftChanges) -> None:

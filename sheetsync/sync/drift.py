@@ -21,6 +21,7 @@ from sheetsync.sync.cells import cell_name, plain
 from sheetsync.sync.compare import is_merged
 from sheetsync.sync.gateway import PROTECTION_MARK, DeleteRow, RowRead, SetRules, SheetRead, TabRead
 from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.protected import shut_out, shutting
 from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, ROLES, SYNC_STATUS, Role, a1, title_of
 from sheetsync.sync.view import View
 
@@ -39,12 +40,14 @@ def expected_protections(role: Role) -> int:
 
 
 def unprotected(read: SheetRead) -> tuple[Role, ...]:
-    """Tabs of which protections of ours were taken away."""
-    return tuple(role for role, tab in read.tabs.items() if _ours(tab) < expected_protections(role))
+    """Tabs of which protections of ours were taken away, and where no protection keeps us from setting them again."""
+    return tuple(
+        role for role, tab in read.tabs.items() if _ours(tab) < expected_protections(role) and not shut_out(tab)
+    )
 
 
 def _ours(tab: TabRead) -> int:
-    return sum(text.startswith(PROTECTION_MARK) for _, text in tab.protected)
+    return sum(text.startswith(PROTECTION_MARK) for text in (one.text for one in tab.protected))
 
 
 def pick_known_tabs(read: SheetRead, marks: dict[Role, TabMark]) -> SheetRead:
@@ -149,7 +152,8 @@ def _astray(read: SheetRead, view: View, plan: Plan) -> Iterator[tuple[TabRead, 
             if not _is_ours(view, role, row.cells[:width]) or twins[row.cells[:width]] > 1 or is_merged(tab, row):
                 continue
             for column in row.astray:
-                if not _in_table(tab, row.index, tab.columns[column]):
+                at = tab.columns[column]
+                if not _in_table(tab, row.index, at) and shutting(tab, row.index, at) is None:
                     yield tab, row, column
 
 

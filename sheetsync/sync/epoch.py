@@ -6,12 +6,13 @@ Steps and names are those of the checked model (rules 2, 8, 9, 10, 11 and 12 of 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from sheetsync.domain.model import canonical_json
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import raw_to_json
-from sheetsync.sync.gateway import Raw, ScratchTab, SheetRead, Token
+from sheetsync.sync.gateway import Mark, Raw, ScratchTab, SheetRead, Token
 
 OPEN: Final = "open-"
 WRITE: Final = "write-"
@@ -23,6 +24,22 @@ def scratch_sheet_id(store_id: str, spreadsheet_id: str, epoch: int) -> int:
     """The sheetId of an epoch's scratch tab: the same batch lands once, for Google refuses an id that exists."""
     digest = hashlib.sha256(f"{store_id}\n{spreadsheet_id}\n{epoch}".encode()).digest()
     return int.from_bytes(digest[:4], "big") & INT31 or 1
+
+
+def scratch_title(epoch: int) -> str:
+    """The name of an epoch's scratch tab."""
+    return f"sheetsync epoch {epoch}"
+
+
+def free_epoch(store_id: str, spreadsheet_id: str, epoch: int, listed: Iterable[tuple[int, str]]) -> int:
+    """The first epoch from this one on whose tab has neither the id nor the name of a tab that is there."""
+    ids, titles = set(), set()
+    for sheet_id, title in listed:
+        ids.add(sheet_id)
+        titles.add(title.casefold())
+    while scratch_sheet_id(store_id, spreadsheet_id, epoch) in ids or scratch_title(epoch) in titles:
+        epoch += 1
+    return epoch
 
 
 def seal_of(pre: tuple[tuple[Raw, ...], ...]) -> str:
@@ -84,3 +101,9 @@ def next_token(state: SyncState, tabs: tuple[ScratchTab, ...], random_hex: str, 
     highest = max([state.top, *(tab.epoch for tab in tabs), state.planned if opening else 0])
     kind = OPEN if opening else WRITE
     return Token(highest + 1, f"{kind}{state.planned + 1}-{random_hex}")
+
+
+def step_over(state: SyncState, read: SheetRead, mark: Mark, listed: Iterable[tuple[int, str]]) -> None:
+    """Nothing moved, and yet the batch was refused: a tab of somebody else's has the next one's id or name."""
+    epoch = next_token(state, read.scratch, "", opening=state.token is None).epoch
+    state.top = max(state.top, free_epoch(mark.store, read.spreadsheet_id, epoch, listed) - 1)

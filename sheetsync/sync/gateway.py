@@ -58,6 +58,23 @@ class RowRead:  # not frozen: 100,000 are made a run, and a frozen one takes thr
 PROTECTION_MARK: Final = "sheetsync: "  # how the description of a protection of ours begins
 
 
+Area = tuple[int, int, int, int]  # first row, end row, first column, end column of the grid
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What protects a part of a tab. `text`: its description; `open`: the parts that it leaves open.
+
+    `stops`: it keeps us, who read this, from writing there.
+    """
+
+    id: int
+    text: str
+    area: Area
+    stops: bool = False
+    open: tuple[Area, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class TabRead:
     """One tab of ours as it was read. `columns`: column → index in the grid, for those whose header was found."""
@@ -71,11 +88,13 @@ class TabRead:
     column_count: int
     headers: tuple[str, ...] = ()
     merges: tuple[tuple[int, int, int, int], ...] = ()  # (first row, end row, first column, end column)
-    protected: tuple[tuple[int, str], ...] = ()  # (id, description) of what protects parts of it
+    protected: tuple[Protection, ...] = ()
     frozen: int = 0
     last_row: int = 0  # the index after the last row that holds anything
     tables: tuple[tuple[int, int, int, int], ...] = ()  # people's tables: they keep validations of their own
     in_use: frozenset[int] = frozenset()  # the columns that hold a value; told only where a header of ours is missing
+    copies: tuple[tuple[str, int], ...] = ()  # headers of ours that stand a second time: (column, index)
+    unclear: tuple[tuple[str, int], ...] = ()  # and those of which nothing tells which is ours; not in `columns`
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +240,11 @@ class Landed:
 
 
 class TabSize(NamedTuple):
-    """Where a tab was last seen, and how many rows it had."""
+    """Where a tab was last seen, how many rows it had, and where its columns stood."""
 
     sheet_id: int
     rows: int
+    columns: Mapping[str, int] = {}
 
 
 class SheetGateway(Protocol):
@@ -240,6 +260,8 @@ class SheetGateway(Protocol):
 
     def read(self, sizes: Mapping[Role, TabSize], *, columns: Mapping[Role, dict[str, int]] | None = None) -> SheetRead:
         """All our tabs and the scratch tab: one read (row blocks above 20,000 rows, by the last known `sizes`).
+
+        Where a header stands twice, `sizes` may tell which column is ours.
 
         `columns`: where the columns of some tabs are, whatever their headers say.
         """

@@ -10,7 +10,7 @@ from sheetsync.domain.cells import EMPTY
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import closest
 from sheetsync.domain.identifiers import KPI_FORM
-from sheetsync.sync.cells import CellOutcome, Comparison, compare_cell
+from sheetsync.sync.cells import CellOutcome, Comparison, cell_name, compare_cell, plain
 from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Decision, Nothing, PendingEdit
 from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
@@ -21,6 +21,7 @@ from sheetsync.sync.tabs import KPIS, LAYOUTS, PRESENCE, RowKey
 from sheetsync.sync.view import Row, describe_kpi
 
 LAYOUT = LAYOUTS[KPIS]
+GONE = "the row was removed: the store has no such KPI"
 INCOMPLETE = Bad("incomplete_kpi", "a KPI needs an impact_type and a formula", "fill in impact_type and formula")
 
 
@@ -33,6 +34,9 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
     if published is None and not edits:
         if base is not None:
             _dropped(c, tab, row, key, base)
+            return
+        if c.mode.answer == "store" and c.mode.writes and check_new_key(c, key) is None:
+            _removed(c, tab, row, key)
             return
         bad = check_new_key(c, key)
         if bad is not None:
@@ -144,6 +148,15 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
             elif one.bad is None:
                 hold_back(one)
     finish_row(c, tab, row, key, outcomes)
+
+
+def _removed(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
+    """A person said that the store wins, and it has no such KPI: the row goes; report and journal keep it."""
+    c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
+    for name in (PRESENCE, *LAYOUT.owned_names):
+        raw = row.cells[LAYOUT.position(name)]
+        if raw != "":
+            c.plan.overwritten.append(Found((KPIS, key, name), cell_name(tab, row, name), plain(raw), GONE))
 
 
 def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sheetsync.domain.model import canonical_json
 from sheetsync.sync.answers import is_fixed
-from sheetsync.sync.baseline import Intended, TabMark
+from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import intended_to_json
 from sheetsync.sync.drift import unprotected
-from sheetsync.sync.epoch import next_token
-from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Landed, Mark, Operation, SheetRead, TouchRow
+from sheetsync.sync.epoch import OPEN, next_token
+from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Landed, Mark, Operation, SheetRead, Token, TouchRow
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.shifted import header_touches
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, ROLES, Role
@@ -90,6 +90,23 @@ def marks_after(batch: Batch, answer: Landed, before: dict[Role, TabMark]) -> di
     return before | {
         role: TabMark(answer.sheet_ids[role], dict(LAYOUTS[role].places), rows[role]) for role in batch.create
     }
+
+
+def refused_before(state: SyncState, intended: Intended, refused: Set[Token]) -> Intended | None:
+    """The same batch as an earlier run planned it, if it was `refused`: it is durable already, and may be sent now."""
+    known = [one for one in state.intended if one.token in refused]
+    return next((one for one in known if _same_epoch(state, one, intended) and _same_batch(one, intended)), None)
+
+
+def _same_epoch(state: SyncState, one: Intended, now: Intended) -> bool:
+    if now.token.nonce.startswith(OPEN):  # its epoch counts the batches ever planned: this one among them
+        return one.token.nonce.startswith(OPEN) and max(state.top + 1, state.planned) <= one.token.epoch
+    return one.token.epoch == now.token.epoch
+
+
+def _same_batch(one: Intended, now: Intended) -> bool:
+    same = replace(now, token=one.token, commit=one.commit) if not now.all_of else replace(now, token=one.token)
+    return digest_of(same) == digest_of(one)
 
 
 def digest_of(intended: Intended) -> str:

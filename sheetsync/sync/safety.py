@@ -5,13 +5,16 @@ Which version of the spreadsheet is known is `epoch`; here is everything else of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from sheetsync.domain.draft import CellValue
 from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
-from sheetsync.sync.gateway import AddRow, Mark, SheetRead
+from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TouchRow
+from sheetsync.sync.headers import places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
 
@@ -124,8 +127,8 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
         cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
         if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
             raise _came_back_empty(role) if cleared else _lacks_header(role, missing)
-        known = state.tabs[role].columns if role in state.tabs else {n: at for at, n in enumerate(LAYOUTS[role].names)}
-        repairs[role] = _places(tab.columns, missing, known, len(tab.headers))
+        known = state.tabs[role].columns if role in state.tabs else None
+        repairs[role] = places_again(tab, missing, known)
     return repairs
 
 
@@ -143,27 +146,6 @@ def _came_back_empty(role: Role) -> SafetyStopError:
         hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'",
         code="lost_rows", flag="--force-lost-rows",
     )  # fmt: skip
-
-
-def made_columns(read: SheetRead, headers: dict[Role, dict[str, int]]) -> set[tuple[Role, str]]:
-    """The columns among `headers` that are made anew, beyond all that have a header: nobody emptied their cells."""
-    return {
-        (role, name)
-        for role, columns in headers.items()
-        for name, at in columns.items()
-        if name not in read.tabs[role].columns and at >= len(read.tabs[role].headers)
-    }
-
-
-def _places(columns: dict[str, int], missing: list[str], known: dict[str, int], width: int) -> dict[str, int]:
-    places, taken = dict(columns), set(columns.values())
-    for name in missing:
-        at = known.get(name, -1)
-        if at < 0 or at in taken:
-            at = max([width - 1, *taken]) + 1
-        places[name] = at
-        taken.add(at)
-    return places
 
 
 def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) -> None:
@@ -194,6 +176,20 @@ def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) ->
             )  # fmt: skip
 
 
+def _check_length(one: Operation) -> None:
+    if isinstance(one, DeleteRow):
+        return
+    columns: Iterable[tuple[str, CellValue]] = (
+        one.sets.items() if isinstance(one, TouchRow) else zip(LAYOUTS[one.role].names, one.values, strict=False)
+    )
+    for column, value in columns:
+        if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+            raise SafetyStopError(
+                f"{column} of the row {'/'.join(one.key)} of '{title_of(one.role)}' has {len(value)} characters; "
+                f"a cell holds {MAX_CHARACTERS}", hint="shorten it", code="cell_too_long",
+            )  # fmt: skip
+
+
 def check_size(plan: Plan, read: SheetRead) -> None:
     """Google's limits: cells of a spreadsheet, characters of a cell.
 
@@ -204,12 +200,7 @@ def check_size(plan: Plan, read: SheetRead) -> None:
     for one in plan.operations:
         if isinstance(one, AddRow):
             rows[one.role] += 1
-            long = next((value for value in one.values if isinstance(value, str) and len(value) > MAX_CHARACTERS), None)
-            if long is not None:
-                raise SafetyStopError(
-                    f"a cell of the row {'/'.join(one.key)} of '{title_of(one.role)}' has {len(long)} characters; "
-                    f"a cell holds {MAX_CHARACTERS}", hint="shorten it", code="cell_too_long",
-                )  # fmt: skip
+        _check_length(one)
     total = read.foreign_cells + sum(tab.row_count * tab.column_count for tab in read.tabs.values())
     widths = {role: read.tabs[role].column_count if role in read.tabs else len(LAYOUTS[role].columns) for role in rows}
     total += sum(count * widths[role] for role, count in rows.items())

@@ -52,7 +52,7 @@ def moved_headers(batch: Intended, pre: tuple[tuple[Raw, ...], ...]) -> dict[Rol
         start = min(columns.values(), default=0)
         headers = {start + i: raw.strip() if isinstance(raw, str) else "" for i, raw in enumerate(pre[at])}
         then = columns_then(one.role, headers)
-        if any(then.get(name, place) != place for name, place in columns.items()):
+        if any(headers.get(at) != name and then.get(name, at) != at for name, at in columns.items()):
             found[one.role] = headers
     return found
 

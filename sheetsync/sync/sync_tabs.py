@@ -13,7 +13,7 @@ from typing import Final
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import canonical_json
 from sheetsync.sync.adopting import leave_row
-from sheetsync.sync.answers import DraftIds, numbered, status_rows
+from sheetsync.sync.answers import DraftIds, forget_gone, numbered, status_rows
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import cell_name, matches, plain
 from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, RowRead, SheetRead, TabRead, TouchRow
@@ -53,6 +53,7 @@ def plan_sync_tabs(
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and theirs else []
     told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     if plan.operations or operations or drafts:
+        forget_gone(plan, view, state)
         plan.state.shown_commit = view.commit + 1 if drafts else view.changed
         told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     plan.operations += operations

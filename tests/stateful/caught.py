@@ -211,6 +211,14 @@ CAUGHT: dict[str, Catch] = {
         "the edit after a discarded one starts from a value that never was published",
         (("edit", 0, "z"), ("run", 1), ("discard", "A"), ("edit", 0, "y")),
     ),
+    "lost_is_refused": Catch(
+        "I10",
+        "a batch without an answer is forgotten when the next one is planned, and lands",
+        (
+            ("direct", "A1", "y"), TO_THE_BATCH, ("step", 1, "late"), ("kill", 1), ("edit", 1, "z"),
+            OTHER_TO_THE_BATCH, ("kill", 2), ("land",),
+        ),
+    ),
     "agrees_with_anything": Catch(
         "I1", "an owner's edit is overwritten, and is nowhere", (("edit", 0, "z"), ("run", 1))
     ),

@@ -14,6 +14,7 @@ import pytest
 from sheetsync.gsheets import batches, reading
 from sheetsync.gsheets import gateway as gsheets_gateway
 from sheetsync.services import sync_run
+from sheetsync.services.sending import Sender
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.store import Store
 from sheetsync.sync import compare, epoch, planning, repairs, settle
@@ -224,19 +225,19 @@ def open_and_write(patch: Patch) -> None:
 
 def planned_forgotten(patch: Patch) -> None:
     """An intended batch is forgotten once another one is planned against its epoch."""
-    take, send = SyncRun._take_in, SyncRun._send
+    take, opened = SyncRun._take_in, SyncRun._open
 
-    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> None:
+    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is not None:
             plan.state.intended = ()
-        take(self, lease, view, plan, changes, intended)
+        return take(self, lease, view, plan, changes, intended)
 
     def sent(self: Any, *args: Any, **options: Any) -> Any:
         self.state = replace(self.state, intended=())
-        return send(self, *args, **options)
+        return opened(self, *args, **options)
 
     patch.setattr(SyncRun, "_take_in", taken)
-    patch.setattr(SyncRun, "_send", sent)
+    patch.setattr(SyncRun, "_open", sent)
 
 
 def no_intended(patch: Patch) -> None:
@@ -322,10 +323,10 @@ def base_before_batch(patch: Patch) -> None:
     """The new baseline is saved before the batch, as if it had landed."""
     take = SyncRun._take_in
 
-    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> None:
+    def taken(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is not None:
             _as_if_landed(plan.state, intended)
-        take(self, lease, view, plan, changes, intended)
+        return take(self, lease, view, plan, changes, intended)
 
     patch.setattr(SyncRun, "_take_in", taken)
 
@@ -336,6 +337,19 @@ def stale_lease(patch: Patch) -> None:
     patch.setattr(Store, "transaction", lambda self, ctx, **options: real(self, ctx, **(options | {"fence": None})))
 
 
+def lost_is_refused(patch: Patch) -> None:
+    """Not of the model: a write without an answer counts as refused, and is remembered no longer."""
+    real = Sender.land
+
+    def land(self: Any, batch: Any, read: Any, listed: Any) -> Any:
+        self._was_refused(batch.token, listed)
+        return real(self, batch, read, listed)
+
+    patch.setattr(Sender, "_is_under_way", lambda self, token: None)
+    patch.setattr(Sender, "land", land)
+
+
+OWN_MUTANTS = {lost_is_refused.__name__: lost_is_refused}
 MUTANTS = {
     one.__name__: one
     for one in (

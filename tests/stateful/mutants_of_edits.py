@@ -70,14 +70,14 @@ def drafts_late(patch: Patch) -> None:
     """The sheet is told before the drafts are durable."""
     take, check = SyncRun._take_in, SyncRun._check
 
-    def told(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> None:
+    def told(self: Any, lease: Any, view: Any, plan: Any, changes: Any, intended: Any) -> Any:
         if intended is None or not plan.takes:
-            take(self, lease, view, plan, changes, intended)
-            return
+            return take(self, lease, view, plan, changes, intended)
         state = self.state.copy()
         state.known, state.planned, state.intended = True, state.planned + 1, (*state.intended, intended)
         self.state, self.owed = state, (view, plan, changes)
         self._commit_state(lease, "push: intended")
+        return intended
 
     def checked(self: Any, lease: Any, *args: Any) -> None:
         owed, self.owed = getattr(self, "owed", None), None

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
+from sheetsync.domain.kpi import ERROR_TEXTS, KpiBinding
+from sheetsync.errors import InvalidContentError
+from sheetsync.gsheets import reading
+from sheetsync.services import drafts
 
 ADMIN = ("github", "admin_write")
 PUBLIC = ("github", "read_public")
@@ -185,3 +191,15 @@ def test_published_records_are_untouched_by_any_of_it(desk: Any) -> None:
         desk.edit(POST, "firearm_id", value)
         desk.sync()
     assert [one.hash for one in desk.ws.catalogue().records_of("slack")] == before
+
+
+def test_an_error_of_a_spreadsheet_is_no_unit(desk: Any) -> None:
+    assert ERROR_TEXTS == reading.ERROR_TEXTS
+    cost = {"impact_type": "cost", "formula": "usage.cost"}
+    made = drafts.new_draft(desk.ws, "github").draft.id
+    for text in sorted(ERROR_TEXTS):
+        with pytest.raises(ValidationError, match="is an error in a spreadsheet"):
+            KpiBinding(impact_type="cost", formula="usage.cost", unit=text)
+        with pytest.raises(InvalidContentError):
+            drafts.edit_draft(desk.ws, made, kpis={"cost_per_call": cost | {"unit": text}})
+    KpiBinding(impact_type="cost", formula="usage.cost", unit="#N/A calls")

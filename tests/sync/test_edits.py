@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -261,3 +262,13 @@ def test_an_operators_change_of_a_pending_cell_is_shown_at_publish_and_said(desk
     desk.edit(POST, "firearm_id", "firearm.read")
     edits = edits_of(desk.sync())
     assert edits[0][-2:] == ("firearm.money", "firearm.read")
+
+
+def test_one_round_under_a_clock_that_was_ahead_holds_no_edit_up(desk: Any) -> None:
+    desk.edit(("github", "read_public"), "firearm_id", "firearm.read")
+    desk.clock.advance(365 * 86_400)
+    assert len(desk.sync(settle_seconds=120).settling) == 1
+    desk.clock._now -= timedelta(days=365)
+    assert len(desk.sync(settle_seconds=120).settling) == 1
+    desk.clock.advance(120)
+    assert len(desk.sync(settle_seconds=120).drafts) == 1

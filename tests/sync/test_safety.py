@@ -311,3 +311,18 @@ def test_pull_before_any_push_does_nothing(empty: Any) -> None:
     report = empty.pull()
     assert (report.drafts, report.exit_code, report.calls["write"]) == ([], 0, 0)
     assert len(empty.book.worksheets()) == 1
+
+
+def test_restore_from_store_takes_a_kpi_row_that_the_store_lacks_away_whole(desk: Any) -> None:
+    desk.tab("KPIs").update([["slack", "later", "cost", "usage.cost", 1, "EUR"]], "A3:F3")
+    desk.book.del_worksheet(next(tab for tab in desk.book.worksheets() if tab.title.startswith("sheetsync epoch")))
+    with pytest.raises(SafetyStopError):
+        desk.sync()
+    report = desk.push(forces=desk.force(restore_from_store=True))
+    assert [row[:2] for row in desk.values("KPIs")[1:]] == [["github", "cost_per_call"]]
+    told = {one["column"]: one["value"] for one in report.to_json()["healed"]}
+    assert told == {"kpi_name": "later", "impact_type": "cost", "formula": "usage.cost", "target": 1, "unit": "EUR"}
+    removed = [one for entry in desk.ws.store.log() for one in entry.details.get("removed_rows", [])]
+    assert [one["row_key"] for one in removed] == [["slack", "later"]]
+    assert desk.sync().problems == []
+    assert desk.sync().calls == {"read": 1, "write": 0, "drive": 0}
