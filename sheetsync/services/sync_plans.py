@@ -10,18 +10,19 @@ from typing import Any, Final
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import NotFoundError, PlanMovedError, UsageError
+from sheetsync.errors import NotFoundError, PlanMovedError, UnknownOutcomeError, UsageError
 from sheetsync.services.sync_report import SyncReport
-from sheetsync.services.sync_run import SyncRun
+from sheetsync.services.sync_run import SyncRun, VersionMovedError
 from sheetsync.services.sync_state import baseline_record, current_view, load_state, tables_at
 from sheetsync.services.syncing import NO_FORCES, PUSH, SYNC, execute, lease_name, push
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import Lease
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_json
 from sheetsync.sync.cells import matches, plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.drafting import DraftChanges
-from sheetsync.sync.gateway import AddRow, DeleteRow, RowRead, SheetGateway, SheetRead, TabRead, TouchRow
+from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Landed, RowRead, SheetGateway, SheetRead, TabRead, TouchRow
 from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.safety import Forces
@@ -73,7 +74,10 @@ def sheet_digest(read: SheetRead) -> str:
 
 
 class PlannedRun(SyncRun):
-    """A run that goes on only where store and sheet are as the plan saw them."""
+    """A run that goes on only where store and sheet are as the plan saw them, until its batch is sent.
+
+    `expected_commit` counts what the run itself commits.
+    """
 
     expected_commit = 0
     expected_sheet = ""
@@ -81,15 +85,37 @@ class PlannedRun(SyncRun):
     def _read(self) -> SheetRead:
         read = super()._read()
         if self.expected_sheet and sheet_digest(read) != self.expected_sheet:
-            raise PlanMovedError(
-                "the sheet moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
-            )
-        if self.expected_sheet and self.ws.store.head() != self.expected_commit:
-            raise PlanMovedError(
-                "the store moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
-            )
-        self.expected_sheet = ""  # once the run writes, it moves them itself
+            raise plan_moved("sheet")
+        self._check_commit(self.ws.store.head())
+        self.expected_sheet = ""  # once the run writes, it moves it itself
         return read
+
+    def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
+        self._check_commit(view.commit)  # somebody may have published since the read
+        return super()._compare(read, view)
+
+    def _check_commit(self, commit: int) -> None:
+        if self.expected_commit and commit != self.expected_commit:
+            raise plan_moved("store")
+
+    def _commit_state(self, lease: Lease, why: str, details: dict[str, object] | None = None) -> None:
+        super()._commit_state(lease, why, details)
+        self.expected_commit += bool(self.expected_commit)
+
+    def _land(self, batch: Batch, read: SheetRead) -> Landed:
+        if not batch.is_opening:
+            self.expected_commit = 0  # what follows is checking and healing
+        try:
+            return super()._land(batch, read)
+        except VersionMovedError as moved:
+            if isinstance(moved.__cause__, UnknownOutcomeError):
+                raise  # it may have landed: what is read tells
+            raise plan_moved("sheet") from moved
+
+
+def plan_moved(what: str) -> PlanMovedError:
+    """The plan is not that of this store and this sheet any more."""
+    return PlanMovedError(f"the {what} moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'")
 
 
 def make_plan(ws: Workspace, gateway: SheetGateway) -> SyncPlan:
