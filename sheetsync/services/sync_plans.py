@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import NotFoundError, PlanMovedError, UnknownOutcomeError, UsageError
+from sheetsync.errors import NotFoundError, PlanMovedError, SafetyStopError, UnknownOutcomeError, UsageError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun, VersionMovedError
 from sheetsync.services.sync_state import baseline_record, current_view, load_state, tables_at
@@ -19,20 +18,23 @@ from sheetsync.services.workspace import Workspace
 from sheetsync.store import Lease
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_json
-from sheetsync.sync.cells import matches, plain
+from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.drafting import DraftChanges
-from sheetsync.sync.gateway import AddRow, Batch, DeleteRow, Landed, RowRead, SheetGateway, SheetRead, TabRead, TouchRow
+from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRead, TabRead
 from sheetsync.sync.normalize import format_value, shown
-from sheetsync.sync.outcome import Plan
-from sheetsync.sync.safety import Forces
-from sheetsync.sync.settle import pre_image_cells
+from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.safety import UNDO_HOLDS, Forces
+from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of
+from sheetsync.sync.undoing import Undo, undo_batch
 from sheetsync.sync.view import View
 
 PLAN_FORMAT: Final = 1
 RECENT: Final = 50  # baselines that are looked through for the batch that made the present version
 NOTHING_TO_UNDO: Final = "there is no push to undo"
+ONLY_HEALED: Final = "nothing of the last write is left to undo"
+COVERED: Final = "our write covered it: 'sheetsync push --resume' puts it back"
 
 
 # -- plan and apply
@@ -148,60 +150,42 @@ def apply_plan(ws: Workspace, gateway: SheetGateway, plan: Any) -> SyncReport:
 
 
 class UndoRun(SyncRun):
-    """A run whose batch puts back what the last one wrote over, and then holds the spreadsheet."""
+    """A run whose batch puts back what the last one wrote over, and holds the spreadsheet once it landed.
+
+    It writes once: a second look would find its own batch, and undo that. What it covers, the next run puts back.
+    """
+
+    attempts = 1
+
+    def _is_over(self) -> bool:
+        self.report.changed = self.report.changed or bool(self.state.held)
+        return bool(self.state.held)  # its answer was lost, and it had landed
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         last = last_batch(self.ws, self.state)
         scratch = next((tab for tab in read.scratch if (tab.epoch, tab.nonce) == self.state.token), None)
         if last is None or scratch is None or last.all_of or not (last.touches or last.deletes or last.adds):
             raise UsageError(NOTHING_TO_UNDO, hint="'sheetsync log' shows what happened")
-        plan = Plan(self.state.copy(), view.commit)
-        plan.state.held = str(view.commit + 1)
+        plan = Plan(self.state.copy(), view.commit, holds=True)
         whole = self.gateway.whole_rows(scratch, len(last.planned)) if last.deletes else {}
-        for at, one in enumerate(last.planned):
-            pre = pre_image_cells(last, one, scratch.pre[at] if at < len(scratch.pre) else ())
-            tab = read.tabs.get(one.role)
-            if tab is None or one.role not in OWNER_ROLES:
-                continue
-            if isinstance(one, TouchRow):
-                self._undo_touch(plan, tab, one, pre)
-            else:
-                end = max((row.index for row in tab.rows), default=0) + 1
-                values = tuple(plain(raw) for raw in pre[: LAYOUTS[one.role].width])
-                plan.operations.append(
-                    AddRow(one.role, one.key, values, end, str(plain(pre[-1])), whole=whole.get(at, ()))
-                )
-        for add in last.adds:
-            tab = read.tabs.get(add.role)
-            row = _row_of(tab, add.key) if tab else None
-            if row is not None:
-                plan.operations.append(DeleteRow(add.role, row.index, add.key, row.cells))
+        undo_batch(Undo(plan, read, last, scratch.pre, whole))
+        if not plan.operations and not plan.problems:
+            raise UsageError(ONLY_HEALED, hint="'sheetsync log' shows what happened")
         return plan, DraftChanges()
 
-    def _undo_touch(self, plan: Plan, tab: TabRead, one: TouchRow, pre: tuple[Any, ...]) -> None:
-        row, layout = _row_of(tab, one.key), LAYOUTS[one.role]
-        if row is None:
-            return
-        sets: dict[str, CellValue] = {}
-        started: dict[str, CellValue] = {}
-        for column, value in one.sets.items():
-            at = layout.position(column)
-            if matches(row.cells[at], value, layout.columns[at].kind):  # else somebody edited it since: theirs
-                sets[column] = plain(pre[at])
-                base = plan.state.value((one.role, one.key, column))
-                started[column] = None if isinstance(base, Nothing) else base
-        status = None
-        if one.status is not None and row.cells[layout.position(SYNC_STATUS)] == one.status:
-            status = format_value(plain(pre[layout.position(SYNC_STATUS)]))
-        if sets or status is not None:
-            plan.operations.append(TouchRow(one.role, row.index, one.key, row.cells, sets, started, status))
-
-
-def _row_of(tab: TabRead | None, key: RowKey) -> RowRead | None:
-    if tab is None:
-        return None
-    width = LAYOUTS[tab.role].key_width
-    return next((row for row in tab.rows if row.cells[:width] == key), None)
+    def _commit_settled(self, lease: Lease, done: Settled, why: str) -> None:
+        debts, lost = self.state.debts, self.state.lost_rows
+        super()._commit_settled(lease, done, why)
+        covered = [(one.cell, plain(one.covered)) for one in done.state.debts if one not in debts]
+        covered += [
+            ((row.role, row.key, name), plain(raw))
+            for row in done.state.lost_rows
+            if row not in lost
+            for name, raw in zip(
+                LAYOUTS[row.role].owned_names, row.cells[-len(LAYOUTS[row.role].owned_names) :], strict=False
+            )
+        ]
+        self.report.pending += [Found(cell, "", value, COVERED) for cell, value in covered]
 
 
 def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
@@ -221,14 +205,25 @@ def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
 
 def resume(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
     """Let go of a spreadsheet that an undo holds, and push."""
-    state, _ = load_state(ws, gateway.spreadsheet_id)
-    if state.held and not dry_run:
-        with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
-            state, _ = load_state(ws, gateway.spreadsheet_id)
-            state.held = ""
-            with ws.store.transaction(ws.ctx, why="push: goes on after an undo", fence=lease) as tx:
-                tx.save(baseline_record(ws, gateway.spreadsheet_id), state_to_json(state))
+    if not dry_run:
+        _let_go(ws, gateway)
+    try:
+        return push(ws, gateway, dry_run=dry_run, forces=forces)
+    except SafetyStopError as stop:
+        if stop.code != UNDO_HOLDS or dry_run:
+            raise
+    _let_go(ws, gateway)  # only this run found that the undo had landed
     return push(ws, gateway, dry_run=dry_run, forces=forces)
+
+
+def _let_go(ws: Workspace, gateway: SheetGateway) -> None:
+    if not load_state(ws, gateway.spreadsheet_id)[0].held:
+        return
+    with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
+        state, _ = load_state(ws, gateway.spreadsheet_id)
+        state.held = ""
+        with ws.store.transaction(ws.ctx, why="push: goes on after an undo", fence=lease) as tx:
+            tx.save(baseline_record(ws, gateway.spreadsheet_id), state_to_json(state))
 
 
 # -- why

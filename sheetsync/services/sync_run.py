@@ -36,20 +36,13 @@ from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token
-from sheetsync.sync.gateway import (
-    AddRow,
-    Batch,
-    Landed,
-    Mark,
-    SheetGateway,
-    SheetRead,
-    TabSize,
-)  # fmt: skip
+from sheetsync.sync.gateway import AddRow, Batch, Landed, Mark, SheetGateway, SheetRead, TabSize
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, plan_batch
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
+    check_held,
     check_mark,
     check_plan,
     check_size,
@@ -76,6 +69,8 @@ class VersionMovedError(TryLaterError):
 
 class SyncRun:
     """One run against one spreadsheet, under one lease."""
+
+    attempts = ATTEMPTS
 
     def __init__(
         self, ws: Workspace, gateway: SheetGateway, mode: Mode, forces: Forces, *, settle_s: float = 0.0,
@@ -124,12 +119,14 @@ class SyncRun:
             self.state = state
         self.state.tables = tables_at(self.ws, self.state.commit, view)
         self._settle_landed(lease, read, view)
+        if self._is_over():
+            return
         self._check_version(lease, read)
         read = self._check_headers(read)
         if self.state.token is None and not self.dry_run and self.mode.writes:
             read = self._open(lease, read)
-        for attempt in range(ATTEMPTS):
-            again = self._compare_and_write(lease, read, last=attempt == ATTEMPTS - 1)
+        for attempt in range(self.attempts):
+            again = self._compare_and_write(lease, read, last=attempt == self.attempts - 1)
             if again is None:
                 return
             if lacks_headers(again) or is_foreign(self.state, again):
@@ -137,6 +134,11 @@ class SyncRun:
             read = again
         if self.state.debts or self.state.lost_rows:
             tell_race(self.report, self.state)
+
+    def _is_over(self) -> bool:
+        """Is there nothing left to do, once it is known what landed? An undo that did stops every other run."""
+        check_held(self.state)
+        return False
 
     # -- reading
 

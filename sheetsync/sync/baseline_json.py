@@ -103,7 +103,7 @@ def intended_to_json(one: Intended) -> JSON:
             [t.role, t.index, list(t.key), _raws_json(t.planned), t.sets, t.started, t.status, t.notes]
             for t in one.touches
         ],
-        "deletes": [[d.role, d.index, list(d.key), _raws_json(d.planned)] for d in one.deletes],
+        "deletes": [[d.role, d.index, list(d.key), _raws_json(d.planned), *_true(d.undoes)] for d in one.deletes],
         "adds": [
             [
                 a.role,
@@ -120,7 +120,13 @@ def intended_to_json(one: Intended) -> JSON:
         "all_of": list(one.all_of),
         "rules": one.rules,
         "said": [[role, list(key), text] for role, key, text in one.said],
+        **({"holds": True} if one.holds else {}),
     }
+
+
+def _true(value: bool) -> list[bool]:
+    """Something that is rarely so, and then written."""
+    return [True] if value else []
 
 
 def _intended(value: JSON) -> Intended:
@@ -130,13 +136,14 @@ def _intended(value: JSON) -> Intended:
     return Intended(
         token, _token(value["parent"]), int(value["commit"]),
         tuple(TouchRow(t[0], t[1], tuple(t[2]), _raws(t[3]), t[4], t[5], t[6], t[7]) for t in value["touches"]),
-        tuple(DeleteRow(d[0], d[1], tuple(d[2]), _raws(d[3])) for d in value["deletes"]),
+        tuple(DeleteRow(d[0], d[1], tuple(d[2]), _raws(d[3]), d[4:] == [True]) for d in value["deletes"]),
         tuple(
             AddRow(a[0], tuple(a[1]), tuple(a[2]), a[3], a[4], None if a[5] is None else tuple(a[5]), a[6], (), a[7])
             for a in value["adds"]
         ),
         tuple(value["all_of"]), {role: dict(columns) for role, columns in value["columns"].items()},
         str(value.get("rules", "")), tuple((r, tuple(k), str(text)) for r, k, text in value.get("said", [])),
+        bool(value.get("holds")),
     )  # fmt: skip
 
 

@@ -147,12 +147,16 @@ class TouchRow:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRow:
-    """Delete a whole row; its pre-image is the whole row, with people's columns."""
+    """Delete a whole row; its pre-image is the whole row, with people's columns.
+
+    `undoes`: it takes back a row that the store still shows; nobody proposed that it goes.
+    """
 
     role: Role
     index: int
     key: RowKey
     planned: tuple[Raw, ...]
+    undoes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ class Plan:
     lost_keys: dict[Role, list[RowKey]] = field(default_factory=dict)
     mended: list[Found] = field(default_factory=list)  # what is set up again: validations, protections, headers, tabs
     rules: tuple[SetRules, ...] = ()
+    holds: bool = False  # is the batch an undo, which holds the spreadsheet once it landed?
     mending: tuple[str, int] | None = None  # as the baseline keeps it; None where this run mends nothing
 
     @property

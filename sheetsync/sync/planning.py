@@ -74,6 +74,7 @@ def plan_batch(
         {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
         structure.rules if writes else "",
         tuple((one.role, one.key, one.status) for one in adds if one.role in create and not is_fixed(one.status)),
+        plan.holds,
     )
     batch = Batch(
         intended.token, read.scratch, operations, create, adopt, repair, rules, mark, headers=structure.headers

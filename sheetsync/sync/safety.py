@@ -16,6 +16,7 @@ from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
 
 FOREIGN: Final = "foreign_spreadsheet"
+UNDO_HOLDS: Final = "undo_holds"
 LOST_SHARE: Final = 0.2
 LOST_LEAST: Final = 10
 EDIT_SHARE: Final = 0.5
@@ -45,6 +46,15 @@ class Forces:
 def forced(tabs: frozenset[str], role: Role) -> bool:
     """Was this tab named?"""
     return any(role_of(title) == role for title in tabs)
+
+
+def check_held(state: SyncState) -> None:
+    """Stop where an undo holds the spreadsheet."""
+    if state.held:
+        raise SafetyStopError(
+            f"an undo holds the spreadsheet since commit {state.held}; nothing was written",
+            hint="run 'sheetsync push --resume' to go on", code=UNDO_HOLDS, flag="--resume",
+        )  # fmt: skip
 
 
 def check_mark(read: SheetRead, expected: Mark, answer: Answer | None) -> None:

@@ -95,6 +95,7 @@ def settle(
             continue
         _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
+    new.held = str(batch.commit + 1) if batch.holds else new.held
     new.rules = batch.rules or new.rules
     if not batch.token.nonce.startswith(OPEN):
         new.accept, new.asked = None, ()
@@ -213,7 +214,7 @@ def _settle_delete(
         ]
         new.debts = tuple(debt for debt in new.debts if debt not in owed)
         new.put_back = tuple(back for back in new.put_back if (back.role, back.key) != (one.role, one.key))
-        if one.key not in tables.get(one.role, {}) and one.role in OWNER_ROLES:
+        if (one.undoes or one.key not in tables.get(one.role, {})) and one.role in OWNER_ROLES:
             new.set_row(one.role, one.key, None)
         return
     if one.role not in OWNER_ROLES or not (any(raw != "" for raw in got) or any(whole)):

@@ -11,6 +11,7 @@ from sheetsync.localsheets.collaborator import Collaborator
 from sheetsync.localsheets.workspace import Workspace
 from sheetsync.services import sync_plans, sync_run
 from sheetsync.services import workspace as desks
+from sheetsync.services.sync_state import current_view
 from sheetsync.sync.view import View
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ def test_a_publish_between_the_check_and_the_comparison_refuses_the_plan(
 ) -> None:
     desk.set("slack", "post", "firearm.money")
     plan = sync_plans.make_plan(desk.ws, desk.gateway).to_json()
-    real, published = sync_run.current_view, []
+    published: list[str] = []
 
     def view(ws: desks.Workspace) -> View:
         if not published:  # another process, after the plan's commit was compared
             published.append("github")
             desk.set("github", "read_public", "firearm.money")
-        return real(ws)
+        return current_view(ws)
 
     monkeypatch.setattr(sync_run, "current_view", view)
     with pytest.raises(PlanMovedError, match="the store moved"):
