@@ -18,6 +18,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
 from sheetsync.gsheets.reading import ERROR_NAMES, MARK_KEY, TAB_KEY
 from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
+from sheetsync.sync.shifted import is_header, own_places
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 
 JSON = Any
@@ -32,7 +33,7 @@ INT31: Final = 0x7FFFFFFF
 class Place:
     """Where a tab of ours is, or will be: its sheetId, its columns, its rows and columns in the grid.
 
-    `own`: people's columns by header; written only to put back what a write of ours covered there.
+    `own`: people's columns by header and by place; written only to put back what a write of ours covered there.
     """
 
     sheet_id: int
@@ -128,8 +129,7 @@ def _places(batch: Batch, read: SheetRead, sheet_ids: dict[Role, int]) -> dict[R
             places[role] = Place(sheet_ids[role], columns, rows, len(columns), created=True)
         elif tab is not None:
             columns = batch.headers.get(role) or own_columns(tab)
-            own = {text: at for at, text in enumerate(tab.headers) if text and text not in columns}
-            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count, own=own)
+            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count, own=own_places(tab))
     return places
 
 
@@ -160,10 +160,11 @@ def _metadata(sheet_id: int, role: Role) -> JSON:
 
 
 def _copied_width(one: TouchRow | DeleteRow, place: Place) -> int:
-    if isinstance(one, DeleteRow):
+    """From the first column of the tab on: our headers and keys may have moved to the left, too."""
+    if isinstance(one, DeleteRow) or is_header(one):
         return place.width
     end = max(place.columns.values()) + 2  # one more: where our last column stands if somebody inserts one before it
-    return min(end, place.width) - min(place.columns.values())
+    return min(end, place.width)
 
 
 def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: dict[Role, Place]) -> list[JSON]:
@@ -175,15 +176,14 @@ def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: di
         end = at + 1
         while (
             end < len(planned) and type(planned[end]) is type(first) and planned[end].role == first.role
-            and planned[end].index == planned[end - 1].index + 1
+            and not is_header(first) and planned[end].index == planned[end - 1].index + 1
         ):  # fmt: skip
             end += 1
         place = places[first.role]
-        left = 0 if isinstance(first, DeleteRow) else min(place.columns.values())
         width = _copied_width(first, place)
         source = {
             "sheetId": place.sheet_id, "startRowIndex": first.index, "endRowIndex": first.index + end - at,
-            "startColumnIndex": left, "endColumnIndex": left + width,
+            "startColumnIndex": 0, "endColumnIndex": width,
         }  # fmt: skip
         target = {
             "sheetId": scratch_id, "startRowIndex": at + 1, "endRowIndex": end + 1,

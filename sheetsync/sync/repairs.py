@@ -14,6 +14,7 @@ from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_sam
 from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, RowRead, TabRead, TouchRow
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Found
+from sheetsync.sync.shifted import own_places
 from sheetsync.sync.tabs import LAYOUTS, SYNC_STATUS, Role, RowKey
 
 Where = dict[RowKey, list[RowRead]]
@@ -105,8 +106,7 @@ def _standing(tab: TabRead, row: RowRead, name: str) -> Raw:
     """What stands under a header in this row; nothing, if there is no such column any more."""
     if name in LAYOUTS[tab.role].names:
         return row.cells[LAYOUTS[tab.role].position(name)]
-    at = next((at for at, text in enumerate(tab.headers) if text == name), None)
-    return "" if at is None else dict(row.own).get(at, "")
+    return dict(row.own).get(own_places(tab).get(name, -1), "")
 
 
 def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:

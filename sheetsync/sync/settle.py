@@ -21,11 +21,10 @@ from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import PUT_BACK, Found
 from sheetsync.sync.repairs import own_cells, removed_row
-from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
+from sheetsync.sync.shifted import Pre, cells_then, debts_of_add, debts_of_touch, is_header, moved_headers, split_touch
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
 NOTE_COVERED: Final = "the note that somebody left here was covered by ours"
-Pre = tuple[tuple[Raw, ...], ...]
 Whole = Mapping[int, tuple[JSONValue, ...]]
 
 
@@ -74,14 +73,15 @@ def settle(
         row = pre[at] if at < len(pre) else ()
         if is_header(one):
             continue
-        shifted = one.role in moved and columns_then(one.role, moved[one.role])
-        got = cells_under(one.role, shifted, 0, row) if shifted else pre_image_cells(batch, one, row)
+        got = cells_then(one, row, moved[one.role]) if one.role in moved else pre_image_cells(batch, one, row)
         if isinstance(one, TouchRow) and at in noted:
             _tell_notes(done, batch, one, got, noted[at])
         if isinstance(one, DeleteRow):
             _settle_delete(done, batch, one, got, whole.get(at, ()), tables, at)
         elif one.role in moved:
-            _owe(done, debts_of_touch(batch, one, row, moved[one.role]))
+            right, astray = split_touch(batch, one, moved[one.role])
+            _owe(done, debts_of_touch(batch, astray, row, moved[one.role]))
+            _settle_touch(done, state, batch, right, got)
         else:
             _settle_touch(done, state, batch, one, got)
     for role in batch.all_of:
@@ -103,14 +103,9 @@ def settle(
 
 
 def pre_image_cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
-    """A pre-image in the layout's order. Touched rows were copied from our first column on, deleted ones whole."""
+    """A pre-image in the layout's order."""
     columns = batch.columns.get(one.role, {})
-    return cells_under(one.role, columns, min(columns.values(), default=0) if isinstance(one, TouchRow) else 0, row)
-
-
-def cells_under(role: Role, columns: Mapping[str, int], start: int, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
-    """The cells of a row, copied from column `start` on, in the layout's order."""
-    places = [columns[name] - start if name in columns else -1 for name in LAYOUTS[role].names]
+    places = [columns.get(name, -1) for name in LAYOUTS[one.role].names]
     return tuple(row[at] if 0 <= at < len(row) else "" for at in places)
 
 
@@ -147,9 +142,8 @@ def _settle_ours(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, 
 def _tell_notes(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, ...], notes: Mapping[int, str]) -> None:
     """A note that somebody left on a cell while ours was on its way there is told, for ours stands there now."""
     columns = batch.columns.get(one.role, {})
-    start = min(columns.values(), default=0)
     for column, text in one.notes.items():
-        was = notes.get(columns[column] - start, "") if column in columns else ""
+        was = notes.get(columns[column], "") if column in columns else ""
         if was and was != text and not was.startswith(NOTE_MARK):
             cell = (one.role, _key(one.role, got), column)
             done.overwritten.append(Found(cell, a1(one.index, columns[column]), was, NOTE_COVERED))

@@ -20,8 +20,8 @@ from sheetsync.sync.cells import cell_name, matches, plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead, TouchRow
 from sheetsync.sync.outcome import Found, Plan
-from sheetsync.sync.settle import cells_under, pre_image_cells
-from sheetsync.sync.shifted import columns_then, is_header, moved_headers
+from sheetsync.sync.settle import pre_image_cells
+from sheetsync.sync.shifted import cells_then, is_header, moved_headers
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, RowKey, title_of
 
 EDITED: Final = "was edited since the push: undo leaves it as it is"
@@ -50,8 +50,7 @@ def undo_batch(undo: Undo) -> None:
             continue
         headers = moved.get(one.role)
         row = undo.pre[at] if at < len(undo.pre) else ()
-        shifted = columns_then(one.role, headers) if headers else {}
-        got = cells_under(one.role, shifted, 0, row) if headers else pre_image_cells(undo.last, one, row)
+        got = cells_then(one, row, headers) if headers else pre_image_cells(undo.last, one, row)
         width = LAYOUTS[one.role].key_width
         if not all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True)):
             continue  # it fell on another row
