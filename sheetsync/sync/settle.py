@@ -17,7 +17,8 @@ from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow
+from sheetsync.sync.formulas import moved_row
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow, is_value
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import PUT_BACK, Found
 from sheetsync.sync.repairs import own_cells, removed_row
@@ -70,7 +71,7 @@ def settle(
     for (at, place), note in notes.items():
         noted.setdefault(at, {})[place] = note
     for at, one in enumerate(batch.planned):
-        row = pre[at] if at < len(pre) else ()
+        row = moved_row(pre[at] if at < len(pre) else (), copied_from(one, at))
         if is_header(one):
             continue
         got = cells_then(one, row, moved[one.role]) if one.role in moved else pre_image_cells(batch, one, row)
@@ -100,6 +101,11 @@ def settle(
     if not batch.token.nonce.startswith(OPEN):
         new.accept, new.asked = None, ()
     return done
+
+
+def copied_from(one: TouchRow | DeleteRow, at: int) -> int:
+    """How far below its pre-image a touched row stood. A deleted one is kept as it is there, until it comes back."""
+    return one.index - at - 1 if isinstance(one, TouchRow) else 0
 
 
 def pre_image_cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
@@ -168,7 +174,7 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
         still = column not in one.started or (started is None and isinstance(base, Nothing)) or base == started
         if same_row and raw_same(got[at], one.planned[at]) and still:
             new.debts = tuple(debt for debt in new.debts if not (debt.cell == cell and raw_same(debt.left, got[at])))
-            if column in one.started:
+            if column in one.started and is_value(value):
                 new.set_value(cell, value)
                 if new.answers.get(cell, "").startswith("rejected"):
                     new.pending.pop(cell, None)  # the overlay that was rejected is not shown any more
@@ -177,7 +183,7 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
         if not raw_same(covered, left):
             new.debts = (*new.debts, Debt((one.role, _key(one.role, got), column), left, covered))
             done.damaged += 1
-        elif same_row and column in one.started:
+        elif same_row and column in one.started and is_value(value):
             new.set_value(cell, value)  # the same edit as ours: agreed
 
 
@@ -233,7 +239,7 @@ def _settle_add(
         return
     new.say(add.role, add.key, "" if is_fixed(add.status) else add.status)
     if old.row(add.role, add.key) == add.started and add.known:
-        new.set_row(add.role, add.key, add.values)
+        new.set_row(add.role, add.key, tuple(value if is_value(value) else None for value in add.values))
     new.lost_rows = tuple(row for row in new.lost_rows if row.id != add.lost_id or not add.lost_id)
     if counts.get((add.role, add.key)) == 1:
         return

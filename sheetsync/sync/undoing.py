@@ -18,9 +18,20 @@ from sheetsync.sync.answers import NOTE_MARK
 from sheetsync.sync.baseline import Intended
 from sheetsync.sync.cells import cell_name, matches, plain, raw_same
 from sheetsync.sync.decide import Nothing
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead, TouchRow
+from sheetsync.sync.formulas import moved_row, moved_whole
+from sheetsync.sync.gateway import (
+    AddRow,
+    DeleteRow,
+    Raw,
+    RowRead,
+    SheetRead,
+    TabRead,
+    TouchRow,
+    Written,
+    is_value,
+)
 from sheetsync.sync.outcome import Found, Plan
-from sheetsync.sync.settle import pre_image_cells
+from sheetsync.sync.settle import copied_from, pre_image_cells
 from sheetsync.sync.shifted import cells_then, is_header, moved_headers
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, RowKey, title_of
 
@@ -49,7 +60,7 @@ def undo_batch(undo: Undo) -> None:
         if tab is None or one.role not in OWNER_ROLES or is_header(one):
             continue
         headers = moved.get(one.role)
-        row = undo.pre[at] if at < len(undo.pre) else ()
+        row = moved_row(undo.pre[at] if at < len(undo.pre) else (), copied_from(one, at))
         got = cells_then(one, row, headers) if headers else pre_image_cells(undo.last, one, row)
         width = LAYOUTS[one.role].key_width
         if not all(raw_same(a, b) for a, b in zip(got[:width], one.planned[:width], strict=True)):
@@ -85,7 +96,7 @@ def _undo_touch(undo: Undo, tab: TabRead, one: TouchRow, got: tuple[Raw, ...]) -
     if len(rows) != 1:
         return  # it went meanwhile, or stands there twice: neither is ours to touch
     row, owed = rows[0], _owed(undo, tab, one.key)
-    sets: dict[str, CellValue] = {}
+    sets: dict[str, Written] = {}
     started: dict[str, CellValue] = {}
     for column, value in one.sets.items():
         at = layout.position(column)
@@ -97,7 +108,9 @@ def _undo_touch(undo: Undo, tab: TabRead, one: TouchRow, got: tuple[Raw, ...]) -
             undo.plan.unpulled.append(Found((one.role, one.key, column), name, plain(row.cells[at])))
             _leave(undo, tab, one.key, name, f"{column} {EDITED}")
             continue
-        sets[column] = plain(got[at])
+        sets[column] = got[at]
+        if not is_value(got[at]):
+            continue  # no base moves
         base = undo.plan.state.value((one.role, one.key, column))
         started[column] = None if isinstance(base, Nothing) else base
     status, stood = None, got[layout.position(SYNC_STATUS)]
@@ -114,9 +127,10 @@ def _undo_delete(undo: Undo, tab: TabRead, one: DeleteRow, got: tuple[Raw, ...],
         return
     end = max((row.index for row in tab.rows), default=0) + 1
     width = LAYOUTS[one.role].width
-    values, status = tuple(plain(raw) for raw in got[:width]), got[width]
-    text = status if isinstance(status, str) else ""
-    undo.plan.operations.append(AddRow(one.role, one.key, values, end, text, whole=whole))
+    rows = end - undo.last.planned.index(one) - 1  # it was kept in that row of the scratch tab
+    text = got[width] if isinstance(got[width], str) else ""
+    values, whole = moved_row(got[:width], rows), moved_whole(whole, rows)
+    undo.plan.operations.append(AddRow(one.role, one.key, values, end, str(text), whole=whole))
 
 
 def _undo_add(undo: Undo, tab: TabRead, add: AddRow) -> None:
