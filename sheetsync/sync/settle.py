@@ -238,7 +238,8 @@ def _settle_add(
     if add.role not in OWNER_ROLES:
         return
     new.say(add.role, add.key, "" if is_fixed(add.status) else add.status)
-    if old.row(add.role, add.key) == add.started and add.known:
+    # a lost row comes back with what its owners had in it, which may be in no draft: its base is what it was
+    if old.row(add.role, add.key) == add.started and add.known and not add.lost_id:
         new.set_row(add.role, add.key, tuple(value if is_value(value) else None for value in add.values))
     new.lost_rows = tuple(row for row in new.lost_rows if row.id != add.lost_id or not add.lost_id)
     if counts.get((add.role, add.key)) == 1:
