@@ -12,13 +12,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
 from sheetsync.gsheets.reading import ERROR_NAMES, MARK_KEY, TAB_KEY
 from sheetsync.sync.epoch import scratch_title
-from sheetsync.sync.gateway import PROTECTION_MARK, AddRow, Batch, DeleteRow, SheetRead, TabRead, TouchRow
+from sheetsync.sync.formulas import moved_raw, moved_whole
+from sheetsync.sync.gateway import (
+    PROTECTION_MARK,
+    AddRow,
+    Batch,
+    DeleteRow,
+    ErrorValue,
+    Formula,
+    SheetRead,
+    TabRead,
+    TouchRow,
+    Written,
+)
+from sheetsync.sync.shifted import is_header, own_places
 from sheetsync.sync.tabs import KPIS, LAYOUTS, SCRATCH, SYNC_STATUS, Role
 
 JSON = Any
@@ -33,7 +46,7 @@ INT31: Final = 0x7FFFFFFF
 class Place:
     """Where a tab of ours is, or will be: its sheetId, its columns, its rows and columns in the grid.
 
-    `own`: people's columns by header; written only to put back what a write of ours covered there.
+    `own`: people's columns by header and by place; written only to put back what a write of ours covered there.
     """
 
     sheet_id: int
@@ -53,8 +66,12 @@ class Rendered:
     places: dict[Role, Place] = field(default_factory=dict)
 
 
-def extended_value(value: CellValue) -> JSON:
-    """A typed value, never parsed by Google; None where the cell is cleared."""
+def extended_value(value: Written) -> JSON:
+    """A typed value, never parsed by Google; None where the cell is cleared. A formula is one that people had there."""
+    if isinstance(value, Formula):
+        return {"formulaValue": value.text}
+    if isinstance(value, ErrorValue):
+        return {"stringValue": value.text}
     if value is None or value == "":
         return None
     if isinstance(value, bool):
@@ -64,7 +81,7 @@ def extended_value(value: CellValue) -> JSON:
     return {"stringValue": value}
 
 
-def cell_data(value: CellValue) -> JSON:
+def cell_data(value: Written) -> JSON:
     """A cell with a value, or an empty one; equal short texts share theirs, so nobody may change what comes back."""
     if _is_short(value):
         return _shared_cell(value)
@@ -72,12 +89,12 @@ def cell_data(value: CellValue) -> JSON:
     return {} if found is None else {"userEnteredValue": found}
 
 
-def _row_of_one(value: CellValue) -> JSON:
+def _row_of_one(value: Written) -> JSON:
     """A row of one cell, by the same rule."""
     return _shared_row(value) if _is_short(value) else {"values": [cell_data(value)]}
 
 
-def _is_short(value: CellValue) -> bool:
+def _is_short(value: Written) -> TypeGuard[CellValue]:
     return isinstance(value, bool) or (isinstance(value, str) and len(value) <= SHARED_LENGTH)
 
 
@@ -129,8 +146,7 @@ def _places(batch: Batch, read: SheetRead, sheet_ids: dict[Role, int]) -> dict[R
             places[role] = Place(sheet_ids[role], columns, rows, len(columns), created=True)
         elif tab is not None:
             columns = batch.headers.get(role) or own_columns(tab)
-            own = {text: at for at, text in enumerate(tab.headers) if text and text not in columns}
-            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count, own=own)
+            places[role] = Place(tab.sheet_id, columns, tab.row_count, tab.column_count, own=own_places(tab))
     return places
 
 
@@ -161,10 +177,11 @@ def _metadata(sheet_id: int, role: Role) -> JSON:
 
 
 def _copied_width(one: TouchRow | DeleteRow, place: Place) -> int:
-    if isinstance(one, DeleteRow):
+    """From the first column of the tab on: our headers and keys may have moved to the left, too."""
+    if isinstance(one, DeleteRow) or is_header(one):
         return place.width
     end = max(place.columns.values()) + 2  # one more: where our last column stands if somebody inserts one before it
-    return min(end, place.width) - min(place.columns.values())
+    return min(end, place.width)
 
 
 def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: dict[Role, Place]) -> list[JSON]:
@@ -176,15 +193,14 @@ def _pre_images(scratch_id: int, planned: list[TouchRow | DeleteRow], places: di
         end = at + 1
         while (
             end < len(planned) and type(planned[end]) is type(first) and planned[end].role == first.role
-            and planned[end].index == planned[end - 1].index + 1
+            and not is_header(first) and planned[end].index == planned[end - 1].index + 1
         ):  # fmt: skip
             end += 1
         place = places[first.role]
-        left = 0 if isinstance(first, DeleteRow) else min(place.columns.values())
         width = _copied_width(first, place)
         source = {
             "sheetId": place.sheet_id, "startRowIndex": first.index, "endRowIndex": first.index + end - at,
-            "startColumnIndex": left, "endColumnIndex": left + width,
+            "startColumnIndex": 0, "endColumnIndex": width,
         }  # fmt: skip
         target = {
             "sheetId": scratch_id, "startRowIndex": at + 1, "endRowIndex": end + 1,
@@ -226,8 +242,9 @@ def _create_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...
     ]
 
 
-def _row_data(role: Role, one: AddRow) -> JSON:
-    values = [cell_data(value) for value in one.values]
+def _row_data(role: Role, one: AddRow, offset: int = 0) -> JSON:
+    """`offset`: how far below `at` it comes to stand."""
+    values = [cell_data(moved_raw(value, offset) if isinstance(value, Formula) else value) for value in one.values]
     return {"values": [*values, cell_data(one.status)] if LAYOUTS[role].answers else values}
 
 
@@ -272,7 +289,7 @@ def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:
     notes: list[JSON] = []
     for one in touches:
         place = places[one.role]
-        values: dict[str, CellValue] = dict(one.sets)
+        values: dict[str, Written] = dict(one.sets)
         if one.status is not None and SYNC_STATUS in place.columns:
             values[SYNC_STATUS] = one.status
         cells += [
@@ -358,14 +375,17 @@ def _insert(role: Role, place: Place, index: int, rows: list[AddRow], firearms: 
         if any(one.whole):
             start = {"sheetId": place.sheet_id, "rowIndex": index + offset, "columnIndex": 0}
             fields = "userEnteredValue,userEnteredFormat,note"
-            values = [_writable(cell) for cell in one.whole]
+            values = [_writable(cell) for cell in moved_whole(one.whole, offset)]
             found.append({"updateCells": {"rows": [{"values": values}], "fields": fields, "start": start}})
     found += format_rows(role, place.sheet_id, place.columns, index, index + len(rows), firearms)
     names = [name for name in LAYOUTS[role].names if name in place.columns]
     together = [place.columns[name] for name in names] == list(
         range(place.columns[names[0]], place.columns[names[0]] + len(names))
     )
-    body = [dict(zip(LAYOUTS[role].names, _row_data(role, one)["values"], strict=True)) for one in rows]
+    body = [
+        dict(zip(LAYOUTS[role].names, _row_data(role, one, offset)["values"], strict=True))
+        for offset, one in enumerate(rows)
+    ]
     groups = [names] if together else [[name] for name in names]
     for group in groups:
         start = {"sheetId": place.sheet_id, "rowIndex": index, "columnIndex": place.columns[group[0]]}

@@ -90,9 +90,8 @@ def rows_stood(back: ReadBack, batch: Batch, read: SheetRead, pre: tuple[tuple[R
             continue
         row = pre[number] if number < len(pre) else ()
         columns = own_columns(read.tabs[one.role])
-        left = min(columns.values())
         for name, wanted in zip(LAYOUTS[one.role].names[: LAYOUTS[one.role].key_width], one.planned, strict=False):
-            at = columns[name] - left
+            at = columns[name]
             if not raw_same(row[at] if at < len(row) else "", wanted):
                 return False
     return True

@@ -9,31 +9,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import NotFoundError, PlanMovedError, UsageError
+from sheetsync.errors import NotFoundError, PlanMovedError, SafetyStopError, UnknownOutcomeError, UsageError
+from sheetsync.services.sending import VersionMovedError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.services.sync_state import baseline_record, current_view, load_state, tables_at
 from sheetsync.services.syncing import NO_FORCES, PUSH, SYNC, execute, lease_name, push
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import Lease
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_json
-from sheetsync.sync.cells import matches, plain
+from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.drafting import DraftChanges
-from sheetsync.sync.gateway import AddRow, DeleteRow, RowRead, SheetGateway, SheetRead, TabRead, TouchRow
+from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRead, TabRead
 from sheetsync.sync.normalize import format_value, shown
-from sheetsync.sync.outcome import Plan
-from sheetsync.sync.safety import Forces
-from sheetsync.sync.settle import pre_image_cells
+from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.safety import UNDO_HOLDS, Forces
+from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of, title_of
+from sheetsync.sync.undoing import Undo, undo_batch
 from sheetsync.sync.view import View
 
 PLAN_FORMAT: Final = 1
 RECENT: Final = 50  # baselines that are looked through for the batch that made the present version
 LOG_TELLS: Final = "'sheetsync log' shows what happened"
 CELL: Final = re.compile(r"[A-Z]{1,3}[1-9][0-9]*")
+ONLY_HEALED: Final = "nothing of the last write is left to undo"
+COVERED: Final = "our write covered it: 'sheetsync push --resume' puts it back"
 
 
 # -- plan and apply
@@ -75,7 +79,10 @@ def sheet_digest(read: SheetRead) -> str:
 
 
 class PlannedRun(SyncRun):
-    """A run that goes on only where store and sheet are as the plan saw them."""
+    """A run that goes on only where store and sheet are as the plan saw them, until its batch is sent.
+
+    `expected_commit` counts what the run itself commits.
+    """
 
     expected_commit = 0
     expected_sheet = ""
@@ -83,15 +90,37 @@ class PlannedRun(SyncRun):
     def _read(self) -> SheetRead:
         read = super()._read()
         if self.expected_sheet and sheet_digest(read) != self.expected_sheet:
-            raise PlanMovedError(
-                "the sheet moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
-            )
-        if self.expected_sheet and self.ws.store.head() != self.expected_commit:
-            raise PlanMovedError(
-                "the store moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'"
-            )
-        self.expected_sheet = ""  # once the run writes, it moves them itself
+            raise plan_moved("sheet")
+        self._check_commit(self.ws.store.head())
+        self.expected_sheet = ""  # once the run writes, it moves it itself
         return read
+
+    def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
+        self._check_commit(view.commit)  # somebody may have published since the read
+        return super()._compare(read, view)
+
+    def _check_commit(self, commit: int) -> None:
+        if self.expected_commit and commit != self.expected_commit:
+            raise plan_moved("store")
+
+    def _commit_state(self, lease: Lease, why: str, details: dict[str, object] | None = None) -> None:
+        super()._commit_state(lease, why, details)
+        self.expected_commit += bool(self.expected_commit)
+
+    def _land(self, batch: Batch, read: SheetRead) -> Landed:
+        if not batch.is_opening:
+            self.expected_commit = 0  # what follows is checking and healing
+        try:
+            return super()._land(batch, read)
+        except VersionMovedError as moved:
+            if isinstance(moved.__cause__, UnknownOutcomeError):
+                raise  # it may have landed: what is read tells
+            raise plan_moved("sheet") from moved
+
+
+def plan_moved(what: str) -> PlanMovedError:
+    """The plan is not that of this store and this sheet any more."""
+    return PlanMovedError(f"the {what} moved since the plan was made", hint="make a new one: 'sheetsync plan --out F'")
 
 
 def make_plan(ws: Workspace, gateway: SheetGateway) -> SyncPlan:
@@ -124,7 +153,16 @@ def apply_plan(ws: Workspace, gateway: SheetGateway, plan: Any) -> SyncReport:
 
 
 class UndoRun(SyncRun):
-    """A run whose batch puts back what the last one wrote over, and then holds the spreadsheet."""
+    """A run whose batch puts back what the last one wrote over, and holds the spreadsheet once it landed.
+
+    It writes once: a second look would find its own batch, and undo that. What it covers, the next run puts back.
+    """
+
+    attempts = 1
+
+    def _is_over(self) -> bool:
+        self.report.changed = self.report.changed or bool(self.state.held)
+        return bool(self.state.held)  # its answer was lost, and it had landed
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         last = last_batch(self.ws, self.state)
@@ -133,46 +171,26 @@ class UndoRun(SyncRun):
             raise UsageError(_set_up(last), hint=LOG_TELLS)
         if last is None or scratch is None or not (last.touches or last.deletes or last.adds):
             raise UsageError("there is no push to undo", hint=LOG_TELLS)
-        plan = Plan(self.state.copy(), view.commit)
-        plan.state.held = str(view.commit + 1)
+        plan = Plan(self.state.copy(), view.commit, holds=True)
         whole = self.gateway.whole_rows(scratch, len(last.planned)) if last.deletes else {}
-        for at, one in enumerate(last.planned):
-            pre = pre_image_cells(last, one, scratch.pre[at] if at < len(scratch.pre) else ())
-            tab = read.tabs.get(one.role)
-            if tab is None or one.role not in OWNER_ROLES:
-                continue
-            if isinstance(one, TouchRow):
-                self._undo_touch(plan, tab, one, pre)
-            else:
-                end = max((row.index for row in tab.rows), default=0) + 1
-                values = tuple(plain(raw) for raw in pre[: LAYOUTS[one.role].width])
-                plan.operations.append(
-                    AddRow(one.role, one.key, values, end, str(plain(pre[-1])), whole=whole.get(at, ()))
-                )
-        for add in last.adds:
-            tab = read.tabs.get(add.role)
-            row = _row_of(tab, add.key) if tab else None
-            if row is not None:
-                plan.operations.append(DeleteRow(add.role, row.index, add.key, row.cells))
+        undo_batch(Undo(plan, read, last, scratch.pre, whole))
+        if not plan.operations and not plan.problems:
+            raise UsageError(ONLY_HEALED, hint=LOG_TELLS)
         return plan, DraftChanges()
 
-    def _undo_touch(self, plan: Plan, tab: TabRead, one: TouchRow, pre: tuple[Any, ...]) -> None:
-        row, layout = _row_of(tab, one.key), LAYOUTS[one.role]
-        if row is None:
-            return
-        sets: dict[str, CellValue] = {}
-        started: dict[str, CellValue] = {}
-        for column, value in one.sets.items():
-            at = layout.position(column)
-            if matches(row.cells[at], value, layout.columns[at].kind):  # else somebody edited it since: theirs
-                sets[column] = plain(pre[at])
-                base = plan.state.value((one.role, one.key, column))
-                started[column] = None if isinstance(base, Nothing) else base
-        status = None
-        if one.status is not None and row.cells[layout.position(SYNC_STATUS)] == one.status:
-            status = format_value(plain(pre[layout.position(SYNC_STATUS)]))
-        if sets or status is not None:
-            plan.operations.append(TouchRow(one.role, row.index, one.key, row.cells, sets, started, status))
+    def _commit_settled(self, lease: Lease, done: Settled, why: str) -> None:
+        debts, lost = self.state.debts, self.state.lost_rows
+        super()._commit_settled(lease, done, why)
+        covered = [(one.cell, plain(one.covered)) for one in done.state.debts if one not in debts]
+        covered += [
+            ((row.role, row.key, name), plain(raw))
+            for row in done.state.lost_rows
+            if row not in lost
+            for name, raw in zip(
+                LAYOUTS[row.role].owned_names, row.cells[-len(LAYOUTS[row.role].owned_names) :], strict=False
+            )
+        ]
+        self.report.pending += [Found(cell, "", value, COVERED) for cell, value in covered]
 
 
 def _set_up(last: Intended) -> str:
@@ -181,13 +199,6 @@ def _set_up(last: Intended) -> str:
         return "the last push was the first: it set the tabs up, and that cannot be undone"
     names = ", ".join(f"'{title_of(role)}'" for role in last.all_of)
     return f"the last push made {names} again, and that cannot be undone"
-
-
-def _row_of(tab: TabRead | None, key: RowKey) -> RowRead | None:
-    if tab is None:
-        return None
-    width = LAYOUTS[tab.role].key_width
-    return next((row for row in tab.rows if row.cells[:width] == key), None)
 
 
 def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
@@ -207,14 +218,25 @@ def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
 
 def resume(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
     """Let go of a spreadsheet that an undo holds, and push."""
-    state, _ = load_state(ws, gateway.spreadsheet_id)
-    if state.held and not dry_run:
-        with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
-            state, _ = load_state(ws, gateway.spreadsheet_id)
-            state.held = ""
-            with ws.store.transaction(ws.ctx, why="push: goes on after an undo", fence=lease) as tx:
-                tx.save(baseline_record(ws, gateway.spreadsheet_id), state_to_json(state))
+    if not dry_run:
+        _let_go(ws, gateway)
+    try:
+        return push(ws, gateway, dry_run=dry_run, forces=forces)
+    except SafetyStopError as stop:
+        if stop.code != UNDO_HOLDS or dry_run:
+            raise
+    _let_go(ws, gateway)  # only this run found that the undo had landed
     return push(ws, gateway, dry_run=dry_run, forces=forces)
+
+
+def _let_go(ws: Workspace, gateway: SheetGateway) -> None:
+    if not load_state(ws, gateway.spreadsheet_id)[0].held:
+        return
+    with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
+        state, _ = load_state(ws, gateway.spreadsheet_id)
+        state.held = ""
+        with ws.store.transaction(ws.ctx, why="push: goes on after an undo", fence=lease) as tx:
+            tx.save(baseline_record(ws, gateway.spreadsheet_id), state_to_json(state))
 
 
 # -- why

@@ -37,22 +37,15 @@ from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
 from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
-from sheetsync.sync.gateway import (
-    Batch,
-    Landed,
-    Mark,
-    SheetGateway,
-    SheetRead,
-    TabSize,
-    Token,
-)  # fmt: skip
+from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead, TabSize
 from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
 from sheetsync.sync.outcome import Plan
-from sheetsync.sync.planning import Structure, digest_of, marks_after, plan_batch, refused_before
+from sheetsync.sync.planning import Structure, digest_of, intend, marks_after, plan_batch, refused_before
 from sheetsync.sync.protected import Guard
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
+    check_held,
     check_mark,
     check_plan,
     check_size,
@@ -72,6 +65,8 @@ RESTARTS: Final = 2  # how often a run reads again after a refused or unanswered
 
 class SyncRun:
     """One run against one spreadsheet, under one lease."""
+
+    attempts = ATTEMPTS
 
     def __init__(
         self, ws: Workspace, gateway: SheetGateway, mode: Mode, forces: Forces, *, settle_s: float = 0.0,
@@ -124,14 +119,16 @@ class SyncRun:
         if self.sender.moved_at == read.tokens:
             step_over(self.state, read, self.mark, self.gateway.list_tabs().listed or ())
         self._settle_landed(lease, read, view)
+        if self._is_over():
+            return
         self._check_version(lease, read)
         read = self._check_headers(read)
         for role, _ in self.unmarked:
             forget_other_tab(self.state, read.tabs[role])
         if self.state.token is None and not self.dry_run and self.mode.writes:
             read = self._open(lease, read)
-        for attempt in range(ATTEMPTS):
-            again = self._compare_and_write(lease, read, last=attempt == ATTEMPTS - 1)
+        for attempt in range(self.attempts):
+            again = self._compare_and_write(lease, read, last=attempt == self.attempts - 1)
             if again is None:
                 return
             if lacks_headers(again) or is_foreign(self.state, again):
@@ -140,6 +137,11 @@ class SyncRun:
             self._made()
         if self.state.debts or self.state.lost_rows:
             tell_race(self.report, self.state)
+
+    def _is_over(self) -> bool:
+        """Is there nothing left to do, once it is known what landed? An undo that did stops every other run."""
+        check_held(self.state)
+        return False
 
     # -- reading
 
@@ -236,7 +238,7 @@ class SyncRun:
         known = refused_before(self.state, intended, refused)
         if known is None:
             self.state = self.state.copy()
-            self._intend(self.state, intended, refused)
+            intend(self.state, intended, refused)
             self._commit_state(lease, "push: opens an epoch")
         intended = known or intended
         answer = self._land(Batch(intended.token, read.scratch), read)
@@ -340,7 +342,7 @@ class SyncRun:
             return known
         state.mending = plan.mending or state.mending
         if intended is not None:
-            self._intend(state, intended, refused)
+            intend(state, intended, refused)
         state.rebase(view.commit, view.shown)
         catalogue = self.ws.catalogue()
         with self.ws.store.transaction(self.ws.ctx, why=self._why(plan), fence=lease, expect_head=view.commit) as tx:
@@ -353,11 +355,6 @@ class SyncRun:
         self.state = state
         self.report.changed = True
         return intended
-
-    def _intend(self, state: SyncState, intended: Intended, refused: set[Token]) -> None:
-        """What was refused will not land any more, and is not remembered."""
-        state.planned += 1
-        state.intended = (*(one for one in state.intended if one.token not in refused), intended)
 
     def _why(self, plan: Plan) -> str:
         return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
-from sheetsync.errors import PlanMovedError, SafetyStopError, SheetSyncError, UsageError
+from sheetsync.errors import PlanMovedError, SheetSyncError, UsageError
 from sheetsync.services.health import record_run
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
@@ -17,7 +17,7 @@ from sheetsync.services.sync_state import load_complaints, load_state, save_heal
 from sheetsync.services.workspace import Workspace
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.gateway import SheetGateway
-from sheetsync.sync.safety import Forces
+from sheetsync.sync.safety import Forces, check_held
 from sheetsync.sync.tabs import title_of
 
 __all__ = ["Forces", "SyncReport", "execute", "lease_name", "pull", "push", "run_once", "sync"]
@@ -107,12 +107,7 @@ def _tab_ids(run: SyncRun) -> dict[str, int]:
 
 
 def _refuse_while_held(ws: Workspace, gateway: SheetGateway) -> None:
-    state, _ = load_state(ws, gateway.spreadsheet_id)
-    if state.held:
-        raise SafetyStopError(
-            f"an undo holds the spreadsheet since commit {state.held}; nothing was written",
-            hint="run 'sheetsync push --resume' to go on", code="undo_holds", flag="--resume",
-        )  # fmt: skip
+    check_held(load_state(ws, gateway.spreadsheet_id)[0])
 
 
 def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -142,7 +142,7 @@ def merge_touches(operations: list[Operation]) -> list[Operation]:
                 first = found[at]
                 assert isinstance(first, TouchRow)  # noqa: S101 - only touches have places
                 found[at] = TouchRow(
-                    one.role, one.index, one.key, one.planned, first.sets | one.sets, first.started | one.started,
+                    one.role, one.index, one.key, one.planned, {**first.sets, **one.sets}, first.started | one.started,
                     one.status if one.status is not None else first.status, first.notes | one.notes,
                 )  # fmt: skip
                 continue

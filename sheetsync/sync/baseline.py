@@ -58,7 +58,8 @@ class Intended:
 
     `all_of`: tables of which every row was added, as the store had them at `commit`: those rows are not listed.
     `columns`: where our columns stood, for reading the pre-images. `rules`: the hash of the validations that all our
-    tabs have after it. `said`: the statuses of rows that `all_of` stands for.
+    tabs have after it. `said`: the statuses of rows that `all_of` stands for. `holds`: it is an undo,
+    which holds the spreadsheet once it landed.
     """
 
     token: Token
@@ -71,6 +72,7 @@ class Intended:
     columns: dict[Role, dict[str, int]] = field(default_factory=dict)
     rules: str = ""
     said: tuple[tuple[Role, RowKey, str], ...] = ()
+    holds: bool = False
 
     @property
     def planned(self) -> tuple[TouchRow | DeleteRow, ...]:
@@ -105,6 +107,7 @@ class SyncState:
         rules: a hash of the validations that our tabs were last given: the catalogue of firearms may change.
         mending: the cells whose validations were last set again (a hash), and how often in a row it was these.
         accept, asked: a person's answer to exit 7, and the versions it was asked about.
+        held: the commit of an undo that landed; until somebody resumes, no run goes on.
     """
 
     spreadsheet_id: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sheetsync.errors import DefectError, NewerFormatError
 from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, TabMark
-from sheetsync.sync.gateway import AddRow, DeleteRow, ErrorValue, Formula, Raw, Token, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, ErrorValue, Formula, Raw, Token, TouchRow, Written
 from sheetsync.sync.tabs import Cell
 
 FORMAT: Final = 1
@@ -39,6 +40,22 @@ def _raws(values: JSON) -> tuple[Raw, ...]:
 
 def _raws_json(values: tuple[Raw, ...]) -> JSON:
     return [raw_to_json(raw) for raw in values]
+
+
+def _written_json(value: Written) -> JSON:
+    return None if value is None else raw_to_json(value)
+
+
+def _written(value: JSON) -> Written:
+    return None if value is None else raw_from_json(value)
+
+
+def _sets_json(sets: Mapping[str, Written]) -> JSON:
+    return {name: _written_json(value) for name, value in sets.items()}
+
+
+def _sets(sets: JSON) -> dict[str, Written]:
+    return {str(name): _written(value) for name, value in sets.items()}
 
 
 def _cell_json(cell: Cell) -> JSON:
@@ -100,15 +117,15 @@ def intended_to_json(one: Intended) -> JSON:
         "commit": one.commit,
         "columns": one.columns,
         "touches": [
-            [t.role, t.index, list(t.key), _raws_json(t.planned), t.sets, t.started, t.status, t.notes]
+            [t.role, t.index, list(t.key), _raws_json(t.planned), _sets_json(t.sets), t.started, t.status, t.notes]
             for t in one.touches
         ],
-        "deletes": [[d.role, d.index, list(d.key), _raws_json(d.planned)] for d in one.deletes],
+        "deletes": [[d.role, d.index, list(d.key), _raws_json(d.planned), *_true(d.undoes)] for d in one.deletes],
         "adds": [
             [
                 a.role,
                 list(a.key),
-                list(a.values),
+                [_written_json(one) for one in a.values],
                 a.at,
                 a.status,
                 None if a.started is None else list(a.started),
@@ -120,7 +137,13 @@ def intended_to_json(one: Intended) -> JSON:
         "all_of": list(one.all_of),
         "rules": one.rules,
         "said": [[role, list(key), text] for role, key, text in one.said],
+        **({"holds": True} if one.holds else {}),
     }
+
+
+def _true(value: bool) -> list[bool]:
+    """Something that is rarely so, and then written."""
+    return [True] if value else []
 
 
 def _intended(value: JSON) -> Intended:
@@ -129,14 +152,17 @@ def _intended(value: JSON) -> Intended:
         raise DefectError("an intended batch without a token")
     return Intended(
         token, _token(value["parent"]), int(value["commit"]),
-        tuple(TouchRow(t[0], t[1], tuple(t[2]), _raws(t[3]), t[4], t[5], t[6], t[7]) for t in value["touches"]),
-        tuple(DeleteRow(d[0], d[1], tuple(d[2]), _raws(d[3])) for d in value["deletes"]),
+        tuple(TouchRow(t[0], t[1], tuple(t[2]), _raws(t[3]), _sets(t[4]), t[5], t[6], t[7]) for t in value["touches"]),
+        tuple(DeleteRow(d[0], d[1], tuple(d[2]), _raws(d[3]), d[4:] == [True]) for d in value["deletes"]),
         tuple(
-            AddRow(a[0], tuple(a[1]), tuple(a[2]), a[3], a[4], None if a[5] is None else tuple(a[5]), a[6], (), a[7])
-            for a in value["adds"]
+            AddRow(
+                a[0], tuple(a[1]), tuple(map(_written, a[2])), a[3], a[4], None if a[5] is None else tuple(a[5]),
+                a[6], (), a[7],
+            ) for a in value["adds"]
         ),
         tuple(value["all_of"]), {role: dict(columns) for role, columns in value["columns"].items()},
         str(value.get("rules", "")), tuple((r, tuple(k), str(text)) for r, k, text in value.get("said", [])),
+        bool(value.get("holds")),
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from sheetsync.sync.decide import (
     mark_third_value,
     same,
 )
-from sheetsync.sync.gateway import ErrorValue, Formula, Raw, RowRead, SheetRead, TabRead
-from sheetsync.sync.normalize import Bad, read_cell, shown
+from sheetsync.sync.gateway import ErrorValue, Formula, Raw, RowRead, SheetRead, TabRead, Written
+from sheetsync.sync.normalize import Bad, read_cell
 from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.tabs import FIREARM, LAYOUTS, Cell, Role, RowKey, TabColumn, a1
 from sheetsync.sync.view import View
@@ -67,6 +67,7 @@ class CellOutcome:
     cell: Cell
     a1: str
     actual: Raw
+    raw: Raw  # what was there before a write of ours covered it
     remote: CellValue
     published: CellValue
     decision: Decision
@@ -77,9 +78,9 @@ class CellOutcome:
     before: PendingEdit | None = None
 
 
-def matches(raw: Raw, value: CellValue | Nothing, kind: str = "text") -> bool:
+def matches(raw: Raw, value: Written | Nothing, kind: str = "text") -> bool:
     """Does the cell hold exactly this value? An empty lock is FALSE."""
-    if isinstance(raw, Formula | ErrorValue) or isinstance(value, Nothing):
+    if isinstance(raw, Formula | ErrorValue) or isinstance(value, Nothing | Formula | ErrorValue):
         return False
     if kind == "bool" and raw == "":
         return value is False
@@ -127,6 +128,7 @@ def compare_cell(
             cell,
             name,
             actual,
+            raw,
             None,
             published,
             _bad(c, raw, state),
@@ -142,7 +144,7 @@ def compare_cell(
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)
     if settling:
         decision = left_alone(state)
-    return CellOutcome(column, cell, name, actual, value, published, decision, base, bad, healed, settling, edit)
+    return CellOutcome(column, cell, name, actual, raw, value, published, decision, base, bad, healed, settling, edit)
 
 
 def _without_debt(c: Comparison, cell: Cell, name: str, actual: Raw) -> tuple[Raw, bool]:
@@ -183,8 +185,8 @@ def _bad(c: Comparison, raw: Raw, state: CellState) -> Decision:
 
 
 def plain(raw: Raw) -> CellValue:
-    """What stands in a cell, as a report's value."""
-    return shown(raw) if isinstance(raw, Formula | ErrorValue) else raw
+    """What stands in a cell, as a report's value, and all of it."""
+    return raw.text if isinstance(raw, Formula | ErrorValue) else raw
 
 
 def base_of(c: Comparison, cell: Cell) -> CellValue | Nothing:

@@ -14,7 +14,7 @@ from sheetsync.registry.publish import RETIRED
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import Comparison, matches
 from sheetsync.sync.decide import Mode, Nothing
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead, Written
 from sheetsync.sync.kpi_rows import compare_kpi_row, missing_kpi_row
 from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
 from sheetsync.sync.outcome import Found, FoundConflict, Plan, RowResult
@@ -23,6 +23,7 @@ from sheetsync.sync.repairs import (
     heal_astray,
     heal_frozen,
     heal_unknown,
+    lost_to,
     owes_its_key,
     settle_lost_rows,
     take_away_doubles,
@@ -255,30 +256,28 @@ def add_rows(c: Comparison, role: Role, tab: TabRead | None, keys: list[RowKey])
     places = _places(tab, list(c.view.shown[role]), keys, LAYOUTS[role].key_width)
     lost = {row.key: row for row in c.state.lost_rows if row.role == role}
     for key in sorted(keys, key=lambda one: places[one][1]):
-        values = c.view.shown[role][key]
-        gone = lost.get(key)
+        values: tuple[Written, ...] = c.view.shown[role][key]
+        gone, whole = lost.get(key), ()
         if gone is not None:
-            values = _lost_values(c, role, key, gone.cells, values)
+            cells, whole = lost_to(gone, places[key][0])
+            values = _lost_values(c, role, key, cells, values)
         c.plan.operations.append(
             AddRow(
                 role, key, values, places[key][0], started=c.state.row(role, key),
-                lost_id=gone.id if gone else "", whole=gone.whole if gone else (),
+                lost_id=gone.id if gone else "", whole=whole,
             )
         )  # fmt: skip
         _say_added(c, role, key)
 
 
-def _lost_values(c: Comparison, role: Role, key: RowKey, cells: tuple[Raw, ...], values: Row) -> Row:
+def _lost_values(
+    c: Comparison, role: Role, key: RowKey, cells: tuple[Raw, ...], values: tuple[Written, ...]
+) -> tuple[Written, ...]:
     """A lost row comes back with what its owners had in it, where that was not known to the store yet."""
     found = list(values)
     for at, column in enumerate(LAYOUTS[role].columns):
         raw = cells[at] if at < len(cells) else ""
-        if (
-            column.owners
-            and not column.key
-            and isinstance(raw, str | bool | int | float)
-            and column.name != SYNC_STATUS
-        ):
+        if column.owners and not column.key and column.name != SYNC_STATUS:
             base = c.state.value((role, key, column.name))
             if not matches(raw, base, column.kind):
                 found[at] = raw

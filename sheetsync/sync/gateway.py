@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeGuard
 
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.model import JSONValue
@@ -31,6 +31,12 @@ class ErrorValue:
 
 
 Raw = str | float | int | bool | Formula | ErrorValue  # what stands in a cell; "" is an empty one
+Written = CellValue | Formula | ErrorValue  # what is written into one: ours, or what people had there; None clears it
+
+
+def is_value(written: Written) -> TypeGuard[CellValue]:
+    """Is it a value that a base can hold? A formula and an error never are: nobody agrees on them."""
+    return not isinstance(written, Formula | ErrorValue)
 
 
 class Token(NamedTuple):
@@ -159,7 +165,7 @@ class TouchRow:
     index: int
     key: RowKey
     planned: tuple[Raw, ...]
-    sets: dict[str, CellValue]
+    sets: Mapping[str, Written]
     started: dict[str, CellValue] = field(default_factory=dict)
     status: str | None = None
     notes: dict[str, str | None] = field(default_factory=dict)
@@ -167,12 +173,16 @@ class TouchRow:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRow:
-    """Delete a whole row; its pre-image is the whole row, with people's columns."""
+    """Delete a whole row; its pre-image is the whole row, with people's columns.
+
+    `undoes`: it takes back a row that the store still shows; nobody proposed that it goes.
+    """
 
     role: Role
     index: int
     key: RowKey
     planned: tuple[Raw, ...]
+    undoes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +191,7 @@ class AddRow:
 
     role: Role
     key: RowKey
-    values: tuple[CellValue, ...]
+    values: tuple[Written, ...]
     at: int
     status: str = ""
     started: tuple[CellValue, ...] | None = None

@@ -13,7 +13,7 @@ from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Nothing, PendingEdit
-from sheetsync.sync.gateway import Operation, Raw, SetRules
+from sheetsync.sync.gateway import Operation, Raw, SetRules, Written
 from sheetsync.sync.tabs import Cell, Role, RowKey, title_of
 
 
@@ -112,7 +112,7 @@ class RowResult:
     key: RowKey
     index: int | None
     planned: tuple[Raw, ...] = ()
-    sets: dict[str, CellValue] = field(default_factory=dict)
+    sets: dict[str, Written] = field(default_factory=dict)
     says: list[tuple[Level, str, str]] = field(default_factory=list)  # (level, column, text)
     standing: set[str] = field(default_factory=set)
     note_cells: dict[str, str] = field(default_factory=dict)  # column → what stands there as a note
@@ -140,6 +140,7 @@ class Plan:
     lost_keys: dict[Role, list[RowKey]] = field(default_factory=dict)
     mended: list[Found] = field(default_factory=list)  # what is set up again: validations, protections, headers, tabs
     rules: tuple[SetRules, ...] = ()
+    holds: bool = False  # is the batch an undo, which holds the spreadsheet once it landed?
     mending: tuple[str, int] | None = None  # as the baseline keeps it; None where this run mends nothing
 
     @property

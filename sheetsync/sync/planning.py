@@ -75,6 +75,7 @@ def plan_batch(
         {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
         structure.rules if writes else "",
         tuple((one.role, one.key, one.status) for one in adds if one.role in create and not is_fixed(one.status)),
+        plan.holds,
     )
     batch = Batch(
         intended.token, read.scratch, operations, create, adopt, repair, rules, mark, headers=structure.headers
@@ -90,6 +91,12 @@ def marks_after(batch: Batch, answer: Landed, before: dict[Role, TabMark]) -> di
     return before | {
         role: TabMark(answer.sheet_ids[role], dict(LAYOUTS[role].places), rows[role]) for role in batch.create
     }
+
+
+def intend(state: SyncState, intended: Intended, refused: Set[Token]) -> None:
+    """Remember a batch that is about to be sent. What was `refused` will not land any more, and is forgotten."""
+    state.planned += 1
+    state.intended = (*(one for one in state.intended if one.token not in refused), intended)
 
 
 def refused_before(state: SyncState, intended: Intended, refused: Set[Token]) -> Intended | None:

@@ -11,7 +11,7 @@ from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
 from sheetsync.sync.decide import UNKNOWN, CellState, Nothing, left_alone, same
-from sheetsync.sync.gateway import RowRead, TabRead
+from sheetsync.sync.gateway import RowRead, TabRead, Written
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
 from sheetsync.sync.tabs import FIREARM, LAYOUTS, LOCK, POLICY, Role, RowKey, title_of
@@ -171,7 +171,8 @@ def _say_edit(c: Comparison, result: RowResult, one: CellOutcome) -> None:
 
 
 def _write(c: Comparison, result: RowResult, one: CellOutcome) -> None:
-    target = one.decision.target
+    bad = one.bad is not None and one.decision.event != "overwritten"
+    target: Written = one.raw if bad else one.decision.target  # a bad cell stands just as it is, a formula too
     if matches(one.actual, target, one.column.kind):
         return
     if c.mode.writes or one.healed:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sheetsync.domain.model import JSONValue
-from sheetsync.sync.baseline import Debt
+from sheetsync.sync.baseline import Debt, LostRow
 from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_same
-from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, RowRead, TabRead, TouchRow
+from sheetsync.sync.formulas import moved_row, moved_whole
+from sheetsync.sync.gateway import AddRow, DeleteRow, Formula, Raw, RowRead, TabRead, TouchRow, Written
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Found
+from sheetsync.sync.shifted import own_places
 from sheetsync.sync.tabs import LAYOUTS, SYNC_STATUS, Role, RowKey
 
 Where = dict[RowKey, list[RowRead]]
@@ -77,7 +79,8 @@ def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
     owed = list(debts_of(c.state, tab.role, key))
     if not owed:
         return
-    layout, sets = LAYOUTS[tab.role], {}
+    layout = LAYOUTS[tab.role]
+    sets: dict[str, Written] = {}
     width = layout.key_width
     twins = [one for one in tab.rows if text_key(one.cells[:width]) == key]
     for debt in owed:
@@ -86,15 +89,16 @@ def heal_astray(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
             continue
         alike = [one for one in owed if one.cell == debt.cell and raw_same(one.left, debt.left)]
         standing = [one for one in twins if raw_same(_standing(tab, one, name), debt.left)]
-        covered = plain(debt.covered)
         if not standing:
             c.state.debts = drop_debts(c.state.debts, [debt])
         elif row in standing and alike[standing.index(row) % len(alike)] is debt:
-            sets[name] = covered  # rows of one key take what was theirs in their order
+            sets[name] = debt.covered  # rows of one key take what was theirs in their order
         else:
             continue
         if debt.covered != "" and name != SYNC_STATUS:
-            c.plan.healed.append(Found(debt.cell, cell_name(tab, row, name), covered, "our write had covered it"))
+            c.plan.healed.append(
+                Found(debt.cell, cell_name(tab, row, name), plain(debt.covered), "our write had covered it")
+            )
     if sets:
         c.plan.operations.append(
             TouchRow(tab.role, row.index, text_key(row.cells[: layout.key_width]), row.cells, sets)
@@ -105,8 +109,7 @@ def _standing(tab: TabRead, row: RowRead, name: str) -> Raw:
     """What stands under a header in this row; nothing, if there is no such column any more."""
     if name in LAYOUTS[tab.role].names:
         return row.cells[LAYOUTS[tab.role].position(name)]
-    at = next((at for at, text in enumerate(tab.headers) if text == name), None)
-    return "" if at is None else dict(row.own).get(at, "")
+    return dict(row.own).get(own_places(tab).get(name, -1), "")
 
 
 def heal_frozen(c: Comparison, tab: TabRead, row: RowRead, twins: list[RowRead]) -> None:
@@ -129,7 +132,7 @@ def heal_owned(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], 
     """Put back the owners' values in a row whose cells are not compared. `twins`: the rows of its key, itself too."""
     layout = LAYOUTS[tab.role]
     owed = [debt for debt in c.state.debts if debt.cell[0] == tab.role and debt.cell[1] == key[: layout.key_width]]
-    sets = {}
+    sets: dict[str, Written] = {}
     for column in layout.owned:
         at = layout.position(column.name)
         here = [debt for debt in owed if debt.cell[2] == column.name and raw_same(debt.left, row.cells[at])]
@@ -139,12 +142,10 @@ def heal_owned(c: Comparison, tab: TabRead, row: RowRead, key: tuple[Raw, ...], 
                 Found(debt.cell, cell_name(tab, row, column.name), plain(debt.covered), "our write had covered it")
             )
         if len(same) <= len(here):
-            covered = here[same.index(row)].covered
-            if isinstance(covered, str | bool | int | float):
-                sets[column.name] = covered
+            sets[column.name] = here[same.index(row)].covered
     if sets:
         key_text = tuple(str(part) for part in row.cells[: layout.key_width])
-        c.plan.operations.append(TouchRow(tab.role, row.index, key_text, row.cells, dict(sets)))
+        c.plan.operations.append(TouchRow(tab.role, row.index, key_text, row.cells, sets))
 
 
 def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
@@ -165,10 +166,16 @@ def settle_lost_rows(c: Comparison, role: Role, where: Where) -> set[RowKey]:
                 c.plan.removed_rows.append(removed_row(role, lost.key, lost.cells, lost.whole))  # its twin stands
             continue
         at = max((row.index for row in tab.rows), default=0) + 1
-        values = tuple(plain(raw) for raw in lost.cells[:data])
+        values, whole = lost_to(lost, at)
         # whoever put it there, its base is what it was: a key that nobody has stays one that the store never showed
-        c.plan.operations.append(AddRow(role, lost.key, values, at, lost_id=lost.id, whole=lost.whole, known=False))
+        c.plan.operations.append(AddRow(role, lost.key, values[:data], at, lost_id=lost.id, whole=whole, known=False))
     return missing
+
+
+def lost_to(lost: LostRow, index: int) -> tuple[tuple[Raw, ...], tuple[JSONValue, ...]]:
+    """The cells of a lost row, and all of it, for the row `index`: it was kept in a row of the scratch tab."""
+    rows = index - int(lost.id.partition(".")[2] or 0) - 1
+    return moved_row(lost.cells, rows), moved_whole(lost.whole, rows)
 
 
 def own_cells(whole: tuple[JSONValue, ...], columns: Mapping[str, int]) -> tuple[Raw, ...]:

@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sheetsync.domain.draft import CellValue
 from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
-from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TouchRow, Written
 from sheetsync.sync.headers import places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
 
 FOREIGN: Final = "foreign_spreadsheet"
+UNDO_HOLDS: Final = "undo_holds"
 LOST_SHARE: Final = 0.2
 LOST_LEAST: Final = 10
 EDIT_SHARE: Final = 0.5
@@ -48,6 +48,15 @@ class Forces:
 def forced(tabs: frozenset[str], role: Role) -> bool:
     """Was this tab named?"""
     return any(role_of(title) == role for title in tabs)
+
+
+def check_held(state: SyncState) -> None:
+    """Stop where an undo holds the spreadsheet."""
+    if state.held:
+        raise SafetyStopError(
+            f"an undo holds the spreadsheet since commit {state.held}; nothing was written",
+            hint="run 'sheetsync push --resume' to go on", code=UNDO_HOLDS, flag="--resume",
+        )  # fmt: skip
 
 
 def check_mark(read: SheetRead, expected: Mark, answer: Answer | None) -> None:
@@ -179,7 +188,7 @@ def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) ->
 def _check_length(one: Operation) -> None:
     if isinstance(one, DeleteRow):
         return
-    columns: Iterable[tuple[str, CellValue]] = (
+    columns: Iterable[tuple[str, Written]] = (
         one.sets.items() if isinstance(one, TouchRow) else zip(LAYOUTS[one.role].names, one.values, strict=False)
     )
     for column, value in columns:

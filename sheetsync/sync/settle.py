@@ -17,15 +17,15 @@ from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import plain, raw_same
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.epoch import OPEN, seal_of
-from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow
+from sheetsync.sync.formulas import moved_row
+from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, SheetRead, TouchRow, is_value
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import PUT_BACK, Found
 from sheetsync.sync.repairs import own_cells, removed_row
-from sheetsync.sync.shifted import columns_then, debts_of_add, debts_of_touch, is_header, moved_headers
+from sheetsync.sync.shifted import Pre, cells_then, debts_of_add, debts_of_touch, is_header, moved_headers, split_touch
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1
 
 NOTE_COVERED: Final = "the note that somebody left here was covered by ours"
-Pre = tuple[tuple[Raw, ...], ...]
 Whole = Mapping[int, tuple[JSONValue, ...]]
 
 
@@ -71,17 +71,18 @@ def settle(
     for (at, place), note in notes.items():
         noted.setdefault(at, {})[place] = note
     for at, one in enumerate(batch.planned):
-        row = pre[at] if at < len(pre) else ()
+        row = moved_row(pre[at] if at < len(pre) else (), copied_from(one, at))
         if is_header(one):
             continue
-        shifted = one.role in moved and columns_then(one.role, moved[one.role])
-        got = cells_under(one.role, shifted, 0, row) if shifted else pre_image_cells(batch, one, row)
+        got = cells_then(one, row, moved[one.role]) if one.role in moved else pre_image_cells(batch, one, row)
         if isinstance(one, TouchRow) and at in noted:
             _tell_notes(done, batch, one, got, noted[at])
         if isinstance(one, DeleteRow):
             _settle_delete(done, batch, one, got, whole.get(at, ()), tables, at)
         elif one.role in moved:
-            _owe(done, debts_of_touch(batch, one, row, moved[one.role]))
+            right, astray = split_touch(batch, one, moved[one.role])
+            _owe(done, debts_of_touch(batch, astray, row, moved[one.role]))
+            _settle_touch(done, state, batch, right, got)
         else:
             _settle_touch(done, state, batch, one, got)
     for role in batch.all_of:
@@ -95,21 +96,22 @@ def settle(
             continue
         _settle_add(done, state, add, counts, batch.columns.get(add.role, {}))
     new.intended = ()
+    new.held = str(batch.commit + 1) if batch.holds else new.held
     new.rules = batch.rules or new.rules
     if not batch.token.nonce.startswith(OPEN):
         new.accept, new.asked = None, ()
     return done
 
 
+def copied_from(one: TouchRow | DeleteRow, at: int) -> int:
+    """How far below its pre-image a touched row stood. A deleted one is kept as it is there, until it comes back."""
+    return one.index - at - 1 if isinstance(one, TouchRow) else 0
+
+
 def pre_image_cells(batch: Intended, one: TouchRow | DeleteRow, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
-    """A pre-image in the layout's order. Touched rows were copied from our first column on, deleted ones whole."""
+    """A pre-image in the layout's order."""
     columns = batch.columns.get(one.role, {})
-    return cells_under(one.role, columns, min(columns.values(), default=0) if isinstance(one, TouchRow) else 0, row)
-
-
-def cells_under(role: Role, columns: Mapping[str, int], start: int, row: tuple[Raw, ...]) -> tuple[Raw, ...]:
-    """The cells of a row, copied from column `start` on, in the layout's order."""
-    places = [columns[name] - start if name in columns else -1 for name in LAYOUTS[role].names]
+    places = [columns.get(name, -1) for name in LAYOUTS[one.role].names]
     return tuple(row[at] if 0 <= at < len(row) else "" for at in places)
 
 
@@ -146,9 +148,8 @@ def _settle_ours(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, 
 def _tell_notes(done: Settled, batch: Intended, one: TouchRow, got: tuple[Raw, ...], notes: Mapping[int, str]) -> None:
     """A note that somebody left on a cell while ours was on its way there is told, for ours stands there now."""
     columns = batch.columns.get(one.role, {})
-    start = min(columns.values(), default=0)
     for column, text in one.notes.items():
-        was = notes.get(columns[column] - start, "") if column in columns else ""
+        was = notes.get(columns[column], "") if column in columns else ""
         if was and was != text and not was.startswith(NOTE_MARK):
             cell = (one.role, _key(one.role, got), column)
             done.overwritten.append(Found(cell, a1(one.index, columns[column]), was, NOTE_COVERED))
@@ -173,7 +174,7 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
         still = column not in one.started or (started is None and isinstance(base, Nothing)) or base == started
         if same_row and raw_same(got[at], one.planned[at]) and still:
             new.debts = tuple(debt for debt in new.debts if not (debt.cell == cell and raw_same(debt.left, got[at])))
-            if column in one.started:
+            if column in one.started and is_value(value):
                 new.set_value(cell, value)
                 if new.answers.get(cell, "").startswith("rejected"):
                     new.pending.pop(cell, None)  # the overlay that was rejected is not shown any more
@@ -182,7 +183,7 @@ def _settle_touch(done: Settled, old: SyncState, batch: Intended, one: TouchRow,
         if not raw_same(covered, left):
             new.debts = (*new.debts, Debt((one.role, _key(one.role, got), column), left, covered))
             done.damaged += 1
-        elif same_row and column in one.started:
+        elif same_row and column in one.started and is_value(value):
             new.set_value(cell, value)  # the same edit as ours: agreed
 
 
@@ -213,7 +214,7 @@ def _settle_delete(
         ]
         new.debts = tuple(debt for debt in new.debts if debt not in owed)
         new.put_back = tuple(back for back in new.put_back if (back.role, back.key) != (one.role, one.key))
-        if one.key not in tables.get(one.role, {}) and one.role in OWNER_ROLES:
+        if (one.undoes or one.key not in tables.get(one.role, {})) and one.role in OWNER_ROLES:
             new.set_row(one.role, one.key, None)
         return
     if one.role not in OWNER_ROLES or not (any(raw != "" for raw in got) or any(whole)):
@@ -237,8 +238,9 @@ def _settle_add(
     if add.role not in OWNER_ROLES:
         return
     new.say(add.role, add.key, "" if is_fixed(add.status) else add.status)
-    if old.row(add.role, add.key) == add.started and add.known:
-        new.set_row(add.role, add.key, add.values)
+    # a lost row comes back with what its owners had in it, which may be in no draft: its base is what it was
+    if old.row(add.role, add.key) == add.started and add.known and not add.lost_id:
+        new.set_row(add.role, add.key, tuple(value if is_value(value) else None for value in add.values))
     new.lost_rows = tuple(row for row in new.lost_rows if row.id != add.lost_id or not add.lost_id)
     if counts.get((add.role, add.key)) == 1:
         return

@@ -9,14 +9,16 @@ stood when the batch landed. What was covered becomes debts, named by the header
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from sheetsync.sync.baseline import Debt, Intended
-from sheetsync.sync.gateway import AddRow, Operation, Raw, SheetRead, TouchRow
+from sheetsync.sync.gateway import AddRow, DeleteRow, Operation, Raw, SheetRead, TabRead, TouchRow
 from sheetsync.sync.normalize import text_key
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, column_letters
 
 HEADER_INDEX = 0
 Headers = dict[int, str]  # index in the grid → header
+Pre = tuple[tuple[Raw, ...], ...]  # pre-images, copied from column 0 on
 
 
 def header_touches(read: SheetRead, operations: Iterable[Operation], *, but: Collection[Role] = ()) -> list[TouchRow]:
@@ -39,26 +41,35 @@ def is_header(one: object) -> bool:
     return isinstance(one, TouchRow) and one.index == HEADER_INDEX
 
 
-def moved_headers(batch: Intended, pre: tuple[tuple[Raw, ...], ...]) -> dict[Role, Headers]:
-    """The headers as they stood when the batch landed, of the tabs in which a column of ours was not where it wrote.
-
-    A header that was renamed, or taken away, stands nowhere else: its column is where it was.
-    """
+def moved_headers(batch: Intended, pre: Pre) -> dict[Role, Headers]:
+    """The headers as they stood when the batch landed, of the tabs in which a column of ours was not where it wrote."""
     found: dict[Role, Headers] = {}
     for at, one in enumerate(batch.planned):
-        if not is_header(one) or at >= len(pre):
-            continue
-        columns = batch.columns.get(one.role, {})
-        start = min(columns.values(), default=0)
-        headers = {start + i: raw.strip() if isinstance(raw, str) else "" for i, raw in enumerate(pre[at])}
-        then = columns_then(one.role, headers)
-        if any(headers.get(at) != name and then.get(name, at) != at for name, at in columns.items()):
-            found[one.role] = headers
+        if is_header(one) and at < len(pre):
+            headers = {place: raw.strip() if isinstance(raw, str) else "" for place, raw in enumerate(pre[at])}
+            if _have_moved(batch, pre, one.role, headers):
+                found[one.role] = headers
     return found
 
 
+def _have_moved(batch: Intended, pre: Pre, role: Role, headers: Headers) -> bool:
+    """Is a header of ours at another place, or nowhere, with nothing where it was?
+
+    Then so many columns were inserted before it that it went out of sight. A header that was renamed has a text at its
+    place, and is where it was. A row without any of our headers is none: rows moved, unless there is nothing in any
+    row, for then all of our columns are out of sight.
+    """
+    columns, then = batch.columns.get(role, {}), columns_then(role, headers)
+    if not then:
+        rows = [row for one, row in zip(batch.planned, pre, strict=False) if one.role == role]
+        return not any(row[place : place + 1] not in ((), ("",)) for row in rows for place in columns.values())
+    return any(
+        headers.get(place) != name and (name in then or not headers.get(place)) for name, place in columns.items()
+    )
+
+
 def columns_then(role: Role, headers: Headers) -> dict[str, int]:
-    """Where our columns stood then, as far as the pre-image goes."""
+    """Where our columns stood then, as far as they were in sight."""
     found: dict[str, int] = {}
     for place in sorted(headers):
         if headers[place] in LAYOUTS[role].names:
@@ -66,39 +77,74 @@ def columns_then(role: Role, headers: Headers) -> dict[str, int]:
     return found
 
 
+def cells_then(one: TouchRow | DeleteRow, row: tuple[Raw, ...], headers: Headers) -> tuple[Raw, ...]:
+    """A pre-image in the layout's order, by the headers as they stood; what was out of sight is as it was planned."""
+    then = columns_then(one.role, headers)
+    places = [then.get(name) for name in LAYOUTS[one.role].names]
+    return tuple(
+        planned if place is None else row[place] if place < len(row) else ""
+        for place, planned in zip(places, one.planned, strict=True)
+    )
+
+
+def split_touch(batch: Intended, one: TouchRow, headers: Headers) -> tuple[TouchRow, TouchRow]:
+    """What a touched row got in columns that stood where they were, and what fell beside them."""
+    columns, then = batch.columns.get(one.role, {}), columns_then(one.role, headers)
+    stood = {name for name, place in columns.items() if then.get(name) == place}
+    right = {name: value for name, value in one.sets.items() if name in stood}
+    astray = {name: value for name, value in one.sets.items() if name not in stood}
+    first, second = (one.status, None) if SYNC_STATUS in stood else (None, one.status)
+    return replace(one, sets=right, status=first), replace(one, sets=astray, status=second)
+
+
 def debts_of_touch(batch: Intended, one: TouchRow, row: tuple[Raw, ...], headers: Headers) -> list[Debt]:
     """What a touched row lost where its columns had moved."""
     columns = batch.columns.get(one.role, {})
-    start = min(columns.values(), default=0)
-    before = {start + i: raw for i, raw in enumerate(row)}
     written: dict[str, Raw] = {name: "" if value is None else value for name, value in one.sets.items()}
     if one.status is not None:
         written[SYNC_STATUS] = one.status
     places = {columns[name]: value for name, value in written.items() if name in columns}
-    return _debts(one.role, headers, before, places)
+    before = dict(enumerate(row))
+    cells, then = before | places, columns_then(one.role, headers)
+    key = []
+    for name, planned in zip(LAYOUTS[one.role].names, one.planned[: LAYOUTS[one.role].key_width], strict=False):
+        place = then.get(name)
+        seen = place is not None and (place in cells or place <= max(columns.values()))
+        key.append(cells.get(place, "") if place is not None and seen else planned)
+    return _debts(one.role, text_key(key), headers, before, places)
 
 
 def debts_of_add(batch: Intended, one: AddRow, headers: Headers) -> list[Debt]:
     """What stands astray in a row that was added under the wrong headers: all of it goes again."""
-    columns = batch.columns.get(one.role, {})
+    columns, then = batch.columns.get(one.role, {}), columns_then(one.role, headers)
     values = dict(zip(LAYOUTS[one.role].names, (*one.values, one.status), strict=False))
     places: dict[int, Raw] = {
-        columns[name]: "" if value is None else value for name, value in values.items() if name in columns
+        columns[name]: value for name, value in values.items() if name in columns and value not in (None, "")
     }
-    return _debts(one.role, headers, {}, {place: value for place, value in places.items() if value != ""})
+    names = LAYOUTS[one.role].names[: LAYOUTS[one.role].key_width]
+    return _debts(one.role, text_key([places.get(then.get(name, -1), "") for name in names]), headers, {}, places)
 
 
-def _debts(role: Role, headers: Headers, before: Mapping[int, Raw], written: Mapping[int, Raw]) -> list[Debt]:
-    key = key_then(role, headers, {**before, **written})
+def _debts(
+    role: Role, key: RowKey, headers: Headers, before: Mapping[int, Raw], written: Mapping[int, Raw]
+) -> list[Debt]:
+    texts = [text for text in headers.values() if text not in LAYOUTS[role].names]
     return [
-        Debt((role, key, headers[place]), left, before.get(place, ""))
+        Debt((role, key, text if text and texts.count(text) < 2 else by_place(place)), left, before.get(place, ""))
         for place, left in written.items()
-        if headers.get(place)
+        for text in [headers.get(place, "")]
     ]
 
 
-def key_then(role: Role, headers: Headers, cells: Mapping[int, Raw]) -> RowKey:
-    """The key that stood in a row, once the batch had written into it."""
-    places = columns_then(role, headers)
-    raws = [cells.get(places.get(name, -1), "") for name in LAYOUTS[role].names[: LAYOUTS[role].key_width]]
-    return text_key(raws)
+def by_place(place: int) -> str:
+    """The name of a column that has no header, or one that others have, too."""
+    return f"(column {column_letters(place)})"
+
+
+def own_places(tab: TabRead) -> dict[str, int]:
+    """People's own columns by their headers, and by their places."""
+    ours = set(tab.columns.values())
+    width = max(tab.column_count, len(tab.headers))
+    found = {by_place(at): at for at in range(width) if at not in ours}
+    named = {text: at for at, text in reversed(list(enumerate(tab.headers))) if text and text not in tab.columns}
+    return found | named

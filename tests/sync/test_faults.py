@@ -126,3 +126,18 @@ def test_a_second_race_is_healed_by_the_next_run(desk: Any) -> None:
     until_calm(desk)
     assert desk.cell(POST, "firearm_id") == "firearm.read"
     assert desk.cell(ADMIN, "firearm_id") == "firearm.external_write"
+
+
+@pytest.mark.parametrize("run", ["push", "sync"])
+def test_an_edit_in_a_row_that_we_deleted_by_mistake_is_still_an_edit(desk: Any, run: str) -> None:
+    """The row comes back with the edit in it, and no later push takes that for the value agreed on."""
+    desk.retire("slack")
+    desk.edit(("github", "read_public"), "firearm_id", "firearm.read")
+    between_read_and_write(desk, lambda owner: owner.sort("Policy Matrix", "A", "desc"))
+    desk.push()
+    assert desk.cell(("github", "read_public"), "firearm_id") == "firearm.read"
+    getattr(desk, run)()
+    assert desk.cell(("github", "read_public"), "firearm_id") == "firearm.read"
+    desk.sync()
+    edits = [(e.row_key, e.value) for one in desk.open_drafts() for e in one.origin.edits]
+    assert edits == [(("github", "read_public"), "firearm.read")]
