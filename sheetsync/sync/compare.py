@@ -315,8 +315,12 @@ def _places(tab: TabRead | None, order: list[RowKey], keys: list[RowKey], width:
 
 
 def _forget_rows(c: Comparison) -> None:
-    """What concerned rows that are gone on both sides: answered in `Sync Status`, then forgotten."""
+    """What concerned rows that are gone on both sides: answered in `Sync Status`, then forgotten.
+
+    Of a row that stands, since its owner changed it and nothing was taken yet, it stays known that it was rejected.
+    """
+    standing = {(row.role, row.key) for row in c.plan.rows if row.index is not None}
     for cell in list(c.fates):
         role, key, _ = cell
-        if key not in c.view.shown[role]:
+        if key not in c.view.shown[role] and (role, key) not in standing:
             c.state.pending.pop(cell, None)

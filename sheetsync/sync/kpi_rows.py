@@ -117,7 +117,10 @@ def _added_again(c: Comparison, row: RowRead, key: RowKey, outcomes: list[CellOu
 
 
 def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) -> None:
-    """Published dropped the KPI: the row goes, unless its owner changed it meanwhile (a conflict)."""
+    """The KPI is not published, nor proposed any more: the row goes, unless its owner changed it meanwhile.
+
+    A changed row is a conflict with the drop; where its proposal was only rejected, it is a new proposal.
+    """
     changed = []
     outcomes = []
     for column in LAYOUT.owned:
@@ -128,14 +131,15 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
             changed.append(one)
     for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
         one.bad = INCOMPLETE
-    withdrawn = any(cell[:2] == (KPIS, key) for cell in c.fates)
-    if not changed or withdrawn or c.mode.answer == "store":
+    if not changed or c.mode.answer == "store":
         if c.mode.writes:
             c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
         return
     if c.takes(KPIS, key) and not any(one.bad or one.settling for one in changed):
+        rejected = any(cell[:2] == (KPIS, key) and text.startswith("rejected") for cell, text in c.fates.items())
         for one in outcomes:
-            edit = PendingEdit(one.base if not isinstance(one.base, Nothing) else None, one.remote, "", None)
+            start = None if rejected or isinstance(one.base, Nothing) else one.base
+            edit = PendingEdit(start, one.remote, "", NO_CONFLICT if rejected else None)
             one.decision = Decision(one.remote, one.remote, edit, "edit")
     else:  # not taken now, for one of its cells is bad or settling, or this run takes nothing: the row stays as it is
         for one in outcomes:
