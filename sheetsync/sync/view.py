@@ -1,7 +1,8 @@
 """What the store says should be shown: published, overlaid with the pending edits of the open sheet drafts.
 
-For a connector never published, "published" is its newest open draft with each pending cell at the value its edit
-started from. Built from the catalogue; what the sheet says is in `gateway`, the comparison in `compare`.
+For a connector never published, "published" is its open sheet draft, with each pending cell at the value its edit
+started from, else its newest open draft. Built from the catalogue; what the sheet says is in `gateway`, the comparison
+in `compare`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class View:
         commit: the store's head it was read at.
         tables: role → row key → row, without pending edits, in the order rows are added.
         edits: the pending edits over them, by cell.
-        drafts: connector → its open sheet draft (never published: its newest open draft), where there is one.
+        drafts: connector → its open sheet draft, where there is one.
         unpublished: the connectors shown although they were never published.
         deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
     """
@@ -122,12 +123,10 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
     published = catalogue.live_all()
     proposals = catalogue.proposals()
     unpublished = catalogue.unpublished_proposals()
-    drafts = {}
-    for line in catalogue.lines("open"):
-        name = line.connector_id
-        if name in unpublished or (line.origin == "sheet" and name in published):
-            drafts[name] = line  # newest last: the last one stands
-    stored = {name: catalogue.draft(line.id) for name, line in drafts.items() if line.origin == "sheet"}
+    shown = unpublished.keys() | published.keys()
+    lines = [line for line in catalogue.lines("open") if line.origin == "sheet" and line.connector_id in shown]
+    drafts = {line.connector_id: line.id for line in lines}  # newest last: the last one stands
+    stored = {name: catalogue.draft(draft_id) for name, draft_id in drafts.items()}
     under = {
         name: _without_edits(one, stored[name].draft) if name in stored else one for name, one in unpublished.items()
     }
@@ -145,7 +144,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
 
 
 def _without_edits(live: LiveConnector, draft: WorkbenchDraft) -> LiveConnector:
-    """The newest open draft of a connector never published, with each pending cell where its edit started."""
+    """The open sheet draft of a connector never published, with each pending cell where its edit started."""
     policy = base_policy(draft)
     firearms = {scope: (binding.firearm_id, binding.strategy_lock) for scope, binding in policy.firearms.items()}
     return live._replace(firearms=firearms, kpis={name: kpi.to_json() for name, kpi in policy.kpis.items()})
