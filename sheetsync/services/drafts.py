@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sheetsync.domain.cells import cell_at, read_cell
 from sheetsync.domain.draft import STAGES, Approval, Stage, Status, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
@@ -22,6 +23,7 @@ from sheetsync.errors import (
 )
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
+from sheetsync.registry.rivals import find_rival
 from sheetsync.registry.withdraw import withdrawn_draft
 from sheetsync.services.differences import DraftDiff, diff_draft
 from sheetsync.services.draft_content import (
@@ -157,7 +159,7 @@ def resolve_conflict(
     *,
     expected: Expected = None,
 ) -> StoredDraft:
-    """Decide a conflict as *yours* (the owner's value) or *theirs* (the store's).
+    """Decide a conflict as *yours* (the owner's value) or *theirs* (the store's, or the other owner's).
 
     Raises:
         NotFoundError: there is no such open conflict; the hint lists those there are.
@@ -169,7 +171,9 @@ def resolve_conflict(
     conflict = find_conflict(stored.draft, row_key, column)
     live = catalogue.published(stored.draft.connector_id)
     policy = live.policy() if live else stored.draft.base.policy or PolicySnapshot()
-    changed = resolve(stored.draft, conflict, side, live=policy)
+    now = read_cell(policy, cell_at(conflict.row_key, conflict.column))
+    rival = find_rival(catalogue, stored.draft, conflict, now)
+    changed = resolve(stored.draft, conflict, side, live=policy, rival=rival)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
 

@@ -278,8 +278,10 @@ def _lost_values(c: Comparison, role: Role, key: RowKey, cells: tuple[Raw, ...],
 
 def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
     result = RowResult(role, key, None)
-    for column, edit in c.view.edited_rows.get((role, key), {}).items():
+    marked = {mark.cell: mark.edit for mark in c.plan.marks if mark.cell[:2] == (role, key)}
+    for column, pending in c.view.edited_rows.get((role, key), {}).items():
         cell = role, key, column
+        edit = marked.get(cell, pending)
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
         c.state.pending[cell] = edit.draft_id
         c.plan.pending.append(Found(cell, "", edit.value))

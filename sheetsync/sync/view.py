@@ -7,7 +7,7 @@ in `compare`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,6 +27,7 @@ from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.rivals import find_rival
 from sheetsync.sync.decide import NO_CONFLICT, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
@@ -138,7 +139,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
     }
     view = View(commit, tables, {}, stored, frozenset(unpublished), published)
     for one in stored.values():
-        view.edits.update(edits_of(one.draft, tables))
+        view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
     return view
 
@@ -176,7 +177,23 @@ def _row_without_edits(
         return with_cells(policy, whole)
 
 
-def edits_of(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]) -> dict[Cell, PendingEdit]:
+def find_rivals(
+    catalogue: Catalogue, draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]
+) -> set[tuple[str, RowKey, str]]:
+    """The cells of a draft whose open conflict is with another owner's edit, not with what is published."""
+    found = set()
+    for one in draft.open_conflicts():
+        role = role_of(one.tab)
+        row = tables[role].get(one.row_key) if role is not None else None
+        now = row[LAYOUTS[role].position(one.column)] if role is not None and row is not None else None
+        if find_rival(catalogue, draft, one, now) is not None:
+            found.add((one.tab, one.row_key, one.column))
+    return found
+
+
+def edits_of(
+    draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]], rivals: Set[tuple[str, RowKey, str]]
+) -> dict[Cell, PendingEdit]:
     """The pending edits of a sheet draft, by cell; those on rows that are gone are left out."""
     if not isinstance(draft.origin, SheetOrigin):
         return {}
@@ -186,8 +203,9 @@ def edits_of(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]])
         role = role_of(edit.tab)
         if role is None or (role == POLICY and edit.row_key not in tables[POLICY]):
             continue
-        mark: CellValue | Nothing = theirs.get((edit.tab, edit.row_key, edit.column), NO_CONFLICT)
-        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark)
+        cell = (edit.tab, edit.row_key, edit.column)
+        mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
+        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark, cell in rivals)
     return found
 
 
@@ -223,8 +241,12 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
             # an operator may have changed the cell in the draft: then the owner's value is not what was published
             return "published" if value == mine.value else f"rejected: published as {format_value(value) or 'empty'}"
     for one in reversed(end.conflicts):
-        if (one.tab, one.row_key, one.column) == (title, key, column) and one.resolution == "theirs":
-            return "rejected: the published value was kept"
+        if (one.tab, one.row_key) != (title, key):
+            continue
+        if one.column == column and one.resolution == "theirs":
+            return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
+        if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
+            return "rejected: the row was changed in another spreadsheet"
     if role == POLICY and key[1] not in end.spec_snapshot.scope_names():  # an import that lacks it came between
         return f"rejected: scope {key[1]} no longer exists"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"

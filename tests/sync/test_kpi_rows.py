@@ -166,6 +166,20 @@ def test_a_proposed_row_that_nobody_changed_goes_with_its_rejection(desk: Any) -
     assert desk.snapshots() == head
 
 
+def test_a_cell_of_a_proposed_row_filled_in_later_is_in_no_conflict(desk: Any) -> None:
+    desk.tab("KPIs").update([["github", "k", "cost", "usage.cost * 2"]], "A3:D3")
+    desk.sync()
+    desk.edit(("github", "k"), "target", 7, "KPIs")
+    desk.sync()
+    assert desk.sync().conflicts == []
+    desk.edit(("github", "k"), "target", "", "KPIs")
+    desk.sync()
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[0].id)
+    desk.sync()
+    assert desk.row("github", "k", title="KPIs")[2:] == ["cost", "usage.cost * 2", "", "", "published"]
+
+
 def test_a_row_published_then_dropped_and_changed_meanwhile_is_a_conflict(desk: Any) -> None:
     desk.publish(propose(desk))
     desk.set_kpi("github", {"k": None})
