@@ -249,4 +249,7 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
             return "rejected: the row was changed in another spreadsheet"
     if role == POLICY and key[1] not in end.spec_snapshot.scope_names():  # an import that lacks it came between
         return f"rejected: scope {key[1]} no longer exists"
+    held = end.origin.edits if end.status == "open" and isinstance(end.origin, SheetOrigin) else ()
+    if role == POLICY and any((one.tab, one.row_key, one.column) == (title, key, column) for one in held):
+        return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"

@@ -173,3 +173,15 @@ def test_a_newer_draft_beside_the_sheet_draft_hides_no_edit(pending: Pending) ->
     desk.edit(A, "firearm_id", "firearm.money")
     report = desk.sync()
     assert drafts.show_draft(desk.ws, report.drafts[0].id).draft.supersedes == pending.sheet
+
+
+def test_an_edit_of_a_scope_that_another_draft_was_published_without_is_not_said_to_be_withdrawn(desk: Any) -> None:
+    other = desk.draft("jira", ["b"], {"b": "NONE"})
+    desk.draft("jira", ["a", "b"], {})
+    desk.sync()
+    desk.edit(A, "firearm_id", "firearm.read")
+    sheet = desk.sync().drafts[0].id
+    desk.publish(other)
+    desk.sync()
+    told = [row[8] for row in desk.values("Sync Status") if row[1] == "rejected"]
+    assert told == [f"rejected: scope a is not in what was published; {sheet} still has the edit"]
