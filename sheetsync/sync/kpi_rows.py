@@ -78,7 +78,7 @@ def _cell(
     elif base is None and published is None and edits and (edit is None or row.cells[at] == EMPTY) and c.state.known:
         start = EMPTY  # of a row that was proposed in another spreadsheet, too: nobody typed an empty cell
     else:
-        start = UNKNOWN if not c.state.known or base is not None or published is not None else None
+        start = UNKNOWN if not c.state.known or published is not None else None
     one = compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
     new = one.decision.edit
     if published is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:

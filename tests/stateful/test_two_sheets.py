@@ -27,6 +27,9 @@ FOUND: dict[str, list[Act]] = {
     "one cell edited in both": [
         ("type_in", "a", "Policy Matrix", 0, "firearm_id"), ("type_in", "b", "Policy Matrix", 0, "firearm_id"),
     ],
+    "one KPI added in both, and pushed before it was taken": [
+        ("add", "b", "alpha", "k3"), ("add", "a", "alpha", "k3"), ("run", "a", "sync"), ("run", "b", "push"),
+    ],
     "a row deleted in one": [("delete", "a", 0)],
 }  # fmt: skip
 
