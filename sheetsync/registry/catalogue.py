@@ -150,19 +150,25 @@ class Catalogue:
         found = [line for line in self.lines("open", connector_id) if not sheet or line.origin == "sheet"]
         return _stored(found[-1]) if found else None
 
+    def proposed(self, connector_id: str) -> StoredDraft | None:
+        """The draft that stands for a connector never published: its open sheet draft, else its newest open draft.
+
+        Pending edits are shown whatever draft was made beside theirs.
+        """
+        return self.newest_open(connector_id, sheet=True) or self.newest_open(connector_id)
+
     def proposals(self) -> dict[str, LiveConnector]:
         """What the newest open draft of each connector proposes, as plain values, by id."""
         newest = {line.connector_id: line for line in self.lines("open")}
-        found: dict[str, LiveConnector] = {}
-        for name in sorted(newest):
-            with reading(newest[name].record):
-                found[name] = live_from_draft_json(content(newest[name].snapshot))
-        return found
+        return {name: _proposal(newest[name]) for name in sorted(newest)}
 
     def unpublished_proposals(self) -> dict[str, LiveConnector]:
         """The proposals of connectors that were never published: what the sheet shows of them."""
         known = {record.name for record, _ in self._state.newest(self.ctx.tenant, COMPONENTS)}
-        return {name: one for name, one in self.proposals().items() if name not in known}
+        lines = [line for line in self.lines("open") if line.connector_id not in known]
+        shown = {line.connector_id: line for line in lines}
+        shown |= {line.connector_id: line for line in lines if line.origin == "sheet"}  # as in `proposed`
+        return {name: _proposal(shown[name]) for name in sorted(shown)}
 
     def successor(self, draft_id: str) -> StoredDraft:
         """The end of the chain of drafts that superseded this one (itself, if none did)."""
@@ -263,6 +269,11 @@ def _published(component: JSONValue, firearms: JSONValue, kpis: JSONValue) -> Pu
     return PublishedConnector.of(
         PublishedComponent.from_json(component), PublishedFirearms.from_json(firearms), PublishedKpis.from_json(kpis)
     )
+
+
+def _proposal(line: DraftLine) -> LiveConnector:
+    with reading(line.record):
+        return live_from_draft_json(content(line.snapshot))
 
 
 def _stored(line: DraftLine) -> StoredDraft:

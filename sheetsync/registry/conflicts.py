@@ -55,8 +55,15 @@ def _not_found(draft: WorkbenchDraft, what: str) -> NotFoundError:
     return NotFoundError(f"{draft.id} has {' '.join(what.split())}", hint=f"open conflicts: {listed}")
 
 
-def resolve(draft: WorkbenchDraft, conflict: Conflict, side: Side, *, live: PolicySnapshot) -> WorkbenchDraft:
-    """The draft with this conflict decided. `live`: what is published now (or its stand-in), for whole KPI rows."""
+def resolve(
+    draft: WorkbenchDraft, conflict: Conflict, side: Side, *, live: PolicySnapshot, rival: SheetEdit | None = None
+) -> WorkbenchDraft:
+    """The draft with this conflict decided. `live`: what is published now (or its stand-in), for whole KPI rows.
+
+    `rival`: the other owner's edit, where it is with one: the draft goes on with the edit that is chosen.
+    """
+    if rival is not None:
+        return _resolve_rival(draft, conflict, side, rival, live)
     cell = cell_at(conflict.row_key, conflict.column)
     base = draft.base.policy or PolicySnapshot()
     whole_row = cell.tab == KPI_TAB and (cell.column == KPI_NAME or _row_comes_or_goes(cell, conflict, base))
@@ -70,6 +77,38 @@ def resolve(draft: WorkbenchDraft, conflict: Conflict, side: Side, *, live: Poli
     else:
         policy = _with_cell(draft.policy_snapshot, cell, conflict, live)
     return changed.model_copy(update={"policy_snapshot": policy})
+
+
+def _resolve_rival(
+    draft: WorkbenchDraft, conflict: Conflict, side: Side, rival: SheetEdit, live: PolicySnapshot
+) -> WorkbenchDraft:
+    """One of two owners' edits stands; both started from what is published, so that the draft's base stays."""
+    deletes = rival.value is None
+
+    def same(one: SheetEdit | Conflict) -> bool:
+        return one.row_key == conflict.row_key and (one.column == conflict.column or (deletes and _is_kpi(one)))
+
+    decided = tuple(
+        one.model_copy(update={"resolution": side})
+        if same(one) and one.resolution is None and (one.theirs is None) == deletes
+        else one
+        for one in draft.conflicts
+    )
+    changed = draft.model_copy(update={"conflicts": decided})
+    if side == "yours" or not isinstance(draft.origin, SheetOrigin):
+        return changed
+    cell = cell_at(conflict.row_key, conflict.column)
+    if deletes:
+        gone = (rival,) if cell.name in live.kpis else ()  # of a row that is only proposed nothing is left to propose
+        edits = (*(edit for edit in draft.origin.edits if not same(edit)), *gone)
+        policy = with_kpi_row(draft.policy_snapshot, cell.name, PolicySnapshot())
+    else:
+        edits = tuple(
+            edit.model_copy(update={"value": rival.value}) if same(edit) else edit for edit in draft.origin.edits
+        )
+        policy = _with_cell(draft.policy_snapshot, cell, conflict, live)
+    origin = draft.origin.model_copy(update={"edits": edits})
+    return changed.model_copy(update={"origin": origin, "policy_snapshot": policy})
 
 
 def _row_comes_or_goes(cell: PolicyCell, conflict: Conflict, base: PolicySnapshot) -> bool:

@@ -1,26 +1,25 @@
-"""Use cases of drafts: make, list, edit, decide, close. Each change is a new snapshot, in one transaction.
+"""Use cases of drafts: list, edit, decide, close. Each change is a new snapshot, in one transaction.
 
-Reading what a draft changes is in `differences`, verifying and publishing in `publishing`; drafts from the sheet are
-made in `syncing`, those from imports in `importing`.
+They are made in `making`, by `syncing` and by `importing`. Reading what a draft changes is in `differences`, verifying
+and publishing in `publishing`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from sheetsync.domain.connector import ConnectorSpec
-from sheetsync.domain.draft import STAGES, Approval, DraftBase, Stage, Status, WorkbenchDraft, WorkbenchOrigin
-from sheetsync.domain.firearms import FirearmBinding, closest
-from sheetsync.domain.identifiers import bump_minor, check_connector_id, new_draft_id, parse_id, version_rises
+from sheetsync.domain.cells import cell_at, read_cell
+from sheetsync.domain.draft import STAGES, Approval, Stage, Status, WorkbenchDraft
+from sheetsync.domain.firearms import FirearmBinding
+from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
-from sheetsync.errors import DefectError, NotFoundError, NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
+from sheetsync.errors import NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
-from sheetsync.registry.withdraw import withdrawn_draft, without_pending
+from sheetsync.registry.rivals import find_rival
+from sheetsync.registry.withdraw import withdrawn_draft
 from sheetsync.services.catalogue import check_connector
 from sheetsync.services.differences import DraftDiff, diff_draft
 from sheetsync.services.draft_content import (
@@ -31,9 +30,9 @@ from sheetsync.services.draft_content import (
     parse_spec,
     raise_version,
 )
+from sheetsync.services.making import new_draft, read_back, restore_draft, save_new
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Snapshot
-from sheetsync.store.reader import check_number
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
@@ -42,8 +41,6 @@ __all__ = [
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
-NUMBER_FORM: Final = re.compile(r"[0-9]{1,18}")  # other digits, and more of them, are no commit's number
-SHOWN: Final = 60
 Expected = Snapshot | str | None
 
 
@@ -88,144 +85,6 @@ def show_draft(ws: Workspace, draft_id: str) -> StoredDraft:
 def open_draft(ws: Workspace, draft_id: str) -> StoredDraft:
     """One draft that can still be changed; `NotOpenError` for a closed one."""
     return _open(ws.catalogue(), draft_id, None)
-
-
-# -- making drafts
-
-
-def new_draft(ws: Workspace, connector_id: str, spec_json: JSONValue = None) -> StoredDraft:
-    """A new draft: from what is published, else from the newest open draft, else from `spec_json` alone.
-
-    With `spec_json` the spec is that; the policy of the scopes that remain is kept.
-
-    Raises:
-        NotFoundError: there is no such connector, and no spec was given.
-        InvalidContentError: the spec breaks a rule of the model, or is of another connector.
-    """
-    name = parse_id(check_connector_id, connector_id, hint="like 'github'")
-    catalogue = ws.catalogue()
-    base = catalogue.base_of(name)
-    spec, policy = _start(catalogue, name, base)
-    if spec_json is not None:
-        spec = parse_spec(name, spec_json)
-        policy = keep_policy(policy, spec)
-    if spec is None:
-        raise NotFoundError(f"there is no connector {name!r}", hint=_suggest_connector(catalogue, name))
-    stage: Stage = "definition" if spec_json is not None else "policy"
-    return _create(ws, catalogue, name, spec, policy, base, stage=stage, why=f"draft new {name}")
-
-
-def _start(catalogue: Catalogue, name: str, base: DraftBase) -> tuple[ConnectorSpec | None, PolicySnapshot]:
-    if base.spec is not None:
-        live = catalogue.published(name)
-        spec = base.spec
-        if live is not None and live.retired:  # it comes back above the version it was retired at
-            spec = spec.model_copy(update={"version": bump_minor(spec.version)})
-        return spec, base.policy or PolicySnapshot()
-    newest = catalogue.newest_open(name)
-    return (newest.draft.spec_snapshot, without_pending(newest.draft)) if newest else (None, PolicySnapshot())
-
-
-def restore_draft(ws: Workspace, name: str, at: int | str | None = None) -> StoredDraft:
-    """A new draft with an earlier state: of a connector's published state, or of a draft.
-
-    Args:
-        ws: the workspace.
-        name: a connector's id, or a draft's.
-        at: a commit number, or a snapshot's file name; None: the state before the newest one.
-
-    Raises:
-        NotFoundError: there is no such connector, draft or state.
-    """
-    ws.store.refresh()  # what another host published is what "the state before the newest one" is counted from
-    catalogue = ws.catalogue()
-    if name.startswith("draft_"):
-        old = catalogue.draft(name)
-        state = WorkbenchDraft.from_json(_state_at(ws, (old.snapshot,), at).content)
-        connector_id, spec, policy = state.connector_id, state.spec_snapshot, state.policy_snapshot
-    else:
-        connector_id = parse_id(check_connector_id, name)
-        records = catalogue.records_of(connector_id)
-        if records is None:
-            raise NotFoundError(f"{name!r} was never published", hint=_suggest_connector(catalogue, name))
-        commit = _state_at(ws, records, at).commit
-        then = catalogue.at(commit).published(connector_id)
-        if then is None:
-            raise NotFoundError(
-                f"{name!r} was not yet published at commit {commit}", hint=f"see 'sheetsync log {name}'"
-            )
-        spec, policy = then.spec, then.policy()
-    live = catalogue.published(connector_id)
-    if live is not None and (spec != live.spec or live.retired) and not version_rises(live.spec.version, spec.version):
-        spec = spec.model_copy(update={"version": bump_minor(live.spec.version)})
-    base = catalogue.base_of(connector_id)
-    return _create(
-        ws, catalogue, connector_id, spec, policy, base, stage="policy", why=f"restore {name}", origin="restore"
-    )
-
-
-def _state_at(ws: Workspace, newest: Sequence[Snapshot], at: int | str | None) -> Snapshot:
-    """The snapshot that a state is told by: `newest` are those of its records, the first counts for numbers."""
-    name = newest[0].name
-    commit = _commit_number(at)
-    if isinstance(at, str) and commit is None:  # any of the file names that `log` lists
-        found = [one for record in newest for one in ws.store.history(record.record) if one.filename == at]
-    else:
-        history = list(ws.store.history(newest[0].record))
-        if commit is None:
-            found = history[-2:-1] or history[-1:]
-        else:
-            found = [one for one in history if one.commit <= commit <= ws.store.head()][-1:]
-    if not found:
-        raise NotFoundError(f"{name!r} has no state at {ascii(at)[:SHOWN]}", hint=f"see 'sheetsync log {name}'")
-    return found[0]
-
-
-def _commit_number(at: int | str | None) -> int | None:
-    """The commit's number; None for a file name, or nothing.
-
-    Raises:
-        UsageError: it is neither a number nor a text.
-    """
-    if isinstance(at, str) and NUMBER_FORM.fullmatch(at):
-        return int(at)
-    if at is None or isinstance(at, str):
-        return None
-    check_number(at)
-    return at
-
-
-def _create(
-    ws: Workspace,
-    catalogue: Catalogue,
-    connector_id: str,
-    spec: ConnectorSpec,
-    policy: PolicySnapshot,
-    base: DraftBase,
-    *,
-    stage: Stage,
-    why: str,
-    origin: str = "new",
-) -> StoredDraft:
-    draft = WorkbenchDraft(
-        id=new_draft_id(),
-        connector_id=connector_id,
-        stage=stage,
-        spec_snapshot=spec,
-        policy_snapshot=policy,
-        origin=WorkbenchOrigin.model_validate({"why": origin}),
-        base=base,
-        created_by=ws.ctx.user,
-        created_at=ws.clock.now(),
-    )
-    return save_new(ws, catalogue, draft, why=why)
-
-
-def save_new(ws: Workspace, catalogue: Catalogue, draft: WorkbenchDraft, *, why: str) -> StoredDraft:
-    """Save a draft that does not exist yet."""
-    with ws.store.transaction(ws.ctx, why=why) as tx:
-        catalogue.save_draft(tx, draft, expected=None)
-    return _read_back(catalogue, draft)
 
 
 # -- changing drafts
@@ -304,7 +163,7 @@ def resolve_conflict(
     *,
     expected: Expected = None,
 ) -> StoredDraft:
-    """Decide a conflict as *yours* (the owner's value) or *theirs* (the store's).
+    """Decide a conflict as *yours* (the owner's value) or *theirs* (the store's, or the other owner's).
 
     Raises:
         NotFoundError: there is no such open conflict; the hint lists those there are.
@@ -316,7 +175,9 @@ def resolve_conflict(
     conflict = find_conflict(stored.draft, row_key, column)
     live = catalogue.published(stored.draft.connector_id)
     policy = live.policy() if live else stored.draft.base.policy or PolicySnapshot()
-    changed = resolve(stored.draft, conflict, side, live=policy)
+    now = read_cell(policy, cell_at(conflict.row_key, conflict.column))
+    rival = find_rival(catalogue, stored.draft, conflict, now)
+    changed = resolve(stored.draft, conflict, side, live=policy, rival=rival)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
 
@@ -357,7 +218,7 @@ def discard_draft(ws: Workspace, draft_id: str, reason: str = "", *, expected: E
         catalogue.save_draft(tx, closed, expected=stored.snapshot)
         if left is not None:
             catalogue.save_draft(tx, left, expected=None)
-    done = _read_back(catalogue, closed)
+    done = read_back(catalogue, closed)
     return DiscardReport(done.draft, done.snapshot, left.id if left else None)
 
 
@@ -377,19 +238,4 @@ def _open(catalogue: Catalogue, draft_id: str, expected: Expected) -> StoredDraf
 def _save(ws: Workspace, catalogue: Catalogue, stored: StoredDraft, draft: WorkbenchDraft, *, why: str) -> StoredDraft:
     with ws.store.transaction(ws.ctx, why=why) as tx:
         catalogue.save_draft(tx, draft, expected=stored.snapshot)
-    return _read_back(catalogue, draft)
-
-
-def _read_back(catalogue: Catalogue, draft: WorkbenchDraft) -> StoredDraft:
-    snapshot = catalogue.store.latest(catalogue.record_of(draft))
-    if snapshot is None:
-        raise DefectError(f"{draft.id} was saved, and is not there")
-    return StoredDraft(draft, snapshot)
-
-
-def _suggest_connector(catalogue: Catalogue, name: str) -> str:
-    known = {*catalogue.published_ids(), *(line.connector_id for line in catalogue.lines("open"))}
-    close = closest(name, known)
-    return (
-        f"did you mean {close!r}?" if close else "import it, or give its spec: 'sheetsync draft new NAME --spec FILE'"
-    )
+    return read_back(catalogue, draft)

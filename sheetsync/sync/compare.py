@@ -286,8 +286,10 @@ def _lost_values(
 
 def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
     result = RowResult(role, key, None)
-    for column, edit in c.view.edited_rows.get((role, key), {}).items():
+    marked = {mark.cell: mark.edit for mark in c.plan.marks if mark.cell[:2] == (role, key)}
+    for column, pending in c.view.edited_rows.get((role, key), {}).items():
         cell = role, key, column
+        edit = marked.get(cell, pending)
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
         c.state.pending[cell] = edit.draft_id
         c.plan.pending.append(Found(cell, "", edit.value))
@@ -323,10 +325,14 @@ def _places(tab: TabRead | None, order: list[RowKey], keys: list[RowKey], width:
 
 
 def _forget_rows(c: Comparison) -> None:
-    """What concerned rows that are gone on both sides: answered in `Sync Status`, then forgotten."""
+    """What concerned rows that are gone on both sides: answered in `Sync Status`, then forgotten.
+
+    Of a row that stands, since its owner changed it and nothing was taken yet, it stays known that it was rejected.
+    """
+    standing = {(row.role, row.key) for row in c.plan.rows if row.index is not None}
     for cell in list(c.fates):
         role, key, _ = cell
-        if key not in c.view.shown[role]:
+        if key not in c.view.shown[role] and (role, key) not in standing:
             c.state.pending.pop(cell, None)
             if c.fates[cell] == "published":  # a deletion: there is no row that could say so
                 c.state.answers.pop(cell, None)

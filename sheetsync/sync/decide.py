@@ -28,13 +28,15 @@ Answer = Literal["adopt", "store"]
 class PendingEdit:
     """An owner's edit that is not published: the published value it started from, the owner's value, its draft.
 
-    `theirs`: the third value that published moved to, where the edit is an open conflict.
+    `theirs`: the third value that published moved to, where the edit is an open conflict; with `rival`, the value that
+    another owner had pending, in a spreadsheet that did not show this one's. That conflict stands until it is decided.
     """
 
     base: CellValue
     value: CellValue
     draft_id: str = ""
     theirs: CellValue | Nothing = NO_CONFLICT
+    rival: bool = False
 
     @property
     def conflicted(self) -> bool:
@@ -108,10 +110,11 @@ def decide_cell(cell: CellState, mode: Mode) -> Decision:
     if not mode.takes:
         # push never overwrites an edit that is not in a draft
         return left_alone(cell)
-    if cell.edit and same(cell.remote, cell.published):
-        # set back to published: the pending edit is withdrawn
+    if cell.edit and same(cell.remote, cell.published) and isinstance(rival_of(cell), Nothing):
+        # set back to published: the pending edit is withdrawn, by somebody who saw it
         return Decision(cell.remote, cell.remote, None, "withdraw")
-    # base→remote changed: an edit; a conflict if published is neither where it started nor where it goes
+    # base→remote changed: an edit; a conflict if published is neither where it started nor where it goes, or if another
+    # owner's edit is pending that this spreadsheet never showed
     return Decision(cell.remote, cell.remote, new_edit(cell), "edit")
 
 
@@ -119,8 +122,22 @@ def new_edit(cell: CellState) -> PendingEdit:
     """The edit that the remote value is."""
     start = _start(cell)
     known = None if isinstance(start, Nothing) else start
+    rival = rival_of(cell)
+    if not isinstance(rival, Nothing):
+        return PendingEdit(known, cell.remote, "", rival, rival=True)
     fine = same(cell.published, known) or same(cell.published, cell.remote)
     return PendingEdit(known, cell.remote, "", NO_CONFLICT if fine else cell.published)
+
+
+def rival_of(cell: CellState) -> CellValue | Nothing:
+    """The pending value of another owner that the remote value contradicts: its owner never saw it in this sheet."""
+    edit = cell.edit
+    if edit is None:
+        return NO_CONFLICT
+    if not isinstance(cell.base, Nothing) and not same(cell.base, edit.value):
+        return edit.value
+    # seen, and so is a conflict that is not decided: it stays, unless the other's value was typed
+    return edit.theirs if edit.rival and not same(cell.remote, edit.theirs) else NO_CONFLICT
 
 
 def _start(cell: CellState) -> CellValue | Nothing:
@@ -144,7 +161,7 @@ def left_alone(cell: CellState) -> Decision:
 def mark_third_value(cell: CellState, decision: Decision) -> Decision:
     """Published moving to a third value under a pending edit is a conflict though the cell did not change."""
     edit = decision.edit
-    if edit is None or edit is not cell.edit:
+    if edit is None or edit is not cell.edit or edit.rival:
         return decision
     fine = same(cell.published, edit.base) or same(cell.published, edit.value)
     theirs: CellValue | Nothing = NO_CONFLICT if fine else cell.published

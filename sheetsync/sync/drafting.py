@@ -124,9 +124,7 @@ def _make_draft(
 ) -> None:
     live = catalogue.published(connector)
     live_policy = live.policy() if live is not None and not live.retired else None
-    old = catalogue.newest_open(connector, sheet=True)
-    if live_policy is None:
-        old = catalogue.newest_open(connector) or old
+    old = catalogue.proposed(connector) if live_policy is None else catalogue.newest_open(connector, sheet=True)
     policy, base = _start(old, live_policy, catalogue.base_of(connector))
     edits = _carried(old, events)
     policy, base_policy = _apply(policy, base.policy or PolicySnapshot(), events, live_policy)

@@ -6,12 +6,23 @@ every column; a deleted one is a single edit, `kpi_name` → None.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sheetsync.domain.cells import EMPTY
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import closest
 from sheetsync.domain.identifiers import KPI_FORM
 from sheetsync.sync.cells import CellOutcome, Comparison, cell_name, compare_cell, plain
-from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Decision, Nothing, PendingEdit
+from sheetsync.sync.decide import (
+    NO_CONFLICT,
+    UNKNOWN,
+    CellState,
+    Decision,
+    Nothing,
+    PendingEdit,
+    new_edit,
+    same,
+)
 from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
@@ -43,6 +54,9 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             heal_owned(c, tab, row, key, [row])
             row_problem(c, tab, row, key, *bad)
             return
+    if deletion is not None and deletion.value is None and base is not None:
+        _deleted_elsewhere(c, tab, row, key, base, deletion)
+        return
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
     _check_whole(outcomes, new=published is None and not edits)
     if deletion is not None and deletion.value is None and c.takes(KPIS, key):
@@ -65,9 +79,16 @@ def _cell(
         start = base[at]
     elif published is not None and PRESENCE in edits:
         start = value  # added again after a proposed deletion: compared with what is published
+    elif base is None and published is None and edits and (edit is None or row.cells[at] == EMPTY) and c.state.known:
+        start = EMPTY  # of a row that was proposed in another spreadsheet, too: nobody typed an empty cell
     else:
-        start = UNKNOWN if not c.state.known or base is not None or published is not None else None
-    return compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
+        start = UNKNOWN if not c.state.known or published is not None else None
+    one = compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
+    new = one.decision.edit
+    if published is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
+        # filled in later, it started from nothing no less than the row's other cells
+        one.decision = replace(one.decision, edit=replace(new, base=None))
+    return one
 
 
 def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
@@ -112,16 +133,55 @@ def _know_whole_row(c: Comparison, key: RowKey, outcomes: list[CellOutcome]) -> 
 
 def _added_again(c: Comparison, row: RowRead, key: RowKey, outcomes: list[CellOutcome]) -> None:
     """The row stands again: its proposed deletion is withdrawn; what differs from published is an edit."""
+    _withdraw_deletion(c, row, key)
+    c.state.set_row(KPIS, key, (*key, *(one.published for one in outcomes)))
+
+
+def _withdraw_deletion(c: Comparison, row: RowRead, key: RowKey) -> None:
     cell = (KPIS, key, PRESENCE)
     name = row.cells[LAYOUT.position(PRESENCE)]
     c.plan.events.append(EditEvent(cell, "", None, str(name)))
     c.state.answers.pop(cell, None)
     c.state.pending.pop(cell, None)
-    c.state.set_row(KPIS, key, (*key, *(one.published for one in outcomes)))
+
+
+def _deleted_elsewhere(
+    c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row, deletion: PendingEdit
+) -> None:
+    """The row's deletion was proposed in another spreadsheet: it goes here, too.
+
+    Where its owner changed it here, not knowing that, the changes are in conflict with the deletion.
+    """
+    published = c.view.tables[KPIS].get(key)
+    outcomes = [
+        compare_cell(
+            c, tab, row, key, column, base=base[LAYOUT.position(column.name)],
+            published=None if published is None else published[LAYOUT.position(column.name)], edit=None,
+        ) for column in LAYOUT.owned
+    ]  # fmt: skip
+    changed = [one for one in outcomes if one.bad or one.decision.event in ("edit", "unpulled")]
+    _check_whole(outcomes, new=False)
+    if changed and c.takes(KPIS, key) and not any(one.bad or one.settling for one in outcomes):
+        for one in changed:
+            edit = replace(new_edit(CellState(one.base, one.remote, one.published)), theirs=None, rival=True)
+            one.decision = replace(one.decision, edit=edit)
+        _withdraw_deletion(c, row, key)
+        finish_row(c, tab, row, key, outcomes)
+        return
+    _standing_deletion(c, key, deletion, published)
+    if not changed and c.mode.writes:
+        c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
+        return
+    _leave_row(outcomes)
+    result = finish_row(c, tab, row, key, outcomes)
+    result.says.append(("pending", PRESENCE, deletion.draft_id))
 
 
 def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) -> None:
-    """Published dropped the KPI: the row goes, unless its owner changed it meanwhile (a conflict)."""
+    """The KPI is not published, nor proposed any more: the row goes, unless its owner changed it meanwhile.
+
+    A changed row is a conflict with the drop; where its proposal was only rejected, it is a new proposal.
+    """
     changed = []
     outcomes = []
     for column in LAYOUT.owned:
@@ -132,21 +192,18 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
             changed.append(one)
     for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
         one.bad = INCOMPLETE
-    withdrawn = any(cell[:2] == (KPIS, key) for cell in c.fates)
-    if not changed or withdrawn or c.mode.answer == "store":
+    if not changed or c.mode.answer == "store":
         if c.mode.writes:
             c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
         return
     if c.takes(KPIS, key) and not any(one.bad or one.settling for one in changed):
+        rejected = any(cell[:2] == (KPIS, key) and text.startswith("rejected") for cell, text in c.fates.items())
         for one in outcomes:
-            edit = PendingEdit(one.base if not isinstance(one.base, Nothing) else None, one.remote, "", None)
+            start = None if rejected or isinstance(one.base, Nothing) else one.base
+            edit = PendingEdit(start, one.remote, "", NO_CONFLICT if rejected else None)
             one.decision = Decision(one.remote, one.remote, edit, "edit")
     else:  # not taken now, for one of its cells is bad or settling, or this run takes nothing: the row stays as it is
-        for one in outcomes:
-            if one.bad is None and one.decision.event == "":
-                one.decision = Decision(one.remote, one.base, None)
-            elif one.bad is None:
-                hold_back(one)
+        _leave_row(outcomes)
     finish_row(c, tab, row, key, outcomes)
 
 
@@ -157,6 +214,15 @@ def _removed(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:
         raw = row.cells[LAYOUT.position(name)]
         if raw != "":
             c.plan.overwritten.append(Found((KPIS, key, name), cell_name(tab, row, name), plain(raw), GONE))
+
+
+def _leave_row(outcomes: list[CellOutcome]) -> None:
+    """Nothing of a row is taken, and nothing is written over it."""
+    for one in outcomes:
+        if one.bad is None and one.decision.event == "":
+            one.decision = Decision(one.remote, one.base, None)
+        elif one.bad is None:
+            hold_back(one)
 
 
 def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
@@ -170,6 +236,7 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
     cell = (KPIS, key, PRESENCE)
     if deletion is not None and deletion.value is None:
         _standing_deletion(c, key, deletion, published)
+        c.state.set_row(KPIS, key, None)
         return False
     shown_now = published is not None or bool(edits)
     if not shown_now:
@@ -184,6 +251,8 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
     if not c.settled(cell, ""):
         c.plan.settling.append(found)
         return False
+    if _deletes_unseen_edits(c, key, base, edits):
+        return True
     c.plan.lost_keys.setdefault(KPIS, []).append(key)
     for column in edits:
         c.plan.events.append(EditEvent((KPIS, key, column), "", None, None))
@@ -194,6 +263,20 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
         _propose_deletion(c, key, base, published, edits)
     c.state.set_row(KPIS, key, None)
     return False
+
+
+def _deletes_unseen_edits(c: Comparison, key: RowKey, base: Row, edits: dict[str, PendingEdit]) -> bool:
+    """Had the row pending edits of another spreadsheet, which its owner never saw? They are in conflict then.
+
+    The row comes back with them, and the owner is told what the conflict is.
+    """
+    unseen = {column: edit for column, edit in edits.items() if not same(base[LAYOUT.position(column)], edit.value)}
+    for column, edit in unseen.items():
+        marked = replace(edit, theirs=None, rival=True)
+        c.plan.marks.append(ConflictMark(edit.draft_id, (KPIS, key, column), marked, None))
+    if unseen:
+        c.state.set_row(KPIS, key, None)
+    return bool(unseen)
 
 
 def _propose_deletion(c: Comparison, key: RowKey, base: Row, published: Row, edits: dict[str, PendingEdit]) -> None:
@@ -216,10 +299,10 @@ def _report_deletion(c: Comparison, key: RowKey, edit: PendingEdit) -> None:
 
 
 def _standing_deletion(c: Comparison, key: RowKey, edit: PendingEdit, published: Row | None) -> None:
-    """A proposed deletion whose row is still away; published changing under it is a conflict."""
+    """A proposed deletion that nobody took back; published changing under it is a conflict."""
     cell = (KPIS, key, PRESENCE)
     c.state.pending[cell] = edit.draft_id
-    c.state.set_row(KPIS, key, None)
+    c.state.answers.pop(cell, None)
     now = describe_kpi(published)
     fine = published is None or now in (edit.base, c.view.deleted_from.get(cell, now))
     theirs: CellValue | Nothing = NO_CONFLICT if fine else now

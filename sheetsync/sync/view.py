@@ -1,12 +1,13 @@
 """What the store says should be shown: published, overlaid with the pending edits of the open sheet drafts.
 
-For a connector never published, "published" is its newest open draft with each pending cell at the value its edit
-started from. Built from the catalogue; what the sheet says is in `gateway`, the comparison in `compare`.
+For a connector never published, "published" is its open sheet draft, with each pending cell at the value its edit
+started from, else its newest open draft. Built from the catalogue; what the sheet says is in `gateway`, the comparison
+in `compare`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,6 +27,7 @@ from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.rivals import find_rival
 from sheetsync.sync.decide import NO_CONFLICT, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
@@ -43,7 +45,7 @@ class View:
         changed: the newest commit that holds a snapshot of what the tables are made of; 0 where nobody asked.
         tables: role → row key → row, without pending edits, in the order rows are added.
         edits: the pending edits over them, by cell.
-        drafts: connector → its open sheet draft (never published: its newest open draft), where there is one.
+        drafts: connector → its open sheet draft, where there is one.
         unpublished: the connectors shown although they were never published.
         deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
     """
@@ -124,12 +126,10 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
     published = catalogue.live_all()
     proposals = catalogue.proposals()
     unpublished = catalogue.unpublished_proposals()
-    drafts = {}
-    for line in catalogue.lines("open"):
-        name = line.connector_id
-        if name in unpublished or (line.origin == "sheet" and name in published):
-            drafts[name] = line  # newest last: the last one stands
-    stored = {name: catalogue.draft(line.id) for name, line in drafts.items() if line.origin == "sheet"}
+    shown = unpublished.keys() | published.keys()
+    lines = [line for line in catalogue.lines("open") if line.origin == "sheet" and line.connector_id in shown]
+    drafts = {line.connector_id: line.id for line in lines}  # newest last: the last one stands
+    stored = {name: catalogue.draft(draft_id) for name, draft_id in drafts.items()}
     under = {
         name: _without_edits(one, stored[name].draft) if name in stored else one for name, one in unpublished.items()
     }
@@ -141,13 +141,13 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
     }
     view = View(commit, tables, {}, stored, frozenset(unpublished), published, changed=changed)
     for one in stored.values():
-        view.edits.update(edits_of(one.draft, tables))
+        view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
     return view
 
 
 def _without_edits(live: LiveConnector, draft: WorkbenchDraft) -> LiveConnector:
-    """The newest open draft of a connector never published, with each pending cell where its edit started."""
+    """The open sheet draft of a connector never published, with each pending cell where its edit started."""
     policy = base_policy(draft)
     firearms = {scope: (binding.firearm_id, binding.strategy_lock) for scope, binding in policy.firearms.items()}
     return live._replace(firearms=firearms, kpis={name: kpi.to_json() for name, kpi in policy.kpis.items()})
@@ -179,7 +179,23 @@ def _row_without_edits(
         return with_cells(policy, whole)
 
 
-def edits_of(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]) -> dict[Cell, PendingEdit]:
+def find_rivals(
+    catalogue: Catalogue, draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]
+) -> set[tuple[str, RowKey, str]]:
+    """The cells of a draft whose open conflict is with another owner's edit, not with what is published."""
+    found = set()
+    for one in draft.open_conflicts():
+        role = role_of(one.tab)
+        row = tables[role].get(one.row_key) if role is not None else None
+        now = row[LAYOUTS[role].position(one.column)] if role is not None and row is not None else None
+        if find_rival(catalogue, draft, one, now) is not None:
+            found.add((one.tab, one.row_key, one.column))
+    return found
+
+
+def edits_of(
+    draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]], rivals: Set[tuple[str, RowKey, str]]
+) -> dict[Cell, PendingEdit]:
     """The pending edits of a sheet draft, by cell; those on rows that are gone are left out."""
     if not isinstance(draft.origin, SheetOrigin):
         return {}
@@ -189,8 +205,9 @@ def edits_of(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]])
         role = role_of(edit.tab)
         if role is None or (role == POLICY and edit.row_key not in tables[POLICY]):
             continue
-        mark: CellValue | Nothing = theirs.get((edit.tab, edit.row_key, edit.column), NO_CONFLICT)
-        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark)
+        cell = (edit.tab, edit.row_key, edit.column)
+        mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
+        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark, cell in rivals)
     return found
 
 
@@ -226,8 +243,15 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
             # an operator may have changed the cell in the draft: then the owner's value is not what was published
             return "published" if value == mine.value else f"rejected: published as {format_value(value) or 'empty'}"
     for one in reversed(end.conflicts):
-        if (one.tab, one.row_key, one.column) == (title, key, column) and one.resolution == "theirs":
-            return "rejected: the published value was kept"
+        if (one.tab, one.row_key) != (title, key):
+            continue
+        if one.column == column and one.resolution == "theirs":
+            return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
+        if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
+            return "rejected: the row was changed in another spreadsheet"
     if role == POLICY and key[1] not in end.spec_snapshot.scope_names():  # an import that lacks it came between
         return f"rejected: scope {key[1]} no longer exists"
+    held = end.origin.edits if end.status == "open" and isinstance(end.origin, SheetOrigin) else ()
+    if role == POLICY and any((one.tab, one.row_key, one.column) == (title, key, column) for one in held):
+        return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"

@@ -56,8 +56,8 @@ def resolve_keeps_base(patch: Patch) -> None:
     """A resolved conflict leaves the draft on its old base, so that it conflicts again."""
     real = conflicts.resolve
 
-    def kept(draft: Any, conflict: Any, side: Any, *, live: Any) -> Any:
-        done = real(draft, conflict, side, live=live)
+    def kept(draft: Any, conflict: Any, side: Any, **known: Any) -> Any:
+        done = real(draft, conflict, side, **known)
         if side != "yours" or not isinstance(done.origin, SheetOrigin):
             return done
         origin = done.origin.model_copy(update={"edits": draft.origin.edits})

@@ -110,4 +110,22 @@ def test_an_edit_conflicts_exactly_when_published_is_a_third_value(cell: CellSta
     edit = decide_cell(cell, SYNC).edit
     if edit is not None and decide_cell(cell, SYNC).event != "agreed":
         third = not same(cell.published, edit.base) and not same(cell.published, edit.value)
-        assert (edit.theirs is not NO_CONFLICT) == third
+        assert (edit.theirs is not NO_CONFLICT) == (third or edit.rival)
+
+
+@given(cells)
+def test_an_edit_is_in_conflict_with_a_pending_one_exactly_when_its_owner_never_saw_that(cell: CellState) -> None:
+    found = decide_cell(cell, SYNC)
+    if cell.edit is not None and found.event in ("edit", "withdraw") and cell.base is not UNKNOWN:
+        unseen = not same(cell.base, cell.edit.value)
+        assert (found.edit is not None and found.edit.rival) == unseen
+        if found.edit is not None and unseen:
+            assert found.edit.theirs == cell.edit.value
+
+
+def test_a_conflict_of_two_owners_stays_until_the_others_value_is_typed() -> None:
+    edit = PendingEdit("x", "y", "draft_1", "z", rival=True)
+    assert decide_cell(CellState("y", "y", "x", edit), SYNC) == Decision("y", "y", edit)
+    assert decide_cell(CellState("y", "w", "x", edit), SYNC).edit == PendingEdit("x", "w", "", "z", rival=True)
+    assert decide_cell(CellState("y", "x", "x", edit), SYNC).edit == PendingEdit("x", "x", "", "z", rival=True)
+    assert decide_cell(CellState("y", "z", "x", edit), SYNC).edit == PendingEdit("x", "z")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sheetsync.services import drafts
 
 COST = ("github", "cost_per_call")
@@ -118,3 +120,69 @@ def test_bad_rows_are_problems_and_make_no_drafts(desk: Any) -> None:
         "problem: unknown connector 'slck' (did you mean slack)"
     )
     assert desk.sync().calls["write"] == 0
+
+
+def propose(desk: Any, key: tuple[str, str] = ("github", "k")) -> str:
+    """An owner adds a KPI; it is pending."""
+    at = len(desk.values("KPIs")) + 1
+    desk.tab("KPIs").update([[*key, "cost", "usage.cost * 2", 1, "EUR"]], f"A{at}:F{at}")
+    return str(desk.sync().drafts[0].id)
+
+
+def edits_in(draft: Any) -> list[tuple[str, Any]]:
+    return [(one.column, one.value) for one in draft.origin.edits]
+
+
+@pytest.mark.parametrize("mode", ["sync", "push", "pull"])
+@pytest.mark.parametrize("how", ["discarded", "published without it"])
+def test_a_proposed_row_that_was_changed_before_its_rejection_was_seen_is_proposed_anew(
+    desk: Any, how: str, mode: str
+) -> None:
+    draft = propose(desk)
+    if how == "discarded":
+        drafts.discard_draft(desk.ws, draft, "wrong factor")
+    else:
+        drafts.edit_draft(desk.ws, draft, kpis={"k": None, "other": {"impact_type": "cost", "formula": "usage.cost"}})
+        desk.publish(draft)
+    desk.edit(("github", "k"), "formula", "usage.cost * 3", "KPIs")
+    getattr(desk, mode)()
+    assert desk.cell(("github", "k"), "formula", "KPIs") == "usage.cost * 3"
+    report = desk.sync()
+    assert report.conflicts == []
+    assert edits_in(desk.open_drafts()[-1]) == [
+        ("impact_type", "cost"), ("formula", "usage.cost * 3"), ("target", 1), ("unit", "EUR"),
+    ]  # fmt: skip
+    assert desk.status("github", "k", title="KPIs") == f"pending in {desk.open_drafts()[-1].id}"
+    assert desk.sync().calls["write"] == 0
+
+
+def test_a_proposed_row_that_nobody_changed_goes_with_its_rejection(desk: Any) -> None:
+    drafts.discard_draft(desk.ws, propose(desk), "wrong factor")
+    desk.sync()
+    assert len(desk.values("KPIs")) == 2
+    assert "rejected: wrong factor" in [row[8] for row in desk.values("Sync Status")]
+    head = desk.snapshots()
+    assert desk.sync().calls["write"] == 0
+    assert desk.snapshots() == head
+
+
+def test_a_cell_of_a_proposed_row_filled_in_later_is_in_no_conflict(desk: Any) -> None:
+    desk.tab("KPIs").update([["github", "k", "cost", "usage.cost * 2"]], "A3:D3")
+    desk.sync()
+    desk.edit(("github", "k"), "target", 7, "KPIs")
+    desk.sync()
+    assert desk.sync().conflicts == []
+    desk.edit(("github", "k"), "target", "", "KPIs")
+    desk.sync()
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[0].id)
+    desk.sync()
+    assert desk.row("github", "k", title="KPIs")[2:] == ["cost", "usage.cost * 2", "", "", "published"]
+
+
+def test_a_row_published_then_dropped_and_changed_meanwhile_is_a_conflict(desk: Any) -> None:
+    desk.publish(propose(desk))
+    desk.set_kpi("github", {"k": None})
+    desk.edit(("github", "k"), "target", 42, "KPIs")
+    conflicts = desk.sync().to_json()["conflicts"]
+    assert ("target", 1, 42, None) in [(one["column"], one["base"], one["yours"], one["theirs"]) for one in conflicts]
