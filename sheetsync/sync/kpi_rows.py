@@ -193,7 +193,9 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
     for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
         one.bad = INCOMPLETE
     if not changed or c.mode.answer == "store":
-        if c.mode.writes:
+        if c.mode.writes and changed:
+            _removed(c, tab, row, key)
+        elif c.mode.writes:
             c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
         return
     if c.takes(KPIS, key) and not any(one.bad or one.settling for one in changed):

@@ -88,9 +88,12 @@ def cells_then(one: TouchRow | DeleteRow, row: tuple[Raw, ...], headers: Headers
 
 
 def split_touch(batch: Intended, one: TouchRow, headers: Headers) -> tuple[TouchRow, TouchRow]:
-    """What a touched row got in columns that stood where they were, and what fell beside them."""
-    columns, then = batch.columns.get(one.role, {}), columns_then(one.role, headers)
-    stood = {name for name, place in columns.items() if then.get(name) == place}
+    """What a touched row got in columns that stood where they were, and what fell beside them.
+
+    Of a header that stands twice, a copy beside it, nobody can tell which was ours: it is taken to have moved.
+    """
+    columns, texts = batch.columns.get(one.role, {}), list(headers.values())
+    stood = {name for name, place in columns.items() if headers.get(place) == name and texts.count(name) == 1}
     right = {name: value for name, value in one.sets.items() if name in stood}
     astray = {name: value for name, value in one.sets.items() if name not in stood}
     first, second = (one.status, None) if SYNC_STATUS in stood else (None, one.status)

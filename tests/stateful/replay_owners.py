@@ -53,7 +53,7 @@ class Owners(SheetWorld):
         """What is no firearm stands as a problem, and nothing else comes of it."""
         row = self.row(i)
         if row:
-            self.put(row, text)
+            self.put(row, shown(text))
             self.toks.pop(row.rid, None)
             self.batch(self.put_cell(row.index, 2, text))
             self.changed()
