@@ -8,6 +8,7 @@ from typing import Any, Final
 from sheetsync.cli.output import Output, count, shown
 
 Report = Mapping[str, Any]  # the contract's JSON object of a run (design.md section 9)
+NOT_PULLED: Final = "not pulled yet"  # as the report says of an edit in no draft
 LISTED: Final = 20  # cells of one kind that are listed; the rest is counted
 
 
@@ -19,8 +20,11 @@ def run_lines(report: Report, output: Output, *, dry_run: bool = False) -> Itera
     yield from _cells("settling (edited a moment ago; the next runs take them)", report["settling"])
     yield from _healed(report["healed"])
     yield from trouble_lines(report, output)
-    if report["pending"] and not report["drafts"]:
-        yield f"{count(len(report['pending']), 'pending edit')} waiting for publish: see 'sheetsync draft list'"
+    drafted = [one for one in report["pending"] if not one["message"]]
+    if drafted and not report["drafts"]:
+        yield f"{count(len(drafted), 'pending edit')} waiting for publish: see 'sheetsync draft list'"
+    if left := sum(one["message"] == NOT_PULLED for one in report["pending"]):
+        yield f"{count(left, 'edit')} in no draft yet: 'sheetsync pull' takes what has no problem"
     yield _last_line(report)
 
 

@@ -47,12 +47,16 @@ class Sender:
         """The batches that were refused each time they were sent."""
         return set(read_tokens(self._ws, self._place) or ())
 
-    def land(self, batch: Batch, read: SheetRead, listed: Set[Token]) -> Landed:
+    def land(self, batch: Batch, read: SheetRead, listed: Set[Token], *, again: bool = False) -> Landed:
         """Send a batch whose intention is durable. `listed`: the batches that the baseline lists, this one among them.
+
+        `again`: it was refused before, and no commit of this run proves that it is remembered still.
 
         Raises:
             VersionMovedError: it was refused, or no answer came; never sent again before another read.
         """
+        if again and batch.token not in self.refused():  # another run forgot it: its landing would not be understood
+            raise VersionMovedError(MOVED)
         self._is_under_way(batch.token)
         try:
             answer = self._gateway.land(batch, read)

@@ -26,6 +26,7 @@ from sheetsync.sync.drafting import DraftChanges
 from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRead, TabRead
 from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.protected import Guard
 from sheetsync.sync.safety import UNDO_HOLDS, Forces
 from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of, title_of
@@ -107,11 +108,11 @@ class PlannedRun(SyncRun):
         super()._commit_state(lease, why, details)
         self.expected_commit += bool(self.expected_commit)
 
-    def _land(self, batch: Batch, read: SheetRead) -> Landed:
+    def _land(self, batch: Batch, read: SheetRead, *, again: bool = False) -> Landed:
         if not batch.is_opening:
             self.expected_commit = 0  # what follows is checking and healing
         try:
-            return super()._land(batch, read)
+            return super()._land(batch, read, again=again)
         except VersionMovedError as moved:
             if isinstance(moved.__cause__, UnknownOutcomeError):
                 raise  # it may have landed: what is read tells
@@ -174,6 +175,7 @@ class UndoRun(SyncRun):
         plan = Plan(self.state.copy(), view.commit, holds=True)
         whole = self.gateway.whole_rows(scratch, len(last.planned)) if last.deletes else {}
         undo_batch(Undo(plan, read, last, scratch.pre, whole))
+        Guard(read).hold(plan)
         if not plan.operations and not plan.problems:
             raise UsageError(ONLY_HEALED, hint=LOG_TELLS)
         return plan, DraftChanges()

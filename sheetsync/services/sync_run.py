@@ -35,7 +35,7 @@ from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
-from sheetsync.sync.drift import digest_of_rules, doubled_problems, mend_drift, pick_known_tabs, without_tabs
+from sheetsync.sync.drift import doubled_problems, mend_drift, pick_known_tabs, rules_once_set, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
 from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead, TabSize
 from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
@@ -241,7 +241,7 @@ class SyncRun:
             intend(self.state, intended, refused)
             self._commit_state(lease, "push: opens an epoch")
         intended = known or intended
-        answer = self._land(Batch(intended.token, read.scratch), read)
+        answer = self._land(Batch(intended.token, read.scratch), read, again=known is not None)
         done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
         self._commit_settled(lease, done, "push: opens an epoch, landed")
         if answer.read is not None and read.tabs:
@@ -257,7 +257,7 @@ class SyncRun:
         for _ in range(COMPARISONS):
             view = current_view(self.ws)
             plan, changes = self._compare(read, view)
-            rules = digest_of_rules(self.ws.firearms.ids())
+            rules = rules_once_set(read, self.state, self.ws.firearms.ids())
             structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers, rules)
             writes = self.mode.writes
             supposed = self.dry_run and writes and self.state.token is None
@@ -276,8 +276,9 @@ class SyncRun:
         self._note(plan, changes, batch)
         if batch is None or intended is None:
             return None
+        again = intended.token != batch.token
         batch = replace(batch, token=intended.token, digest=digest_of(intended))
-        answer = self._land(batch, read)
+        answer = self._land(batch, read, again=again)
         self._check(lease, batch, intended, answer, view)
         if last or not (self.state.debts or self.state.lost_rows or self.state.put_back):
             return None
@@ -363,8 +364,8 @@ class SyncRun:
 
     # -- sending and checking
 
-    def _land(self, batch: Batch, read: SheetRead) -> Landed:
-        answer = self.sender.land(batch, read, {one.token for one in self.state.intended})
+    def _land(self, batch: Batch, read: SheetRead, *, again: bool = False) -> Landed:
+        answer = self.sender.land(batch, read, {one.token for one in self.state.intended}, again=again)
         self.report.changed = True
         return answer
 

@@ -18,6 +18,7 @@ from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import title_of
 
+NOT_PULLED: Final = "not pulled yet"
 RACE_NOTE: Final = "people edited while it was being healed; the next run goes on"
 
 
@@ -32,7 +33,7 @@ def tell_plan(report: SyncReport, plan: Plan, changes: DraftChanges, catalogue: 
             ) for event in events if event.edit is not None
         )  # fmt: skip
         report.drafts.append(ReportedDraft(draft.id, draft.connector_id, edits))
-    report.pending = [*plan.pending, *(replace(one, note="not pulled yet") for one in plan.unpulled)]
+    report.pending = [*plan.pending, *(replace(one, note=NOT_PULLED) for one in plan.unpulled)]
     report.settling = plan.settling
     report.problems = plan.problems
     report.conflicts = plan.conflicts

@@ -99,8 +99,6 @@ def prove(part: TenantBackend, state: JournalState, number: int) -> None:
         return
     try:
         links = [link_of(line, at) if line else None for at, line in part.surviving(start, last)]
-    except FileNotFoundError as exc:
-        raise StoreDamagedError(f"journal: the file that begins with entry {start} is gone", hint=LOOK) from exc
     except OSError as exc:
         if exc.errno not in UNREADABLE:
             raise
@@ -149,11 +147,16 @@ def proved_entries(part: TenantBackend, state: JournalState, first: int) -> Iter
         links: list[Link | None] = []
         kept: list[tuple[int, bytes]] = []
         size = 0
-        for number, line in part.lines(first, last):
-            links.append(link_of(line, number))
-            size += len(line)
-            if size <= KEPT_BYTES:
-                kept.append((number, line))
+        try:
+            for number, line in part.lines(first, last):
+                links.append(link_of(line, number))
+                size += len(line)
+                if size <= KEPT_BYTES:
+                    kept.append((number, line))
+        except StoreDamagedError:  # it lacks lines, and may be another store's: nothing is believed of it
+            yield from ((number, None, 0) for number in range(first, last + 1))
+            first = last + 1
+            continue
         stranger = newest_stranger(links, last, wanted)
         rest = part.lines(first + len(kept), last)
         for (number, line), link in zip(itertools.chain(kept, rest), links, strict=True):

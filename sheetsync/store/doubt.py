@@ -6,7 +6,11 @@ Told from what else may come out of a sync: a file that cannot be opened for it,
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Final
+
+from sheetsync.store.filesystem import UNREADABLE, FileSystem
+from sheetsync.store.segments import parse_segment_name
 
 NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPIPE, errno.EINTR)
 
@@ -28,3 +32,32 @@ def hides_failed_sync(exc: BaseException, outside: BaseException | None) -> bool
             seen.add(id(one))
             todo += [one.__cause__, one.__context__]
     return False
+
+
+def settle_doubt(files: FileSystem, journal: str, doubt: str, temp: Callable[[bytes], str]) -> None:
+    """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
+
+    So those files are written anew and made durable before any line of them is believed. Only under the lock.
+
+    Args:
+        files: the disk.
+        journal: the journal's folder.
+        doubt: the file that names the journal files; where it does not, all of them are meant.
+        temp: makes a temporary file, and gives its path.
+    """
+    names: list[str] = []
+    try:
+        names = files.read(doubt).decode("utf-8", "replace").split()
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        if exc.errno not in UNREADABLE:
+            raise
+    known = [name for name in names if parse_segment_name(name) is not None]
+    for path in (f"{journal}/{name}" for name in known or files.listdir(journal)):
+        if files.kind(path) == "file":
+            copy = temp(files.read(path))
+            files.sync(copy)
+            files.rename(copy, path)
+    files.sync_folder(journal)
+    files.unlink(doubt)

@@ -58,6 +58,8 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
             heads[key] = Head(version, commit, stamp, hash_hex, intern(suffix), flags, at, intern(who))
         leases = {name: LeaseState(epoch, holder) for name, (epoch, holder) in value["leases"].items()}
         anchors = {int(first): str(prev) for first, prev in value["anchors"]}
+        if any(not 1 <= first <= number for first in anchors):
+            raise ValueError("an anchor beyond the index")
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):  # its sum holds: somebody forged it
         backend.seek(0, [], b"")
         return False

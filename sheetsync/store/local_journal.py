@@ -18,10 +18,12 @@ from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeErr
 from sheetsync.store.backend import BATCH_BYTES
 from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
 from sheetsync.store.entry import BODY_AT
-from sheetsync.store.filesystem import UNREADABLE, FileSystem
+from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
 
 PIECE_BYTES: Final = 4 << 20
+BEGIN: Final = b'{"sum":"'
+LOOK: Final = "run 'sheetsync fsck'"
 
 
 @lru_cache(maxsize=64)  # the last one is asked for again and again
@@ -201,28 +203,6 @@ class LocalJournal:
                 f"journal: entry {number + 1} is missing or broken, but {segment_name(min(beyond))} goes on after it"
             )
 
-    def settle_doubt(self, temp: Callable[[bytes], str]) -> None:
-        """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
-
-        So those files are written anew and made durable before any line of them is believed. Only under the lock.
-        """
-        names: list[str] = []
-        try:
-            names = self._files.read(self._doubt).decode("utf-8", "replace").split()
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            if exc.errno not in UNREADABLE:
-                raise
-        known = [name for name in names if parse_segment_name(name) is not None]
-        for path in (f"{self._journal}/{name}" for name in known or self._files.listdir(self._journal)):
-            if self._files.kind(path) == "file":
-                copy = temp(self._files.read(path))
-                self._files.sync(copy)
-                self._files.rename(copy, path)
-        self._files.sync_folder(self._journal)
-        self._files.unlink(self._doubt)
-
     def seek(self, number: int, place: list[int], mark: bytes) -> bool:
         """Go to a position that a derived index remembers."""
         if number == 0:
@@ -336,15 +316,24 @@ class LocalJournal:
             yield number, data[:-1]
             return
         while number <= last:
-            start, ends = self._segment_of(number)
-            at = number - start
-            begin, stop = (ends[at - 1] + 1 if at else 0), at + 1
-            while stop <= last - start and stop < len(ends) and ends[stop] - begin <= PIECE_BYTES:
-                stop += 1
-            data = self._files.read_at(self._path(start), begin, ends[stop - 1] - begin)
-            for line in data.split(b"\n") if stop > at + 1 else [data]:  # of a large line there is no second copy
+            known = self._cached
+            lines = self._piece(number, last)
+            if self._cached is known and not all(line.startswith(BEGIN) and line.endswith(b"}") for line in lines):
+                self._cached = ((), [])  # where lines end may be known of bytes that were damaged then
+                lines = self._piece(number, last)
+            for line in lines:
                 yield number, line
                 number += 1
+
+    def _piece(self, number: int, last: int) -> list[bytes]:
+        """The line of this entry, and those behind it in its file up to the last, as far as they are not large."""
+        start, ends = self._segment_of(number)
+        at = number - start
+        begin, stop = (ends[at - 1] + 1 if at else 0), at + 1
+        while stop <= last - start and stop < len(ends) and ends[stop] - begin <= PIECE_BYTES:
+            stop += 1
+        data = self._files.read_at(self._path(start), begin, ends[stop - 1] - begin)
+        return data.split(b"\n") if stop > at + 1 else [data]  # of a large line there is no second copy
 
     def first_of(self, number: int) -> int:
         """The first entry of the journal file that holds this one."""
@@ -353,7 +342,10 @@ class LocalJournal:
     def _segment_of(self, number: int) -> tuple[int, list[int]]:
         """The first entry of the journal file that holds the entry, and where each of its lines ends."""
         start = self.first_of(number)
-        found = self._files.version(self._path(start))
+        try:
+            found = self._files.version(self._path(start))
+        except FileNotFoundError as exc:
+            raise StoreDamagedError(f"journal: the file that begins with entry {start} is gone", hint=LOOK) from exc
         version = (start, *(found[:1] if start == self._first else found))  # the newest file grows
         if self._cached[0] != version or number - start >= len(self._cached[1]):
             self._cached = (version, self._ends(start))

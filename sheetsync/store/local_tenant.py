@@ -14,6 +14,7 @@ from typing import Final
 
 from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder
+from sheetsync.store.doubt import settle_doubt
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
@@ -65,7 +66,8 @@ class LocalTenant:
     def _settle_doubt(self) -> bool:
         """False on a full disk: what is in doubt can be read, as on one that takes no writes."""
         try:
-            under(self.exclusive(), lambda: self._lines.settle_doubt(self._work_folder.temp))
+            doubt, temp = f"{self._work}/{DOUBT}", self._work_folder.temp
+            under(self.exclusive(), lambda: settle_doubt(self._files, self._journal, doubt, temp))
         except OSError as exc:
             if exc.errno not in FULL:
                 raise
@@ -219,8 +221,8 @@ class LocalTenant:
         except FileNotFoundError:
             return self._placed(target, data)
         except OSError as exc:
-            if exc.errno == errno.EACCES:  # another user's: not ours to judge, and the journal has its content
-                return False
+            if exc.errno == errno.EACCES and self._files.kind(target) == "file":
+                return False  # another user's: not ours to judge, and the journal has its content
             if exc.errno != errno.EIO:
                 raise
         self._work_folder.keep_name(target)

@@ -23,7 +23,7 @@ from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
 from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key
-from sheetsync.store.object_port import Objects, read_if_allowed, read_one
+from sheetsync.store.object_port import FORMAT_KEY, Objects, read_if_allowed, read_one
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.places import aside_name
 from sheetsync.store.segments import parse_segment_name, segment_name
@@ -234,10 +234,14 @@ class ObjectTenant:
     def surviving(self, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
         """Lines of known entries; None for one that is lost, broken or archived."""
         for number in range(first, last + 1):
+            line: bytes | None = None
             try:
-                yield number, self._known_line(number, last)
-            except (AuthError, StoreDamagedError):
-                yield number, None
+                line = self._known_line(number, last)
+            except AuthError:
+                self._objects.get(FORMAT_KEY)  # else all of it is refused, and nothing is known of this one
+            except StoreDamagedError:
+                pass
+            yield number, line
 
     def first_of(self, number: int) -> int:
         """The first entry of its pack, be there one or not."""

@@ -7,8 +7,7 @@ lacks; names that a crash kept from appearing are put in place from the journal.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -47,13 +46,13 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     Raises:
         StoreDamagedError: what looks like a torn line was a commit, or the journal lost commits.
     """
-    undone: list[str] = []
+    undone = Undone()
     try:
         cut_torn_line(backend, state, tell)
     except OSError as exc:
         if not passes_by_itself(exc):
             raise
-        undone.append(f"a torn line: {exc}")
+        undone.note("a torn line", exc)
     upto = read_checkpoint(backend, state)
     if state.number == 0:
         _check_no_journal(backend)
@@ -64,8 +63,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
             broken.append(number)
             continue
         for change in entry.changes:
-            with passing(undone, change.path):
-                put += complete_name(backend, number, change)
+            put += undone.attempt(backend, number, change)
         seen += 1 + len(entry.changes)
         seen_bytes += size
     if broken:
@@ -75,9 +73,9 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     swept = backend.sweep()
     if swept:
         tell(f"recovered: {swept} temporary file{'s' * (swept != 1)} of interrupted saves removed")
-    if undone:
-        tell(f"what a crash left is not all put right yet: the next opening tries again ({undone[0]})")
-    if broken or undone or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
+    if undone.first:
+        tell(f"what a crash left is not all put right yet: the next opening tries again ({undone.first})")
+    if broken or undone.first or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
         checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
@@ -87,15 +85,32 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
-@contextmanager
-def passing(undone: list[str], what: str) -> Iterator[None]:
-    """Collect what keeps us from writing and not from reading: a full disk or bucket, rights, a name of this length."""
-    try:
-        yield
-    except (OSError, *REFUSALS) as exc:
-        if isinstance(exc, OSError) and not passes_by_itself(exc) and exc.errno not in NOT_OURS_TO_WRITE:
-            raise
-        undone.append(f"{what}: {exc}")
+class Undone:
+    """What an opening could not put right: what keeps us from writing keeps nobody from reading.
+
+    That is a full disk or bucket, rights, or a name of this length. Once a bucket gives no answer, no more is tried.
+    """
+
+    def __init__(self) -> None:
+        self.first = ""
+        self._is_silent = False
+
+    def note(self, what: str, exc: Exception) -> None:
+        """One more thing that could not be put right."""
+        self.first = self.first or f"{what}: {exc}"
+        self._is_silent = self._is_silent or isinstance(exc, TryLaterError)
+
+    def attempt(self, backend: TenantBackend, number: int, change: Change) -> bool:
+        """Put a snapshot in its place; False if it is there, or cannot be put."""
+        if self._is_silent:
+            return False
+        try:
+            return complete_name(backend, number, change)
+        except (OSError, *REFUSALS) as exc:
+            if isinstance(exc, OSError) and not passes_by_itself(exc) and exc.errno not in NOT_OURS_TO_WRITE:
+                raise
+            self.note(change.path, exc)
+            return False
 
 
 def complete_names(backend: TenantBackend, entry: Entry) -> int:

@@ -44,6 +44,7 @@ from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is
 MOST_UNPLACED: Final = 16  # entries whose names each save tries again; older ones are left to the next checkpoint
 INTERRUPTED: Final = "an earlier save was interrupted: it has an unknown outcome"
 BUCKET_SEEN: Final = 128  # entries, others' too, and snapshots after which a writer in a bucket makes a checkpoint
+MOST_FAILED: Final = 20  # times that the number above doubles, at most
 MOST_RACES: Final = 1000  # on a bucket; far beyond what writers do to each other
 
 
@@ -94,7 +95,7 @@ class StoreWriter(StoreReader):
         self._clock, self._listener = clock, tell
         self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
-        self._since_checkpoint = self._kept_house = 0
+        self._since_checkpoint = self._kept_house = self._failed = 0
         self.writable = False
 
     def _tell(self, message: str) -> None:
@@ -290,12 +291,14 @@ class StoreWriter(StoreReader):
         self._since_checkpoint += (1 if alone else added.number - self._kept_house) + len(added.changes)
         self._kept_house = added.number
         try:
-            if self._since_checkpoint >= (CHECKPOINT_SEEN if alone else BUCKET_SEEN) and not self._unplaced:
+            enough = (CHECKPOINT_SEEN if alone else BUCKET_SEEN) << self._failed
+            if self._since_checkpoint >= enough and not self._unplaced:
                 self._checkpoint()
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
         except (OSError, SheetSyncError) as exc:
             self._since_checkpoint, self._lag, self._lag_bytes = 0, 0, 0  # not again with each save
+            self._failed = min(self._failed + 1, MOST_FAILED)  # and each time it has more to look at
             self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
 
     def compact(self) -> CompactReport:
@@ -315,7 +318,7 @@ class StoreWriter(StoreReader):
     def _checkpoint(self) -> None:
         checkpoint(self._part, self._state, frozenset(self._placed))
         self._placed.clear()
-        self._since_checkpoint = 0
+        self._since_checkpoint = self._failed = 0
 
     def _write_index(self) -> None:
         write_index(self._part, self._state)

@@ -121,6 +121,30 @@ def digest_of_rules(firearms: tuple[str, ...]) -> str:
     return hashlib.sha256(canonical_json([list(firearms), list(IMPACT_TYPES)])).hexdigest()[:16]
 
 
+def rules_once_set(read: SheetRead, state: SyncState, firearms: tuple[str, ...]) -> str:
+    """What is remembered of our validations once they are set: their hash, and of what people protect from us there.
+
+    Where they were set while something was protected, they are set again when that changed.
+    """
+    digest, held = digest_of_rules(firearms), _held_lists(read)
+    known, _, then = state.rules.partition("-")
+    if known == digest and then in ("", held):
+        return state.rules
+    return f"{digest}-{held}" if held else digest
+
+
+def _held_lists(read: SheetRead) -> str:
+    """A hash of the protections that keep us from columns with a list; empty if none does."""
+    found = [
+        (role, column.name, *one.area, *one.open)
+        for role, tab in sorted(read.tabs.items()) if role in OWNER_ROLES
+        for column in LAYOUTS[role].columns if column.kind in LISTS and column.name in tab.columns
+        for one in tab.protected
+        if one.stops and one.area[1] > 1 and one.area[2] <= tab.columns[column.name] < one.area[3]
+    ]  # fmt: skip
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:8] if found else ""
+
+
 def validations_astray(read: SheetRead) -> dict[str, int]:
     """Tab → how many cells of ours do not have the validation that we set."""
     counts = {tab.title: sum(len(row.astray) for row in tab.rows) for tab in read.tabs.values()}
@@ -131,7 +155,7 @@ def rules_to_renew(
     read: SheetRead, state: SyncState, firearms: tuple[str, ...], whole: set[Role]
 ) -> tuple[SetRules, ...]:
     """Dropdowns to be set again because the catalogue changed since: whole columns, spare rows too."""
-    if state.rules == digest_of_rules(firearms):
+    if state.rules == rules_once_set(read, state, firearms):
         return ()
     return tuple(
         SetRules(role, column.name, 1, tab.row_count)

@@ -14,7 +14,7 @@ from typing import Final
 from sheetsync.domain.problems import Problem
 from sheetsync.errors import SafetyStopError
 from sheetsync.sync.gateway import PROTECTION_MARK, Protection, SheetRead, TabRead
-from sheetsync.sync.tabs import LAYOUTS, Role, a1, column_letters, title_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Role, a1, column_letters, title_of
 
 HEADER_MARK: Final = f"{PROTECTION_MARK}header "  # a header's protection: its description, but for the column's name
 Places = Mapping[str, int]
@@ -48,6 +48,8 @@ def find_columns(
         ours = _marked(name, found, protections)
         if ours is None and stood.get(name) in found:
             ours = stood[name]
+        if ours is None and role not in OWNER_ROLES:  # nothing of people's is in it: it need not stop anything
+            ours = found[0]
         if ours is None:
             unclear += [(name, at) for at in found]
             continue

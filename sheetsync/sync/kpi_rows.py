@@ -26,7 +26,7 @@ from sheetsync.sync.decide import (
 from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
-from sheetsync.sync.policy_rows import finish_row, hold_back, row_problem
+from sheetsync.sync.policy_rows import finish_row, hold_back, is_new, row_problem
 from sheetsync.sync.repairs import heal_owned
 from sheetsync.sync.tabs import KPIS, LAYOUTS, PRESENCE, RowKey
 from sheetsync.sync.view import Row, describe_kpi
@@ -100,7 +100,7 @@ def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
                 one.decision = Decision(EMPTY, EMPTY, None)
     news = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
     missing = _missing(outcomes, values)
-    if missing and (news or new):
+    if missing and (news or new or any(is_new(one) for one in outcomes)):
         missing[0].bad = INCOMPLETE
     waits = new and any(one.settling for one in outcomes)  # a row that comes is taken whole, once all of it settled
     if missing or waits or (new and any(one.bad for one in outcomes)):

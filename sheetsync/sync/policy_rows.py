@@ -72,7 +72,7 @@ def _check_lock(outcomes: list[CellOutcome]) -> None:
     """A lock with NONE, or with no firearm, is a problem; the row's new edits are held back, not guessed at."""
     firearm, lock = outcomes
     values = {one.column.name: _drafted(one) for one in outcomes}
-    new = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
+    new = [one for one in outcomes if is_new(one)]
     if not new or values[LOCK] is not True or values[FIREARM] not in (UNDECIDED, NO_FIREARM):
         return
     for one in new:
@@ -80,9 +80,14 @@ def _check_lock(outcomes: list[CellOutcome]) -> None:
     (lock if lock in new else firearm).bad = NO_FIREARM_TO_LOCK
 
 
+def is_new(one: CellOutcome) -> bool:
+    """Is it an edit that this run takes, or (a push takes none) leaves to the next pull? Both get the same answer."""
+    return one.decision.event in ("edit", "withdraw") or (one.decision.event == "unpulled" and not one.settling)
+
+
 def _drafted(one: CellOutcome) -> CellValue:
     """What a draft made now holds there: a cell that is not taken keeps its pending value, or what is published."""
-    if one.bad is None and one.decision.event in ("edit", "withdraw"):
+    if one.bad is None and is_new(one):
         return one.decision.target
     return one.before.value if one.before else one.published
 

@@ -62,8 +62,21 @@ def serve_site(
             lifespan="off", timeout_keep_alive=10, timeout_graceful_shutdown=5, ws="none", http="h11",
             h11_max_incomplete_event_size=HEADER_BYTES_MOST, limit_concurrency=CALLS_AT_ONCE,
         )  # fmt: skip
-        on_ready(site.base_url, site.new_link() if site.by_link else None)
-        uvicorn.Server(config).run(sockets=[listener])
+        link = site.new_link() if site.by_link else None
+        _Server(config, lambda: on_ready(site.base_url, link)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says that it is ready once it is: a signal that comes then ends it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets=sockets)
+        self._on_ready()
 
 
 def make_site(

@@ -312,7 +312,7 @@ def raise_a_version(index: dict[str, Any]) -> None:
 
 
 def begin_at_nothing(index: dict[str, Any]) -> None:
-    index["number"], index["place"] = 0, []
+    index["number"], index["place"], index["anchors"] = 0, [], []
 
 
 def hold_a_lease(index: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import AuthError, DestinationError, SheetSyncError
+from sheetsync.errors import AuthError, DestinationError, NetworkError, SheetSyncError
 from sheetsync.store import RecordId, Store
 from sheetsync.store.bucket_errors import refuse_address
 from sheetsync.store.buckets import LARGE_BYTES, BucketObjects
@@ -125,3 +125,73 @@ def test_what_takes_long_to_send_is_given_longer() -> None:
         objects.put("key", bytes(size))
         objects.put_new("key", bytes(size))
     assert [client.sizes for client in clients] == [[10], [10], [LARGE_BYTES + 1], [LARGE_BYTES + 1]]
+
+
+def test_an_opening_asks_a_silent_bucket_once_for_what_it_cannot_put_right() -> None:
+    tried: list[str] = []
+    silent = False
+
+    def fate(what: str, key: str) -> Exception | None:
+        if silent and "/things/" in key:
+            tried.append(key)
+            return NetworkError("no answer")
+        return None
+
+    objects = FailingObjects(fate)
+    store = on(objects)
+    for value in range(60):
+        save(store, value)
+    for key in [key for key in objects._objects if "/things/" in key]:
+        del objects._objects[key]
+    silent = True
+    said: list[str] = []
+    on(objects, said)
+    assert len(tried) == 1
+    assert [line for line in said if "not all put right" in line]
+    silent = False
+    on(objects)
+    assert len([key for key in objects._objects if "/things/" in key]) == 60
+
+
+def test_where_no_checkpoint_can_be_written_saves_do_not_pay_for_trying() -> None:
+    class Worm(MemoryObjects):
+        """Nothing that is there can be replaced."""
+
+        asked = 0
+
+        def get(self, key: str) -> bytes | None:
+            self.asked += 1
+            return super().get(key)
+
+        def put(self, key: str, data: bytes) -> None:
+            if key in self._objects and key.endswith("checkpoint.json"):
+                raise AuthError("retention: it cannot be replaced")
+            super().put(key, data)
+
+    objects = Worm()
+    hosts = [on(objects), on(objects)]
+    for value in range(3000):
+        save(hosts[value % 2], value, "ab"[value % 2])
+    assert objects.asked < 3000 * 12
+
+
+def test_a_token_that_ran_out_during_a_proof_proves_nothing() -> None:
+    class Expired(MemoryObjects):
+        expired = False
+
+        def get(self, key: str) -> bytes | None:
+            if self.expired:
+                raise AuthError("401")
+            return super().get(key)
+
+    objects = Expired()
+    part = ObjectBackend(objects, "x", pace=QUICK)
+    store = Store.on(part)
+    for value in range(5):
+        save(store, value)
+    tenant = part.open_tenant("default")
+    objects.expired = True
+    with pytest.raises(AuthError):
+        list(tenant.surviving(1, 5))
+    objects.expired = False
+    assert all(line for _, line in tenant.surviving(1, 5))

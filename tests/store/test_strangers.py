@@ -469,3 +469,64 @@ def test_an_open_handle_reads_a_journal_file_that_was_repaired(tmp_path: Path) -
         for number in (10, 40, 22, 23, *range(1, 61)):
             assert store.commit(number).number == number
         assert len(list(store.history(a_record("a")))) == 25
+
+
+@pytest.mark.parametrize("damage", ["a line feed", "cut"])
+def test_a_journal_file_that_lacks_lines_closes_no_opening(damage: str, tmp_path: Path) -> None:
+    with Store.on(ten_a_file(a_folder(tmp_path / "ours")), clock=FakeClock()) as store:
+        for number in range(45):
+            with store.transaction(ADA) as tx:
+                tx.save(a_record("abc"[number % 3]), {"n": number})
+        store.rebuild_index()  # and no checkpoint
+    path = line_paths(tmp_path / "ours")[1]
+    right = path.read_bytes()
+    at = right.index(b"\n", 500)
+    path.write_bytes(right[:at] + b"*" + right[at + 1 :] if damage == "a line feed" else right[:at])
+    said: list[str] = []
+    with Store.on(ten_a_file(tmp_path / "ours"), tell=said.append) as store:
+        assert said == ["the journal's line of entry 11 is damaged: run 'sheetsync fsck --repair'"]
+        assert [snapshot.content for snapshot in store.latest_all("default")] == [{"n": 42}, {"n": 43}, {"n": 44}]
+        with store.transaction(ADA) as tx:
+            tx.save(a_record("a"), {"n": 45})
+        with pytest.raises(StoreDamagedError):
+            store.compact()
+
+
+def a_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_an_index_with_an_anchor_beyond_its_number_is_not_believed(tmp_path: Path) -> None:
+    save_on(tmp_path / "ours", ADA, range(25))
+    path = tmp_path / "ours/default/.store/index.json"
+    value = json.loads(path.read_bytes())
+    value.pop("sum")
+    value["anchors"].append([99, "ab" * 32])
+    path.write_bytes(signed(json.dumps(value, separators=(",", ":"))[1:].encode()))
+    with Store.on(ten_a_file(tmp_path / "ours")) as store:
+        assert [store.commit(number).number for number in range(1, 26)] == list(range(1, 26))
+
+
+def test_a_restored_journal_file_is_read_as_it_is_now(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "ours", clock=FakeClock()) as store:
+        fill(store, ADA, "abc")
+    (path,) = line_paths(tmp_path / "ours")
+    right = path.read_bytes()
+    at = right.index(b"ada", 1500)
+    with Store.open(tmp_path / "ours") as store:
+        path.write_bytes(right[:at] + b"\n" + right[at + 1 :])
+        with suppress(StoreDamagedError):
+            store._part._lines._cached = ((), [])  # type: ignore[attr-defined]
+            list(store.log())
+        path.write_bytes(right)
+        assert [commit.number for commit in store.log()] == list(range(1, ENTRIES + 1))
+
+
+def test_a_journal_file_that_is_lost_under_an_open_handle_is_damage(tmp_path: Path) -> None:
+    save_on(tmp_path / "ours", ADA, range(45))
+    with Store.on(ten_a_file(tmp_path / "ours")) as store:
+        line_paths(tmp_path / "ours")[2].unlink()
+        for look in (lambda: store.commit(25), lambda: store.at(22), lambda: list(store.log())):
+            with pytest.raises(StoreDamagedError):
+                look()

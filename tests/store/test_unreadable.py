@@ -11,7 +11,7 @@ import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import AuthError, DestinationError, StoreDamagedError
-from sheetsync.store import FsckReport, Store, VersionedStore, compaction, fsck
+from sheetsync.store import FsckReport, RecordId, Store, VersionedStore, compaction, fsck
 from sheetsync.store.copying import copy_between
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend
@@ -23,6 +23,7 @@ from tests.conformance.object_fakes import ArchivedObjects
 from tests.faults.test_media import ordinary_user
 
 CTX = RequestContext(user="ada")
+A_RECORD = RecordId("default", ("things", "a"), "a")
 
 
 class BadSectors(PosixFileSystem):
@@ -308,3 +309,24 @@ def test_a_handle_that_was_opened_for_reading_writes_nothing(folder: Path, monke
     with Store.open(folder) as store, pytest.raises(DestinationError, match="opened for reading"):
         store.compact()
     assert not (folder / "default/.store/checkpoint.json").exists()
+
+
+def test_a_name_in_a_folder_that_nobody_may_enter_is_not_taken_for_there() -> None:
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        folder = Path(name) / "store"
+        with Store.open(folder) as store:
+            with store.transaction(CTX) as tx:
+                tx.save(A_RECORD, {"n": 1})
+            own = folder / "default/things/a"
+            own.chmod(0)
+            try:
+                with pytest.raises(StoreDamagedError), store.transaction(CTX) as tx:
+                    tx.save(A_RECORD, {"n": 2})
+                said: list[str] = []
+                with Store.open(folder, tell=said.append) as other, pytest.raises(DestinationError):
+                    other.compact()
+                assert [line for line in said if "not all put right" in line]
+            finally:
+                own.chmod(0o755)
+        Store.open(folder).close()
+        assert len(list(own.iterdir())) == 2

@@ -272,3 +272,26 @@ def test_one_round_under_a_clock_that_was_ahead_holds_no_edit_up(desk: Any) -> N
     assert len(desk.sync(settle_seconds=120).settling) == 1
     desk.clock.advance(120)
     assert len(desk.sync(settle_seconds=120).drafts) == 1
+
+
+@pytest.mark.parametrize("bad", ["a lock with no firearm", "a KPI without its formula"])
+def test_a_push_leaves_the_answer_to_a_bad_row_as_a_pull_gave_it(bad: str, desk: Any) -> None:
+    if bad == "a lock with no firearm":
+        key, title = ("github", "read_public"), "Policy Matrix"
+        desk.edit(key, "strategy_lock", True)
+    else:
+        key, title = ("github", "cost_per_call"), "KPIs"
+        desk.edit(key, "formula", "", title)
+    desk.pull()
+    said = desk.status(*key, title=title)
+    assert said.startswith("problem:")
+    for run in (desk.push, desk.pull, desk.push, desk.sync):
+        report = run()
+        assert report.exit_code == 3
+        assert desk.status(*key, title=title) == said
+        assert report.calls["write"] == 0 or run == desk.push
+    before = desk.snapshots()
+    assert desk.push().calls == {"read": 1, "write": 0, "drive": 0}
+    assert desk.pull().calls == {"read": 1, "write": 0, "drive": 0}
+    assert desk.snapshots() == before
+    assert desk.open_drafts() == []

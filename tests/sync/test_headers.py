@@ -151,3 +151,23 @@ def test_a_header_renamed_in_its_place_is_written_again_there(desk: Any) -> None
     desk.tab().update([["Firearm"]], "C1")
     desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
     assert desk.values()[0] == ["connector_id", "scope", "firearm_id", "strategy_lock", "sync_status"]
+
+
+def test_a_copied_header_in_a_tab_that_only_sheetsync_writes_holds_up_nobodys_edit(desk: Any) -> None:
+    tab = desk.tab("Coverage Report")
+    end = {"sheetId": tab.id, "dimension": "COLUMNS", "startIndex": 0, "endIndex": 1}
+    desk.server.workspace.spreadsheet(desk.spreadsheet_id).owner = "head@example.com"
+    owner = Collaborator(desk.server.workspace, desk.spreadsheet_id, "head@example.com")
+    owner.request("insertDimension", {"range": end})
+    owner.request("updateCells", {
+        "start": {"sheetId": tab.id, "rowIndex": 0, "columnIndex": 0}, "fields": "userEnteredValue",
+        "rows": [{"values": [{"userEnteredValue": {"stringValue": "engine_route"}}]}],
+    })  # fmt: skip
+    desk.tab().update([["firearm.money"]], desk.at(POST, "firearm_id"))
+    report = desk.sync()
+    assert [problem.code for problem in report.problems] == ["doubled_header"]
+    assert [edit.value for edit in desk.open_drafts()[0].origin.edits] == ["firearm.money"]
+    desk.sync()
+    before = desk.snapshots()
+    assert not desk.sync().changed
+    assert desk.snapshots() == before

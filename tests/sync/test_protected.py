@@ -9,6 +9,7 @@ import pytest
 
 from sheetsync.domain.firearms import Firearm, FirearmCatalogue
 from sheetsync.localsheets.collaborator import Collaborator
+from sheetsync.services import sync_plans
 from sheetsync.services.doctor import check_spreadsheet
 
 HEAD = "head@example.com"
@@ -162,3 +163,42 @@ def test_the_doctor_names_it_and_warnings_only_stop_nobody(owned: Any) -> None:
     assert [line.status for line in lines] == ["warn"]
     assert "Policy Matrix is protected by 'ask the head' (C2:D2)" in lines[0].message
     assert "let the account" in lines[0].hint
+
+
+def test_an_undo_leaves_what_is_protected_and_undoes_the_rest(owned: Any) -> None:
+    owned.set("github", "admin_write", "firearm.read+lock")
+    owned.set("slack", "post", "firearm.money")
+    owned.push()
+    row = owned.find(ADMIN, "Policy Matrix")[1]
+    protect(owned, (row, row + 1), (2, 4), text="ask the head")
+    report = sync_plans.undo(owned.ws, owned.gateway)
+    assert [problem.code for problem in report.problems] == ["protected_cells"]
+    assert owned.cell(ADMIN, "firearm_id") == "firearm.read"
+    assert owned.cell(POST, "firearm_id") == "firearm.external_write"
+
+
+def test_a_list_that_was_left_out_is_set_once_the_protection_is_gone(owned: Any) -> None:
+    row = owned.find(ADMIN, "Policy Matrix")[1]
+    protect(owned, (row, row + 1), (2, 3), text="ask the head")
+    more = FirearmCatalogue(firearms=(*owned.ws.firearms.firearms, Firearm(id="firearm.new")))
+    owned.ws = replace(owned.ws, firearms=more)
+    owned.gateway = owned.gateway_for(owned.spreadsheet_id)
+
+    def offered(at: int) -> list[str]:
+        asked = {"ranges": f"'Policy Matrix'!C{at + 1}", "fields": "sheets.data.rowData.values.dataValidation"}
+        (sheet,) = owned.book.fetch_sheet_metadata(asked)["sheets"]
+        rule = sheet["data"][0]["rowData"][0]["values"][0]["dataValidation"]
+        return [value["userEnteredValue"] for value in rule["condition"]["values"]]
+
+    owned.sync()
+    assert "firearm.new" not in offered(row)
+    before = owned.snapshots()
+    assert not owned.sync().changed  # it rests while the protection stands
+    assert owned.snapshots() == before
+    (one,) = (
+        key for key, value in protections(owned, "Policy Matrix").items() if value.get("description") == "ask the head"
+    )
+    as_head(owned).request("deleteProtectedRange", {"protectedRangeId": one})
+    owned.sync()
+    assert "firearm.new" in offered(row)
+    assert not owned.sync().changed

@@ -8,8 +8,9 @@ import pytest
 
 from sheetsync.errors import SharingError, TryLaterError
 from sheetsync.localsheets.faults import Step
-from sheetsync.services.sending import FILE
+from sheetsync.services.sending import FILE, Sender
 from sheetsync.services.sync_state import derived_place, load_state, read_tokens
+from sheetsync.sync.gateway import Token
 
 POST = ("slack", "post")
 READ = ("slack", "read")
@@ -130,3 +131,40 @@ def test_a_used_up_quota_is_a_refusal(desk: Any) -> None:
     before = desk.snapshots()
     refused_runs(desk, 2, TryLaterError)
     assert desk.snapshots() == before
+
+
+@pytest.mark.parametrize("first", ["an opening", "a batch"])
+def test_a_batch_that_another_run_forgot_meanwhile_is_not_sent(
+    first: str, desk: Any, empty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if first == "an opening":
+        desk = empty
+        desk.publish(desk.draft("web", ["post"], {"post": "firearm.read"}))
+    else:
+        desk.set("slack", "post", "firearm.money")
+    shut_door(desk)
+    refused_runs(desk, 2)
+    (forgotten,) = intended(desk)
+    desk.server.script.clear()
+    land = Sender.land
+    sent: list[Token] = []
+
+    def sleep_and_land(self: Sender, batch: Any, *args: Any, **options: Any) -> Any:
+        if not sent:  # the lock was broken, and another run planned something else, which was refused, too
+            self._write(set())
+        sent.append(batch.token)
+        return land(self, batch, *args, **options)
+
+    monkeypatch.setattr(Sender, "land", sleep_and_land)
+    desk.sync()
+    assert sent[0] == forgotten.token
+    assert forgotten.token not in read_tokens_of_landed(desk)
+    assert desk.sync().calls == {"read": 1, "write": 0, "drive": 0}
+
+
+def read_tokens_of_landed(desk: Any) -> set[Any]:
+    return {tab_token(tab) for tab in desk.gateway.read({}).scratch}
+
+
+def tab_token(tab: Any) -> Any:
+    return Token(tab.epoch, tab.nonce)
