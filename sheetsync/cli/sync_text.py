@@ -20,10 +20,10 @@ def run_lines(report: Report, output: Output, *, dry_run: bool = False) -> Itera
     yield from _cells("settling (edited a moment ago; the next runs take them)", report["settling"])
     yield from _healed(report["healed"])
     yield from trouble_lines(report, output)
-    drafted = [one for one in report["pending"] if not one["message"]]
+    drafted = [one for one in report["pending"] if "message" not in one]
     if drafted and not report["drafts"]:
         yield f"{count(len(drafted), 'pending edit')} waiting for publish: see 'sheetsync draft list'"
-    if left := sum(one["message"] == NOT_PULLED for one in report["pending"]):
+    if left := sum(one.get("message") == NOT_PULLED for one in report["pending"]):
         yield f"{count(left, 'edit')} in no draft yet: 'sheetsync pull' takes what has no problem"
     yield _last_line(report)
 

@@ -341,9 +341,9 @@ def lost_is_refused(patch: Patch) -> None:
     """Not of the model: a write without an answer counts as refused, and is remembered no longer."""
     real = Sender.land
 
-    def land(self: Any, batch: Any, read: Any, listed: Any) -> Any:
+    def land(self: Any, batch: Any, read: Any, listed: Any, **options: Any) -> Any:
         self._was_refused(batch.token, listed)
-        return real(self, batch, read, listed)
+        return real(self, batch, read, listed, **options)
 
     patch.setattr(Sender, "_is_under_way", lambda self, token: None)
     patch.setattr(Sender, "land", land)
