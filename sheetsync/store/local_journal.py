@@ -16,6 +16,7 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store.backend import BATCH_BYTES
+from sheetsync.store.chain import LOOK
 from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import FileSystem
@@ -23,7 +24,6 @@ from sheetsync.store.segments import Rotation, parse_segment_name, segment_name,
 
 PIECE_BYTES: Final = 4 << 20
 BEGIN: Final = b'{"sum":"'
-LOOK: Final = "run 'sheetsync fsck'"
 
 
 @lru_cache(maxsize=64)  # the last one is asked for again and again

@@ -100,7 +100,7 @@ def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:
                 one.decision = Decision(EMPTY, EMPTY, None)
     news = [one for one in outcomes if one.decision.event in ("edit", "withdraw")]
     missing = _missing(outcomes, values)
-    if missing and (news or new or any(is_new(one) for one in outcomes)):
+    if missing and (new or any(is_new(one) for one in outcomes)):
         missing[0].bad = INCOMPLETE
     waits = new and any(one.settling for one in outcomes)  # a row that comes is taken whole, once all of it settled
     if missing or waits or (new and any(one.bad for one in outcomes)):

@@ -135,7 +135,7 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
             continue
         cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
         if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
-            raise _came_back_empty(role) if cleared else _lacks_header(role, missing)
+            raise _lost_rows(role, "came back empty, without its header") if cleared else _lacks_header(role, missing)
         known = state.tabs[role].columns if role in state.tabs else None
         repairs[role] = places_again(tab, missing, known)
     return repairs
@@ -149,9 +149,9 @@ def _lacks_header(role: Role, missing: list[str]) -> SafetyStopError:
     )  # fmt: skip
 
 
-def _came_back_empty(role: Role) -> SafetyStopError:
+def _lost_rows(role: Role, what: str) -> SafetyStopError:
     return SafetyStopError(
-        f"'{title_of(role)}' came back empty, without its header; nothing was written",
+        f"'{title_of(role)}' {what}; nothing was written",
         hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'",
         code="lost_rows", flag="--force-lost-rows",
     )  # fmt: skip
@@ -169,12 +169,7 @@ def check_plan(plan: Plan, read: SheetRead, state: SyncState, forces: Forces) ->
         lost = len(plan.lost_keys.get(role, ()))
         empty = role in read.tabs and not read.tabs[role].rows and lost > 0 and before > 1
         if (empty or (lost > before * LOST_SHARE and lost >= LOST_LEAST)) and not forced(forces.lost_rows, role):
-            what = "came back empty" if empty else f"lost {lost} of its {before} rows"
-            raise SafetyStopError(
-                f"'{title}' {what}; nothing was written",
-                hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title}\"'",
-                code="lost_rows", flag="--force-lost-rows",
-            )  # fmt: skip
+            raise _lost_rows(role, "came back empty" if empty else f"lost {lost} of its {before} rows")
         cells = before * len(LAYOUTS[role].owned)
         changed = plan.changed_cells.get(role, 0)
         if changed > cells * EDIT_SHARE and changed >= EDIT_LEAST and not forced(forces.mass_edit, role):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +39,12 @@ def sheetsync(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def work(tmp_path: Path, sheetsync: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh workspace, and the working directory in it."""
+    folder = tmp_path / "work"
+    assert sheetsync("init", str(folder)).code == 0
+    monkeypatch.chdir(folder)
+    return folder

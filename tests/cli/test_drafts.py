@@ -22,15 +22,6 @@ NO_OBJECTS = ["null", "[]", "[1]", '"x"', "3", "true"]
 
 
 @pytest.fixture
-def work(tmp_path: Path, sheetsync: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh workspace, and the working directory in it."""
-    folder = tmp_path / "work"
-    assert sheetsync("init", str(folder)).code == 0
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def github(work: Path, sheetsync: Run) -> str:
     """An open draft of the connector `github` with two scopes; its id."""
     spec = {"id": "github", "name": "GitHub", "scopes": [{"name": "admin_write"}, {"name": "read_public"}]}

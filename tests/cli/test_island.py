@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 Run = Callable[..., "Ran"]
 
 
-@pytest.fixture
-def work(tmp_path: Path, sheetsync: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh workspace, and the working directory in it."""
-    folder = tmp_path / "work"
-    assert sheetsync("init", str(folder)).code == 0
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def write(root: Path, *tools: str) -> Path:
     """A library with one provider, written as a module, and a selection of it."""
     (root / "tides").mkdir(parents=True, exist_ok=True)
