@@ -19,6 +19,7 @@ INDEX: Final = "index.json"
 INDEX_VERSION: Final = 3
 LEAST_LAG: Final = 256  # entries behind which an index is not worth writing
 LEAST_LAG_BYTES: Final = 1 << 20
+LAG_BYTES_A_RECORD: Final = 128  # an opening reads them in about the time in which it loads one record of an index
 
 
 def write_index(backend: TenantBackend, state: JournalState) -> None:
@@ -78,5 +79,5 @@ def read_remembered(backend: TenantBackend) -> int:
 
 def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:
     """Is the index so far behind that the next opening would feel it, and writing it is paid by what came since?"""
-    records = len(state.heads)
-    return lag > 0 and (lag >= max(LEAST_LAG, records // 8) or lag_bytes >= max(LEAST_LAG_BYTES, 32 * records))
+    entries, size = max(LEAST_LAG, len(state.heads) // 8), max(LEAST_LAG_BYTES, LAG_BYTES_A_RECORD * len(state.heads))
+    return lag > 0 and (lag >= entries or lag_bytes >= size)
