@@ -44,6 +44,7 @@ class Tail:
 
     path: str
     fd: int
+    inode: os.stat_result
     _used: AbstractContextManager[bool] = field(default_factory=threading.RLock)
 
     def sync(self) -> bool:
@@ -112,8 +113,8 @@ class PosixFileSystem:
         """The file's size, None if there is none."""
         with self._mutex:
             if (tail := self._tails.get(path)) is not None:
-                there = os.fstat(tail.fd)
-                if self._stands_at(path, there):
+                there = self._standing(path)  # while we have a file open its inode is no other's
+                if there is not None and os.path.samestat(there, tail.inode):
                     return there.st_size
                 self._tails.pop(path).close()  # somebody put another file in its place, or took it away
                 self._folders.forget()
@@ -132,12 +133,17 @@ class PosixFileSystem:
             there = os.stat(name, dir_fd=fd, follow_symlinks=False)
         return there.st_ino, there.st_size, there.st_mtime_ns
 
-    def _stands_at(self, path: str, there: os.stat_result) -> bool:
-        """Is what we have open what the path names now?"""
+    def _standing(self, path: str) -> os.stat_result | None:
+        """What the path names now, asked by nothing that is open."""
         try:
-            return os.path.samestat(os.lstat(f"{self.root}/{path}"), there)
+            return os.lstat(f"{self.root}/{path}")
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
+
+    def _stands_at(self, path: str, fd: int) -> bool:
+        """Is what we have open what the path names now?"""
+        there = self._standing(path)
+        return there is not None and os.path.samestat(there, os.fstat(fd))
 
     def read(self, path: str) -> bytes:
         """All of a file."""
@@ -239,7 +245,8 @@ class PosixFileSystem:
     def _tail_fd(self, path: str, *, create: bool) -> int:
         tail = self._tails.get(path)
         if tail is None:
-            tail = Tail(path, self._open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
+            fd = self._open(path, os.O_RDWR | (os.O_CREAT if create else 0))
+            tail = Tail(path, fd, os.fstat(fd))
             folder = path.rpartition("/")[0]
             for other in [other for other in self._tails if other.rpartition("/")[0] == folder]:
                 self._tails.pop(other).close()
@@ -321,7 +328,7 @@ class PosixFileSystem:
         """Is it the folder that stands there now? From here on the folders below are proved anew, too."""
         with self._mutex:
             self._folders.doubt()
-        return self._stands_at(path, os.fstat(fd))
+        return self._stands_at(path, fd)
 
     def is_writable(self, path: str) -> bool:
         """May names be made in this folder?"""
@@ -334,7 +341,7 @@ class PosixFileSystem:
         with self._mutex:
             self._folders.doubt()
             fd = self._open(path, os.O_RDWR | os.O_CREAT)
-        held = FlockHeld(fd, lambda fd: self._stands_at(path, os.fstat(fd)))
+        held = FlockHeld(fd, lambda fd: self._stands_at(path, fd))
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if held.is_ours():
