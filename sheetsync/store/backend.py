@@ -200,6 +200,9 @@ class TenantBackend(Protocol):
     def read_work(self, name: str) -> bytes | None:
         """A file of the work folder."""
 
+    def work_stamp(self, name: str) -> tuple[int, ...] | None:
+        """Another one once somebody replaced this file of the work folder; None where asking would take a request."""
+
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder at once."""
 

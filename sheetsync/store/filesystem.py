@@ -44,6 +44,9 @@ class FileSystem(Protocol):
     def exists(self, path: str) -> bool:
         """Does anything stand at this path now?"""
 
+    def stamp(self, path: str) -> tuple[int, ...] | None:
+        """Another one once something else stands at this path, or its content, or a folder's names, changed."""
+
     def size(self, path: str) -> int | None:
         """The size of a file in bytes, None if there is none."""
 

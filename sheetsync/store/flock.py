@@ -25,6 +25,8 @@ from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
 LOCK_POLL_S: Final = (0.0002, 0.005)
+HOLDER_LOOKS: Final = 10
+READ_CHUNK: Final = 1 << 20
 MOST_TAKES: Final = 100  # of a folder in whose place another one stands each time
 
 
@@ -192,3 +194,28 @@ def lock_held(name: str, holder: Holder | None, *, now: float) -> LockHeldError:
         return LockHeldError(f"another run holds the lock '{name}', since just now", hint=hint)
     who = f"{holder.who} on {holder.host}, pid {holder.pid}, for {max(0.0, now - holder.since):.0f} s"
     return LockHeldError(f"another run holds the lock '{name}': {who}", hint=hint)
+
+
+def look_for_holder(open_it: Callable[[], int]) -> Holder | None:
+    """Who holds the lock of this file; a holder who took it a moment ago has not said so yet, and is waited for.
+
+    Args:
+        open_it: opens the file.
+    """
+    for _ in range(HOLDER_LOOKS):
+        try:
+            fd = open_it()
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = parse_holder(os.pread(fd, READ_CHUNK, 0))
+        else:
+            return None
+        finally:
+            os.close(fd)
+        if holder is not None:
+            return holder
+        time.sleep(LOCK_POLL_S[1])
+    return Holder("somebody", "this host", 0, time.time())

@@ -12,18 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
 
 from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store.backend import BATCH_BYTES
-from sheetsync.store.chain import LOOK
 from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.line_ends import LineEnds
+from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
-
-PIECE_BYTES: Final = 4 << 20
-BEGIN: Final = b'{"sum":"'
 
 
 @lru_cache(maxsize=64)  # the last one is asked for again and again
@@ -67,9 +64,10 @@ class LocalJournal:
         self._number, self._first, self._offset, self._entries = 0, 1, 0, 0
         self._firsts: list[int] = []
         self._torn, self._tip, self._tip_first = 0, 0, 1
-        self._mark, self._failed, self._at_end = b"", False, False
+        self._mark, self._failed = b"", False
+        self._proved: tuple[int, ...] | None = None  # the folder as it was when no file was beyond the last line
         self.read_only = False  # nobody can settle a doubt here
-        self._cached: tuple[tuple[int, ...], list[int]] = ((), [])  # of one file, as it was: where its lines end
+        self._ends = LineEnds(files)
         self.wrote = False
 
     def _path(self, first: int) -> str:
@@ -97,7 +95,6 @@ class LocalJournal:
             self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
         self._torn, self._tip, self._tip_first = found.torn, found.tip, found.tip_first
-        self._at_end = self._at_end or bool(self._firsts and not found.more)
         if touched:
             self._mark = found.files[-1][1][-1][:BODY_AT]
         return [line for _, lines in found.files for line in lines]
@@ -150,15 +147,41 @@ class LocalJournal:
         """The tail. What looks like damage may be a writer at work: it is damage if it still stands a moment later."""
         for attempt in (1, 2):
             try:
-                found = self._look()
-                if found.torn or not (found.more or self._at_end):
-                    self._check_gap(found.number)
+                found = self._look_whole()
             except StoreDamagedError:
                 if attempt == 2:
                     raise
             else:
                 break
         return found
+
+    def _look_whole(self) -> Tail:
+        """The tail; no file may be beyond it, which is asked once the folder changed, and no acknowledged line broken.
+
+        The names are read before the lines: those that lead to what stands in the folder then are seen.
+        """
+        folder = self._files.stamp(self._journal)
+        names = self._there() if folder is not None and folder != self._proved else []
+        found = self._look()
+        if found.torn:
+            names = self._there()
+            if was_written_whole(self._behind(found)):
+                raise StoreDamagedError(
+                    f"journal: the line after entry {found.number} was whole; bytes of it were flipped or lost",
+                    hint="run 'sheetsync fsck'",
+                )
+        if not found.more:
+            self._check_gap(names, found.number)
+            self._proved = folder
+        return found
+
+    def _there(self) -> list[int]:
+        """The first entries of the journal's files, as the folder names them."""
+        try:
+            names = self._files.listdir(self._journal)
+        except FileNotFoundError:
+            return []
+        return [first for name in names if (first := parse_segment_name(name)) is not None]
 
     def _look(self) -> Tail:
         """What stands behind the position, as of now. The line before it must be the one that was read."""
@@ -190,14 +213,10 @@ class LocalJournal:
                 found.more = True
                 return found
 
-    def _check_gap(self, number: int) -> None:
+    @staticmethod
+    def _check_gap(there: Iterable[int], number: int) -> None:
         """No journal file may begin after the last whole line."""
-        try:
-            names = self._files.listdir(self._journal)
-        except FileNotFoundError:
-            return
-        firsts = [first for name in names if (first := parse_segment_name(name)) is not None]
-        beyond = [first for first in firsts if first > number + 1]
+        beyond = [first for first in there if first > number + 1]
         if beyond:
             raise StoreDamagedError(
                 f"journal: entry {number + 1} is missing or broken, but {segment_name(min(beyond))} goes on after it"
@@ -207,7 +226,7 @@ class LocalJournal:
         """Go to a position that a derived index remembers."""
         if number == 0:
             self._number, self._first, self._offset, self._entries, self._firsts = 0, 1, 0, 0, []
-            self._mark, self._at_end = b"", False
+            self._mark, self._proved = b"", None
             return True
         if len(place) != 4 or number < 1 or len(mark) != BODY_AT:
             return False
@@ -217,13 +236,12 @@ class LocalJournal:
             return False
         if self._files.read_at(path, tip, len(mark)) != mark or self._files.read_at(path, offset - 1, 1) != b"\n":
             return False
-        names = self._files.listdir(self._journal)
-        firsts = sorted(start for name in names if (start := parse_segment_name(name)) is not None)
+        firsts = sorted(self._there())
         if firsts[:1] != [1] or first not in firsts:
             return False
         self._number, self._first, self._offset, self._entries, self._tip = number, first, offset, entries, tip
         self._tip_first = first
-        self._firsts, self._mark, self._at_end = [start for start in firsts if start <= first], mark, False
+        self._firsts, self._mark, self._proved = [start for start in firsts if start <= first], mark, None
         return True
 
     def mark(self) -> bytes:
@@ -242,7 +260,9 @@ class LocalJournal:
         if self._files.exists(self._doubt):  # noted since we looked
             raise self._doubtful()
         if self._rotation.is_full(self._entries, self._offset):
-            self._check_gap(self._number)  # a file beyond would be another's entries, which we did not see
+            self._check_gap(
+                self._there(), self._number
+            )  # a file beyond would be another's entries, which we did not see
             self._first, self._offset, self._entries = number, 0, 0
         path, data = self._path(self._first), line + b"\n"
         if self._has_more(path):
@@ -316,63 +336,26 @@ class LocalJournal:
             yield number, data[:-1]
             return
         while number <= last:
-            known = self._cached
-            lines = self._piece(number, last)
-            if self._cached is known and not all(line.startswith(BEGIN) and line.endswith(b"}") for line in lines):
-                self._cached = ((), [])  # where lines end may be known of bytes that were damaged then
-                lines = self._piece(number, last)
-            for line in lines:
+            start = self.first_of(number)
+            limit = self._offset if start == self._first else None
+            for line in self._ends.piece(self._path(start), start, number, last, limit=limit):
                 yield number, line
                 number += 1
-
-    def _piece(self, number: int, last: int) -> list[bytes]:
-        """The line of this entry, and those behind it in its file up to the last, as far as they are not large."""
-        start, ends = self._segment_of(number)
-        at = number - start
-        begin, stop = (ends[at - 1] + 1 if at else 0), at + 1
-        while stop <= last - start and stop < len(ends) and ends[stop] - begin <= PIECE_BYTES:
-            stop += 1
-        data = self._files.read_at(self._path(start), begin, ends[stop - 1] - begin)
-        return data.split(b"\n") if stop > at + 1 else [data]  # of a large line there is no second copy
 
     def first_of(self, number: int) -> int:
         """The first entry of the journal file that holds this one."""
         return self._firsts[bisect_right(self._firsts, number) - 1]
 
-    def _segment_of(self, number: int) -> tuple[int, list[int]]:
-        """The first entry of the journal file that holds the entry, and where each of its lines ends."""
-        start = self.first_of(number)
-        try:
-            found = self._files.version(self._path(start))
-        except FileNotFoundError as exc:
-            raise StoreDamagedError(f"journal: the file that begins with entry {start} is gone", hint=LOOK) from exc
-        version = (start, *(found[:1] if start == self._first else found))  # the newest file grows
-        if self._cached[0] != version or number - start >= len(self._cached[1]):
-            self._cached = (version, self._ends(start))
-        ends = self._cached[1]
-        if number - start >= len(ends):
-            raise StoreDamagedError(f"journal: entry {number} is missing from {segment_name(start)}")
-        return start, ends
-
-    def _ends(self, start: int) -> list[int]:
-        """Where the known lines of a journal file end; read in pieces, for one line may have 100 MB."""
-        path, limit = self._path(start), self._offset if start == self._first else sys.maxsize
-        ends: list[int] = []
-        at = 0
-        while piece := self._files.read_at(path, at, min(PIECE_BYTES, limit - at)):
-            found = piece.find(b"\n")
-            while found >= 0:
-                ends.append(at + found)
-                found = piece.find(b"\n", found + 1)
-            at += len(piece)
-        return ends
-
     def torn_bytes(self) -> bytes:
         """What stands behind the last whole line."""
         if not self._torn:
             return b""
-        size = self._files.size(self._path(self._first)) or 0
-        return self._files.read_at(self._path(self._first), self._offset, size - self._offset)
+        return self._behind(Tail(self._number, self._first, self._offset, self._entries, self._tip, self._tip_first))
+
+    def _behind(self, tail: Tail) -> bytes:
+        """The bytes from there on, to the end of the file."""
+        path = self._path(tail.first)
+        return self._files.read_at(path, tail.offset, max((self._files.size(path) or 0) - tail.offset, 0))
 
     def cut_torn(self, torn: bytes, keep_aside: Callable[[str, bytes], None]) -> None:
         """Cut these bytes, after they were kept aside. If others stand there by now, nothing is done."""

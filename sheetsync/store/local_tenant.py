@@ -312,6 +312,10 @@ class LocalTenant:
                 raise
             return None
 
+    def work_stamp(self, name: str) -> tuple[int, ...] | None:
+        """One look at its name."""
+        return self._files.stamp(f"{self._work}/{name}")
+
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder."""
         self._work_folder.replace(f"{self._work}/{name}", data, durable=durable)

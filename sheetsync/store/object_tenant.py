@@ -327,6 +327,10 @@ class ObjectTenant:
         """An object of the work folder; all of them can be done without."""
         return read_if_allowed(self._objects, f"{self._folder}/{WORK}/{name}")
 
+    def work_stamp(self, name: str) -> tuple[int, ...] | None:  # noqa: ARG002 (nothing is free)
+        """A request each time would be too dear: a checkpoint is looked at when one is made."""
+        return None
+
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:  # noqa: ARG002 (every put is durable)
         """Replace an object of the work folder."""
         self._objects.put(f"{self._folder}/{WORK}/{name}", data)

@@ -10,7 +10,6 @@ import fcntl
 import os
 import stat
 import threading
-import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,13 +28,12 @@ from sheetsync.store.descriptors import (
     sync_marked,
     write_all,
 )
-from sheetsync.store.flock import LOCK_POLL_S, FlockHeld, FolderLock, holder_bytes, parse_holder
+from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 READ_CHUNK: Final = 1 << 20
 SHORT: Final = 4096
-HOLDER_LOOKS: Final = 10
 
 
 @dataclass(slots=True)
@@ -108,6 +106,11 @@ class PosixFileSystem:
     def exists(self, path: str) -> bool:
         """By the path's name alone, one call: nothing that is open is asked, nor read."""
         return os.path.lexists(f"{self.root}/{path}")
+
+    def stamp(self, path: str) -> tuple[int, ...] | None:
+        """By the path's name alone. Who restores a copy may set the times back, but for that of the change itself."""
+        there = self._standing(path)
+        return None if there is None else (there.st_ino, there.st_ctime_ns)
 
     def size(self, path: str) -> int | None:
         """The file's size, None if there is none."""
@@ -360,23 +363,7 @@ class PosixFileSystem:
 
     def lock_holder(self, path: str) -> Holder | None:
         """Who holds it; a holder who took it a moment ago has not said so yet, and is waited for."""
-        for _ in range(HOLDER_LOOKS):
-            try:
-                fd = self._open(path, os.O_RDWR)
-            except FileNotFoundError:
-                return None
-            try:
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = parse_holder(os.pread(fd, READ_CHUNK, 0))
-            else:
-                return None
-            finally:
-                os.close(fd)
-            if holder is not None:
-                return holder
-            time.sleep(LOCK_POLL_S[1])
-        return Holder("somebody", "this host", 0, time.time())
+        return look_for_holder(lambda: self._open(path, os.O_RDWR))
 
     def rest(self, path: str) -> None:
         """Give back what is kept open of a folder, for appending to its files and for its lock."""

@@ -25,6 +25,7 @@ from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.media import media_errors
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
+from sheetsync.store.recovery import CHECKPOINT, journal_ends, parse_checkpoint
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
@@ -53,6 +54,7 @@ class StoreReader:
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
+        self._checkpoint_seen: tuple[tuple[int, ...] | None, int] = (None, 0)
 
     def _check_alive(self) -> None:
         """A handle that was closed, or whose last write has an unknown outcome, does nothing more."""
@@ -62,7 +64,7 @@ class StoreReader:
     def _catch_up(self) -> int:
         """Believe the entries that others added; the number of the newest."""
         self._check_alive()
-        more = True
+        upto, more = self._known_checkpoint(), True  # before the lines: those that it tells of are there
         while more:
             moved, place = False, self._part.place()
             try:
@@ -77,7 +79,16 @@ class StoreReader:
                 raise
             size = sum(map(len, lines))
             self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES // 2
+        if upto > self._state.number:
+            raise journal_ends(self._state.number, upto)
         return self._state.number
+
+    def _known_checkpoint(self) -> int:
+        """The entry that the checkpoint tells of, on disk: an older journal may have been put back under us."""
+        stamp = self._part.work_stamp(CHECKPOINT)
+        if stamp != self._checkpoint_seen[0]:
+            self._checkpoint_seen = (stamp, parse_checkpoint(self._part.read_work(CHECKPOINT)))
+        return self._checkpoint_seen[1]
 
     def refresh(self) -> int:
         """Look for other writers' commits; the number of the newest."""

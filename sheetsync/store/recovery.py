@@ -201,8 +201,13 @@ def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
     """
     upto = parse_checkpoint(backend.read_work(CHECKPOINT))
     if upto > state.number and not _stands_alone(backend, upto):
-        raise StoreDamagedError(f"journal: it ends at entry {state.number}, but entry {upto} was there")
+        raise journal_ends(state.number, upto)
     return max(0, min(upto, state.number))
+
+
+def journal_ends(number: int, upto: int) -> StoreDamagedError:
+    """The error of a journal that is older than its checkpoint."""
+    return StoreDamagedError(f"journal: it ends at entry {number}, but entry {upto} was there")
 
 
 def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[int]) -> None:

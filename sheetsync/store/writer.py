@@ -96,6 +96,7 @@ class StoreWriter(StoreReader):
         self._unplaced: list[Added] = []
         self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
         self._since_checkpoint = self._kept_house = self._failed = 0
+        self._dropped = False  # names that nobody tries to place any more: a checkpoint does
         self.writable = False
 
     def _tell(self, message: str) -> None:
@@ -268,7 +269,7 @@ class StoreWriter(StoreReader):
                 self._unplaced.remove(entry)
         if len(self._unplaced) > MOST_UNPLACED:
             del self._unplaced[:-MOST_UNPLACED]
-            self._since_checkpoint = CHECKPOINT_SEEN  # which looks at every name that this process did not put
+            self._dropped = True
         if ours is not None:
             raise ours
 
@@ -292,14 +293,18 @@ class StoreWriter(StoreReader):
         self._kept_house = added.number
         try:
             enough = (CHECKPOINT_SEEN if alone else BUCKET_SEEN) << self._failed
-            if self._since_checkpoint >= enough and not self._unplaced:
+            if (self._dropped or self._since_checkpoint >= enough) and not self._unplaced:
                 self._checkpoint()
+        except (OSError, SheetSyncError) as exc:
+            self._since_checkpoint, self._dropped = 0, False  # not again with each save
+            self._failed = min(self._failed + 1, MOST_FAILED)  # and each time it has more to look at
+            self._tell(f"saved, but the checkpoint could not be written ({exc})")
+        try:
             if is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
         except (OSError, SheetSyncError) as exc:
-            self._since_checkpoint, self._lag, self._lag_bytes = 0, 0, 0  # not again with each save
-            self._failed = min(self._failed + 1, MOST_FAILED)  # and each time it has more to look at
-            self._tell(f"saved, but the checkpoint or the index could not be written ({exc})")
+            self._lag = self._lag_bytes = 0
+            self._tell(f"saved, but the index could not be written ({exc})")
 
     def compact(self) -> CompactReport:
         """Make a checkpoint and an index, and on a bucket gather old entries; nothing that was committed changes."""
@@ -318,7 +323,7 @@ class StoreWriter(StoreReader):
     def _checkpoint(self) -> None:
         checkpoint(self._part, self._state, frozenset(self._placed))
         self._placed.clear()
-        self._since_checkpoint = self._failed = 0
+        self._since_checkpoint, self._failed, self._dropped = 0, 0, False
 
     def _write_index(self) -> None:
         write_index(self._part, self._state)

@@ -230,7 +230,7 @@ def test_an_index_that_a_bucket_refuses_after_the_commit_is_no_failed_save(monke
     for value in range(3):
         save_one(store, value)
     assert store.head() == 3
-    assert "checkpoint or the index could not be written" in said[0]
+    assert "the checkpoint could not be written" in said[0]
 
 
 @pytest.fixture

@@ -139,6 +139,14 @@ class SimulatedDisk:
     def exists(self, path: str) -> bool:
         return self.kind(path) is not None
 
+    def stamp(self, path: str) -> tuple[int, ...] | None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            _, _, inode = self._place(path)
+            if inode is not None:
+                node = self.nodes[inode]
+                return inode, hash(tuple(node.names.items())) if node.folder else hash(node.data)
+        return None
+
     def size(self, path: str) -> int | None:
         with suppress(FileNotFoundError):
             return len(self._file(path).data)

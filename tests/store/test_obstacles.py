@@ -148,6 +148,39 @@ def test_an_obstacle_that_stays_costs_each_save_the_same_and_all_names_follow(fo
     assert fsck(folder).findings == ()
 
 
+class Crowded(PosixFileSystem):
+    """A disk that has no inode left for a while: the journal grows, and no file can be made."""
+
+    crowded = False
+
+    def _make(self, path: str) -> None:
+        if self.crowded:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    def create(self, path: str, data: bytes) -> None:
+        self._make(path)
+        super().create(path, data)
+
+    def place(self, path: str, data: bytes) -> bool:
+        self._make(path)
+        return super().place(path, data)
+
+
+@pytest.mark.parametrize("saves", [10, 40, 600])
+def test_the_names_of_a_crowded_disk_follow_with_the_first_save_that_finds_room(saves: int, folder: Path) -> None:
+    folder.mkdir()
+    disk = Crowded(folder)
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, "test"))) as named:
+        named.save("alpha", {"n": 0})
+        disk.crowded = True
+        for number in range(1, saves + 1):  # of 600 the index is due, too, and fails
+            named.save("alpha", {"n": number})
+        disk.crowded = False
+        found = named.save("alpha", {"n": saves + 1})
+        assert len(list((folder / "default" / found.path).parent.iterdir())) == saves + 2
+        assert fsck(folder).exit_code == 0
+
+
 def test_a_folder_without_permission_is_an_obstacle_and_a_full_disk_is_none() -> None:
     for code, refused in ((errno.EACCES, True), (errno.ENOSPC, False)):
         disk = SimulatedDisk()
