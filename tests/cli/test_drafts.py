@@ -191,3 +191,13 @@ def test_a_kpi_row_that_comes_is_resolved_as_a_whole(work: Path, github: str, sh
     with_conflicts(work, github, *spend)
     assert sheetsync("draft", "resolve", github, "--theirs").code == 0
     assert open_conflicts(sheetsync, github) == []
+
+
+@pytest.mark.parametrize("text", ["{}", '{"name": "GitHub"}', '{"scopess": [{"name": "admin_write"}]}'])
+def test_a_spec_file_without_scopes_empties_no_draft(work: Path, github: str, sheetsync: Run, text: str) -> None:
+    (work / "given.json").write_text(text)
+    ran = sheetsync("--json", "draft", "edit", github, "--spec", "given.json")
+    error = ran.json()["error"]
+    assert (ran.code, error["code"]) == (2, "invalid_content")
+    assert "scopes" in error["message"]
+    assert len(sheetsync("--json", "log", github).json()["log"]) == 1
