@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import NotFoundError, PlanMovedError, SafetyStopError, UnknownOutcomeError, UsageError
+from sheetsync.errors import (
+    NotFoundError,
+    PlanMovedError,
+    RequestRefusedError,
+    SafetyStopError,
+    UnknownOutcomeError,
+    UsageError,
+)
 from sheetsync.services.sending import VersionMovedError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
@@ -23,6 +30,7 @@ from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_
 from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.drafting import DraftChanges
+from sheetsync.sync.drift import pick_known_tabs
 from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRead, TabRead
 from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Found, Plan
@@ -116,7 +124,14 @@ class PlannedRun(SyncRun):
         except VersionMovedError as moved:
             if isinstance(moved.__cause__, UnknownOutcomeError):
                 raise  # it may have landed: what is read tells
+            if isinstance(moved.__cause__, RequestRefusedError) and self._stands(read):
+                raise moved.__cause__ from None  # nobody moved anything: the reason is the server's
             raise plan_moved("sheet") from moved
+
+    def _stands(self, read: SheetRead) -> bool:
+        """Does the sheet still hold what was read?"""
+        again = self.gateway.read(self._places(), columns=self.headers | self.held)
+        return sheet_digest(pick_known_tabs(again, self.state.tabs)) == sheet_digest(read)
 
 
 def plan_moved(what: str) -> PlanMovedError:
@@ -138,6 +153,7 @@ def apply_plan(ws: Workspace, gateway: SheetGateway, plan: Any) -> SyncReport:
 
     Raises:
         PlanMovedError: the store or the sheet moved since.
+        RequestRefusedError: neither did, and the server refused the batch.
         UsageError: it is no plan, or one of another spreadsheet.
     """
     wanted = {"format": int, "spreadsheet_id": str, "commit": int, "sheet": str}
