@@ -71,7 +71,7 @@ def resolve(
     changed = _resolved(draft, conflict, side, whole_row=whole_row)
     changed = changed.model_copy(update={"base": _moved(draft.base, new_base)})
     if side == "yours":
-        return _propose_row(changed, conflict) if whole_row and conflict.theirs is None else changed
+        return _propose_row(changed, conflict, base) if whole_row and conflict.theirs is None else changed
     if whole_row:
         policy = with_kpi_row(draft.policy_snapshot, cell.name, live)
     else:
@@ -79,21 +79,17 @@ def resolve(
     return changed.model_copy(update={"policy_snapshot": policy})
 
 
-def _propose_row(draft: WorkbenchDraft, conflict: Conflict) -> WorkbenchDraft:
-    """The owner's edits of a KPI that publish dropped stand: the row is proposed anew, in all its cells."""
+def _propose_row(draft: WorkbenchDraft, conflict: Conflict, before: PolicySnapshot) -> WorkbenchDraft:
+    """The owner's edits of a KPI that publish dropped stand: the row is proposed anew, all its cells as they stand."""
     origin = draft.origin
     if not isinstance(origin, SheetOrigin) or conflict.yours is None:
         return draft
     edited = {edit.column for edit in origin.edits if edit.row_key == conflict.row_key}
-    values = {
-        column: read_cell(draft.policy_snapshot, cell_at(conflict.row_key, column))
-        for column in KPI_COLUMNS
-        if column not in edited
-    }
+    values = {column: read_cell(before, cell_at(conflict.row_key, column)) for column in KPI_COLUMNS}
     rest = tuple(
         SheetEdit(tab=conflict.tab, cell="", row_key=conflict.row_key, column=column, base=None, value=value)
         for column, value in values.items()
-        if value not in (EMPTY, None)
+        if column not in edited and value not in (EMPTY, None)
     )
     return draft.model_copy(update={"origin": origin.model_copy(update={"edits": (*origin.edits, *rest)})})
 
