@@ -35,7 +35,7 @@ from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRe
 from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.protected import Guard
-from sheetsync.sync.safety import UNDO_HOLDS, Forces
+from sheetsync.sync.safety import UNDO_HOLDS, Forces, check_held
 from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of, title_of
 from sheetsync.sync.undoing import Undo, undo_batch
@@ -231,6 +231,7 @@ def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
 
 def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
     """Put back what the last push wrote over, from its pre-images; runs then stop until `resume`."""
+    check_held(load_state(ws, gateway.spreadsheet_id)[0])  # refused, a second undo says nothing of how runs go
     return execute(UndoRun(ws, gateway, PUSH, NO_FORCES))
 
 

@@ -9,6 +9,7 @@ import pytest
 from sheetsync.errors import SafetyStopError, SharingError, SheetSyncError, UsageError
 from sheetsync.localsheets.collaborator import Collaborator
 from sheetsync.localsheets.faults import Step
+from sheetsync.services.status import status
 from sheetsync.services.sync_plans import resume, undo
 from sheetsync.services.sync_state import load_state
 
@@ -172,3 +173,18 @@ def test_rows_removed_by_the_push_come_back_once(desk: Desk) -> None:
     rows = sorted(desk.values()[1:])
     assert [row[:2] for row in rows] == sorted(row[:2] for row in before[1:])
     assert desk.cell(("github", "admin_write"), "firearm_id") == "firearm.read"
+
+
+def test_a_second_undo_is_refused_and_says_nothing_of_how_runs_go(desk: Desk) -> None:
+    desk.set("slack", "post", "firearm.money")
+    desk.push()
+    undone(desk)
+    assert status(desk.ws).healthy
+    for _ in range(2):
+        with pytest.raises(SafetyStopError, match="an undo holds") as stop:
+            undone(desk)
+        assert stop.value.exit_code == 7
+        assert status(desk.ws).healthy
+    with pytest.raises(SafetyStopError):
+        desk.sync()  # what cron runs is stopped, and that is told
+    assert not status(desk.ws).healthy
