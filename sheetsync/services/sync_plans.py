@@ -229,6 +229,13 @@ def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
     return None
 
 
+class ResumedLook(SyncRun):
+    """A dry run that says what a push would do once nothing holds the spreadsheet any more."""
+
+    def _is_over(self) -> bool:
+        return False
+
+
 def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
     """Put back what the last push wrote over, from its pre-images; runs then stop until `resume`."""
     check_held(load_state(ws, gateway.spreadsheet_id)[0])  # refused, a second undo says nothing of how runs go
@@ -237,15 +244,16 @@ def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
 
 def resume(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
     """Let go of a spreadsheet that an undo holds, and push."""
-    if not dry_run:
-        _let_go(ws, gateway)
+    if dry_run:
+        return execute(ResumedLook(ws, gateway, PUSH, forces, dry_run=True), past_undo=True)
+    _let_go(ws, gateway)
     try:
-        return push(ws, gateway, dry_run=dry_run, forces=forces)
+        return push(ws, gateway, forces=forces)
     except SafetyStopError as stop:
-        if stop.code != UNDO_HOLDS or dry_run:
+        if stop.code != UNDO_HOLDS:
             raise
     _let_go(ws, gateway)  # only this run found that the undo had landed
-    return push(ws, gateway, dry_run=dry_run, forces=forces)
+    return push(ws, gateway, forces=forces)
 
 
 def _let_go(ws: Workspace, gateway: SheetGateway) -> None:

@@ -76,15 +76,16 @@ def run_once(
     return execute(SyncRun(ws, gateway, mode, forces, settle_s=settle_s, dry_run=dry_run), quiet_known=quiet_known)
 
 
-def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
-    """Take the lease, run, and note how it went."""
+def execute(run: SyncRun, *, quiet_known: bool = False, past_undo: bool = False) -> SyncReport:
+    """Take the lease, run, and note how it went. `past_undo`: also where an undo holds the spreadsheet."""
     ws, gateway = run.ws, run.gateway
     before = dict(gateway.counts())
     collecting = gc.isenabled()
     gc.disable()  # a run makes no cycles; going over 500,000 cells again and again costs a third of its time
     try:
         with _turn(run) as lease:
-            check_held(load_state(ws, gateway.spreadsheet_id)[0])
+            if not past_undo:
+                check_held(load_state(ws, gateway.spreadsheet_id)[0])
             report = run.run(lease)
     except SheetSyncError as error:
         if not run.dry_run and error.exit_code != LOCK_EXIT and error.code not in REFUSED:

@@ -188,3 +188,19 @@ def test_a_second_undo_is_refused_and_says_nothing_of_how_runs_go(desk: Desk) ->
     with pytest.raises(SafetyStopError):
         desk.sync()  # what cron runs is stopped, and that is told
     assert not status(desk.ws).healthy
+
+
+def test_a_dry_run_of_a_resume_says_what_the_resume_then_does(desk: Desk) -> None:
+    desk.set("slack", "post", "firearm.money")
+    desk.push()
+    undone(desk)
+    before, values = desk.snapshots(), desk.values()
+    told = resume(desk.ws, desk.gateway, dry_run=True).to_json()
+    assert (desk.snapshots(), desk.values()) == (before, values)
+    assert load_state(desk.ws, desk.spreadsheet_id)[0].held
+    done = resumed(desk).to_json()
+    assert told["changed"]
+    assert told["tabs"] == done["tabs"]
+    assert told["tabs"]["Policy Matrix"]["cells_written"] > 0
+    assert desk.cell(POST, "firearm_id") == "firearm.money"
+    assert not resume(desk.ws, desk.gateway, dry_run=True).changed
