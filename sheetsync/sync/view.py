@@ -7,7 +7,7 @@ in `compare`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,6 +43,7 @@ class View:
     Attributes:
         commit: the store's head it was read at.
         changed: the newest commit that holds a snapshot of what the tables are made of; 0 where nobody asked.
+        changed_since: of a commit that changed something shown: the newest that did.
         tables: role → row key → row, without pending edits, in the order rows are added.
         edits: the pending edits over them, by cell.
         drafts: connector → its open sheet draft, where there is one.
@@ -60,6 +61,7 @@ class View:
     deleted_from: dict[Cell, CellValue] = field(default_factory=dict)
     dropped: dict[RowKey, Row] = field(default_factory=dict)
     changed: int = 0
+    changed_since: Callable[[int], int] = int
 
     @cached_property
     def edited_rows(self) -> dict[tuple[Role, RowKey], dict[str, PendingEdit]]:
