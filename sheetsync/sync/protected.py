@@ -42,9 +42,12 @@ def shutting(
 
 
 def shut_out(tab: TabRead) -> list[Protection]:
-    """All that keeps us out of columns of ours."""
+    """All that keeps us out of columns of ours; of a column whose header is gone it is not known where it stands."""
     places = list(tab.columns.values())
-    return [one for one in tab.protected if one.stops and any(one.area[2] <= at < one.area[3] for at in places)]
+    lost = any(name not in tab.columns for name in LAYOUTS[tab.role].names)
+    return [
+        one for one in tab.protected if one.stops and (lost or any(one.area[2] <= at < one.area[3] for at in places))
+    ]
 
 
 def held_headers(read: SheetRead, repairs: Mapping[Role, Places]) -> dict[Role, dict[str, int]]:

@@ -226,6 +226,7 @@ def test_a_header_renamed_and_protected_in_a_tab_of_ours_holds_up_nothing_else(
     owned.publish(owned.draft("jira", ["a"], {"a": "firearm.read"}, version="1.0.0"))
     report = owned.sync()
     (problem,) = report.problems
+    assert any("protected by 'mine'" in line.message for line in check_spreadsheet(owned.ws, owned.gateway))
     assert (problem.code, problem.tab, problem.cell) == ("protected_cells", title, cell)
     assert f"the header {header} " in problem.message
     assert "protected by 'mine'" in problem.message
