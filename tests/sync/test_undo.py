@@ -181,6 +181,7 @@ def test_a_second_undo_is_refused_and_says_nothing_of_how_runs_go(desk: Desk) ->
     undone(desk)
     assert status(desk.ws).healthy
     for _ in range(2):
+        desk.clock.advance(60)
         with pytest.raises(SafetyStopError, match="an undo holds") as stop:
             undone(desk)
         assert stop.value.exit_code == 7
