@@ -93,7 +93,12 @@ def diff(session: Session, *, draft_id: str) -> int:
 @click.option("--no-firearm", "none", multiple=True, metavar="SCOPE", help="Decide that the scope needs none.")
 @click.option("--undecide", multiple=True, metavar="SCOPE", help="Take a scope's decision away.")
 @click.option(
-    "--kpi", type=FILE, metavar="FILE", help="KPIs to set, {kpi_name: KpiBinding} as JSON; null takes one away."
+    "--kpi",
+    "kpis",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="KPIs to set, {kpi_name: KpiBinding} as JSON; null takes one away.",
 )
 @click.option("--spec", type=FILE, metavar="FILE", help="The whole spec, a ConnectorSpec as JSON.")
 @click.option("--version", metavar="SEMVER", help="Raise the connector's version.")
@@ -106,18 +111,32 @@ def edit(session: Session, *, draft_id: str, **options: Any) -> int:
         raise click.UsageError(
             "say what to change: --policy, --firearm, --no-firearm, --undecide, --kpi, --spec, --version"
         )
-    files = {name: read_object(options[name], TAKES[name]) for name in ("policy", "kpi", "spec") if options[name]}
+    files = {name: read_object(options[name], TAKES[name]) for name in ("policy", "spec") if options[name]}
     stored = drafts.edit_draft(
         session.workspace,
         draft_id,
         policy=files.get("policy"),
         firearms=_bindings(options["firearms"], options["none"], options["undecide"]),
         undecide=options["undecide"],
-        kpis=files.get("kpi"),
+        kpis=_kpis(options["kpis"]),
         version=options["version"],
         spec=files.get("spec"),
     )
     return _answer_draft(session, stored, "saved")
+
+
+def _kpis(paths: tuple[Path, ...]) -> dict[str, Any]:
+    """The KPIs of all `--kpi` files; one that two of them name is refused."""
+    from sheetsync.cli.files import read_object
+
+    found: dict[str, Any] = {}
+    for path in paths:
+        given = read_object(path, TAKES["kpi"])
+        twice = [name for name in given if name in found]
+        if twice:
+            raise click.UsageError(f"the KPI {twice[0][:80]!r} is given twice: choose one")
+        found |= given
+    return found
 
 
 def _bindings(firearms: tuple[str, ...], none: tuple[str, ...], undecide: tuple[str, ...]) -> dict[str, FirearmBinding]:

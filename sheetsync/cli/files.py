@@ -9,6 +9,7 @@ from typing import Any, Final
 from sheetsync.errors import DestinationError, InvalidContentError, NotFoundError
 
 LARGEST_BYTES: Final = 50_000_000
+SHOWN: Final = 80
 KINDS: Final = {
     type(None): "null",
     list: "a list",
@@ -19,17 +20,32 @@ KINDS: Final = {
 }
 
 
+class SaidTwiceError(ValueError):
+    """An object of a JSON file has a name twice: of two values, JSON readers silently take the last."""
+
+
+def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SaidTwiceError(f"{twice[:SHOWN]!r} is given twice")
+    return found
+
+
 def read_json(path: Path) -> Any:
     """A JSON file's value.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidContentError: it is not JSON in UTF-8, or far too large.
+        InvalidContentError: it is not JSON in UTF-8, says a thing twice, or is far too large.
     """
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise InvalidContentError(f"{path} is larger than {LARGEST_BYTES // 1_000_000} MB")
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_said_once)
+    except SaidTwiceError as exc:
+        raise InvalidContentError(f"{path}: {exc}", hint="say it once") from exc
     except (FileNotFoundError, IsADirectoryError) as exc:
         raise NotFoundError(f"there is no file {path}", hint="give the path of a JSON file") from exc
     except UnicodeDecodeError as exc:

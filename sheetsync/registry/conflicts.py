@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from sheetsync.domain.cells import KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
+from sheetsync.domain.cells import EMPTY, KPI_COLUMNS, KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
 from sheetsync.domain.draft import Conflict, DraftBase, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import show_value
@@ -71,12 +71,27 @@ def resolve(
     changed = _resolved(draft, conflict, side, whole_row=whole_row)
     changed = changed.model_copy(update={"base": _moved(draft.base, new_base)})
     if side == "yours":
-        return changed
+        return _propose_row(changed, conflict, base) if whole_row and conflict.theirs is None else changed
     if whole_row:
         policy = with_kpi_row(draft.policy_snapshot, cell.name, live)
     else:
         policy = _with_cell(draft.policy_snapshot, cell, conflict, live)
     return changed.model_copy(update={"policy_snapshot": policy})
+
+
+def _propose_row(draft: WorkbenchDraft, conflict: Conflict, before: PolicySnapshot) -> WorkbenchDraft:
+    """The owner's edits of a KPI that publish dropped stand: the row is proposed anew, all its cells as they stand."""
+    origin = draft.origin
+    if not isinstance(origin, SheetOrigin) or conflict.yours is None:
+        return draft
+    edited = {edit.column for edit in origin.edits if edit.row_key == conflict.row_key}
+    values = {column: read_cell(before, cell_at(conflict.row_key, column)) for column in KPI_COLUMNS}
+    rest = tuple(
+        SheetEdit(tab=conflict.tab, cell="", row_key=conflict.row_key, column=column, base=None, value=value)
+        for column, value in values.items()
+        if column not in edited and value not in (EMPTY, None)
+    )
+    return draft.model_copy(update={"origin": origin.model_copy(update={"edits": (*origin.edits, *rest)})})
 
 
 def _resolve_rival(

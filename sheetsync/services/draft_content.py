@@ -16,15 +16,22 @@ from sheetsync.errors import InvalidContentError, NotFoundError, UsageError, Ver
 FIRST_VERSION = "1.0.0"
 
 
-def parse_spec(connector_id: str, spec_json: JSONValue) -> ConnectorSpec:
-    """A connector's spec from JSON; `id` and `version` may be left out.
+def parse_spec(connector_id: str, spec_json: JSONValue, *, version: str = FIRST_VERSION) -> ConnectorSpec:
+    """A connector's spec from JSON; `id` and `version` may be left out, the version is then the one given here.
+
+    A spec is a whole: one that says nothing of scopes would take them all away, and their decisions with them.
 
     Raises:
-        InvalidContentError: it breaks a rule of the model, or is of another connector.
+        InvalidContentError: it breaks a rule of the model, lacks its scopes, or is of another connector.
     """
     if not isinstance(spec_json, Mapping):
         raise InvalidContentError("a spec is a JSON object")
-    spec = ConnectorSpec.from_json({"id": connector_id, "version": FIRST_VERSION, **spec_json}, where="the spec")
+    spec = ConnectorSpec.from_json({"id": connector_id, "version": version, **spec_json}, where="the spec")
+    if "scopes" not in spec_json:
+        raise InvalidContentError(
+            "the spec: 'scopes' is missing",
+            hint='give the whole spec, {"name": …, "scopes": [{"name": …}]}; for a connector without any, "scopes": []',
+        )
     if spec.id != connector_id:
         raise InvalidContentError(
             f"the spec is of {spec.id!r}, the draft of {connector_id!r}", hint="a connector's id is never edited"

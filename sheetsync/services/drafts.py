@@ -112,7 +112,7 @@ def edit_draft(
         undecide: scopes whose decision is taken back.
         kpis: KPI name → binding (JSON), or None to drop it; others stay.
         version: the spec's new version; it must rise above the one the draft is based on.
-        spec: a whole spec (JSON); bindings of scopes it does not have go.
+        spec: a whole spec (JSON); bindings of scopes it does not have go. Without a version it keeps the draft's.
         expected: the snapshot (or its file name) that the editor saw.
 
     Raises:
@@ -129,7 +129,9 @@ def edit_draft(
         raise UsageError(
             f"{draft_id} retires {draft.connector_id}: there is nothing to edit", hint="discard it instead"
         )
-    new_spec = draft.spec_snapshot if spec is None else parse_spec(draft.connector_id, spec)
+    new_spec = draft.spec_snapshot
+    if spec is not None:
+        new_spec = parse_spec(draft.connector_id, spec, version=new_spec.version)
     if version is not None:
         new_spec = raise_version(draft, new_spec, version)
     new_policy = draft.policy_snapshot

@@ -19,7 +19,7 @@ from sheetsync.errors import DefectError, NotFoundError, StaleSnapshotError
 from sheetsync.registry.carry import carry_edits
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.withdraw import without_pending
-from sheetsync.services.draft_content import keep_policy, parse_spec
+from sheetsync.services.draft_content import FIRST_VERSION, keep_policy, parse_spec
 from sheetsync.services.workspace import Workspace
 from sheetsync.store import Snapshot
 from sheetsync.store.reader import check_number
@@ -45,7 +45,7 @@ def new_draft(ws: Workspace, connector_id: str, spec_json: JSONValue = None) -> 
         base = catalogue.base_of(name)
         spec, policy = _start(catalogue, name, base)
         if spec_json is not None:
-            spec = parse_spec(name, spec_json)
+            spec = parse_spec(name, spec_json, version=spec.version if spec else FIRST_VERSION)
             policy = keep_policy(policy, spec)
         if spec is None:
             raise NotFoundError(f"there is no connector {name!r}", hint=_suggest_connector(catalogue, name))

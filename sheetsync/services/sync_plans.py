@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sheetsync.domain.model import JSONValue, canonical_json
-from sheetsync.errors import NotFoundError, PlanMovedError, SafetyStopError, UnknownOutcomeError, UsageError
+from sheetsync.errors import (
+    NotFoundError,
+    PlanMovedError,
+    RequestRefusedError,
+    SafetyStopError,
+    UnknownOutcomeError,
+    UsageError,
+)
 from sheetsync.services.sending import VersionMovedError
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
@@ -23,11 +30,12 @@ from sheetsync.sync.baseline_json import raw_to_json, state_from_json, state_to_
 from sheetsync.sync.cells import plain
 from sheetsync.sync.decide import Nothing
 from sheetsync.sync.drafting import DraftChanges
+from sheetsync.sync.drift import pick_known_tabs
 from sheetsync.sync.gateway import Batch, Landed, RowRead, SheetGateway, SheetRead, TabRead
 from sheetsync.sync.normalize import format_value, shown
 from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.protected import Guard
-from sheetsync.sync.safety import UNDO_HOLDS, Forces
+from sheetsync.sync.safety import UNDO_HOLDS, Forces, check_held
 from sheetsync.sync.settle import Settled
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, RowKey, a1, role_of, title_of
 from sheetsync.sync.undoing import Undo, undo_batch
@@ -116,7 +124,14 @@ class PlannedRun(SyncRun):
         except VersionMovedError as moved:
             if isinstance(moved.__cause__, UnknownOutcomeError):
                 raise  # it may have landed: what is read tells
+            if isinstance(moved.__cause__, RequestRefusedError) and self._stands(read):
+                raise moved.__cause__ from None  # nobody moved anything: the reason is the server's
             raise plan_moved("sheet") from moved
+
+    def _stands(self, read: SheetRead) -> bool:
+        """Does the sheet still hold what was read?"""
+        again = self.gateway.read(self._places(), columns=self.headers | self.held)
+        return sheet_digest(pick_known_tabs(again, self.state.tabs)) == sheet_digest(read)
 
 
 def plan_moved(what: str) -> PlanMovedError:
@@ -138,6 +153,7 @@ def apply_plan(ws: Workspace, gateway: SheetGateway, plan: Any) -> SyncReport:
 
     Raises:
         PlanMovedError: the store or the sheet moved since.
+        RequestRefusedError: neither did, and the server refused the batch.
         UsageError: it is no plan, or one of another spreadsheet.
     """
     wanted = {"format": int, "spreadsheet_id": str, "commit": int, "sheet": str}
@@ -213,22 +229,31 @@ def last_batch(ws: Workspace, state: SyncState) -> Intended | None:
     return None
 
 
+class ResumedLook(SyncRun):
+    """A dry run that says what a push would do once nothing holds the spreadsheet any more."""
+
+    def _is_over(self) -> bool:
+        return False
+
+
 def undo(ws: Workspace, gateway: SheetGateway) -> SyncReport:
     """Put back what the last push wrote over, from its pre-images; runs then stop until `resume`."""
+    check_held(load_state(ws, gateway.spreadsheet_id)[0])  # refused, a second undo says nothing of how runs go
     return execute(UndoRun(ws, gateway, PUSH, NO_FORCES))
 
 
 def resume(ws: Workspace, gateway: SheetGateway, *, dry_run: bool = False, forces: Forces = NO_FORCES) -> SyncReport:
     """Let go of a spreadsheet that an undo holds, and push."""
-    if not dry_run:
-        _let_go(ws, gateway)
+    if dry_run:
+        return execute(ResumedLook(ws, gateway, PUSH, forces, dry_run=True), past_undo=True)
+    _let_go(ws, gateway)
     try:
-        return push(ws, gateway, dry_run=dry_run, forces=forces)
+        return push(ws, gateway, forces=forces)
     except SafetyStopError as stop:
-        if stop.code != UNDO_HOLDS or dry_run:
+        if stop.code != UNDO_HOLDS:
             raise
     _let_go(ws, gateway)  # only this run found that the undo had landed
-    return push(ws, gateway, dry_run=dry_run, forces=forces)
+    return push(ws, gateway, forces=forces)
 
 
 def _let_go(ws: Workspace, gateway: SheetGateway) -> None:

@@ -41,7 +41,7 @@ from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead,
 from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, digest_of, intend, marks_after, plan_batch, refused_before
-from sheetsync.sync.protected import Guard
+from sheetsync.sync.protected import Guard, held_header_problems, held_headers
 from sheetsync.sync.safety import (
     Forces,
     check_headers,
@@ -87,6 +87,7 @@ class SyncRun:
         self.state = SyncState(gateway.spreadsheet_id)
         self.unmarked: list[tuple[Role, int]] = []
         self.headers: dict[Role, dict[str, int]] = {}
+        self.held: dict[Role, dict[str, int]] = {}
         self.gone: set[tuple[Role, str]] = set()
 
     # -- the run
@@ -122,7 +123,8 @@ class SyncRun:
         if self._is_over():
             return
         self._check_version(lease, read)
-        read = self._check_headers(read)
+        check_doubled(read)
+        read = self._with_headers(read)
         for role, _ in self.unmarked:
             forget_other_tab(self.state, read.tabs[role])
         if self.state.token is None and not self.dry_run and self.mode.writes:
@@ -133,8 +135,8 @@ class SyncRun:
                 return
             if lacks_headers(again) or is_foreign(self.state, again):
                 break  # somebody renamed a header meanwhile, or restored a version: the next run stops and says so
-            read = again
             self._made()
+            read = self._with_headers(again)
         if self.state.debts or self.state.lost_rows:
             tell_race(self.report, self.state)
 
@@ -176,7 +178,7 @@ class SyncRun:
 
     def _made(self) -> None:
         """Nothing is to be taken or written again any more: tabs, headers and columns are as they are read now."""
-        self.unmarked, self.headers, self.gone = [], {}, set()
+        self.unmarked, self.headers, self.held, self.gone = [], {}, {}, set()
 
     # -- which version is this?
 
@@ -188,8 +190,8 @@ class SyncRun:
         batch, scratch = found
         whole = self.gateway.whole_rows(scratch, len(batch.planned)) if batch.deletes else {}
         tables = tables_at(self.ws, batch.commit, view) if batch.all_of else view.shown
-        counts, notes = count_keys(read), scratch.notes
-        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts, notes=notes)
+        counts = count_keys(read)
+        done = settle(self.state, batch, scratch.pre, whole=whole, tables=tables, counts=counts, notes=scratch.notes)
         self._commit_settled(lease, done, "a batch had landed")
 
     def _check_version(self, lease: Lease, read: SheetRead) -> None:
@@ -217,14 +219,15 @@ class SyncRun:
         self._commit_state(lease, "goes on from the version found", {"pre_images_found": found} if found else {})
         forget_asked(self.ws, self.gateway.spreadsheet_id)
 
-    def _check_headers(self, read: SheetRead) -> SheetRead:
-        """Where headers are to be written again, the columns are read as those headers will say."""
-        check_doubled(read)
-        self.headers = check_headers(read, self.state, self.forces)
-        if not any(role in OWNER_ROLES for role in self.headers):
+    def _with_headers(self, read: SheetRead) -> SheetRead:
+        """Where headers are to be written again, or cannot be, the columns are read as those headers will say."""
+        headers = check_headers(read, self.state, self.forces)
+        self.held = held_headers(read, headers)
+        self.headers = {role: places for role, places in headers.items() if role not in self.held}
+        if not self.held and not any(role in OWNER_ROLES for role in headers):
             return read
-        self.gone |= gone_columns(read, self.headers)
-        again = self.gateway.read(self._places(), columns=self.headers)
+        self.gone |= gone_columns(read, headers)
+        again = self.gateway.read(self._places(), columns=headers | self.held)
         taken = {role: read.tabs[role] for role, _ in self.unmarked}  # they carry no mark yet, by which to read them
         return replace(again, tabs=again.tabs | taken, listed=read.listed)
 
@@ -245,9 +248,9 @@ class SyncRun:
         done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
         self._commit_settled(lease, done, "push: opens an epoch, landed")
         if answer.read is not None and read.tabs:
-            return replace(answer.read, tabs=read.tabs | answer.read.tabs, listed=read.listed, mark=read.mark)
-        scratch = self.gateway.read({}).scratch if answer.scratch is None else (answer.scratch,)
-        return replace(read, scratch=scratch)
+            tabs = read.tabs | answer.read.tabs | {role: read.tabs[role] for role in self.held}
+            return replace(answer.read, tabs=tabs, listed=read.listed, mark=read.mark)
+        return replace(read, scratch=(answer.scratch,) if answer.scratch else self.gateway.read({}).scratch)
 
     # -- comparing and writing
 
@@ -259,8 +262,7 @@ class SyncRun:
             plan, changes = self._compare(read, view)
             rules = rules_once_set(read, self.state, self.ws.firearms.ids())
             structure = Structure(self.mark, tuple(role for role, _ in self.unmarked), self.headers, rules)
-            writes = self.mode.writes
-            supposed = self.dry_run and writes and self.state.token is None
+            supposed, writes = self.dry_run and self.mode.writes and self.state.token is None, self.mode.writes
             planned = plan_batch(read, plan, structure, self.random_hex(8), writes=writes, supposed=supposed)
             batch, intended = planned or (None, None)
             if self.dry_run:
@@ -311,7 +313,8 @@ class SyncRun:
             close_spent(view.drafts, view.live, changes)
         name_drafts(plan, changes)
         plan.problems += [*doubled_problems(read), *copied_header_problems(read)]
-        guard = Guard(read)
+        plan.problems += held_header_problems(read, self.held)
+        guard = Guard(read, self.held)
         guard.hold_cells(plan)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)
         plan.rows = []  # they are operations now; of a bulk both would be held until it landed
@@ -346,7 +349,9 @@ class SyncRun:
             intend(state, intended, refused)
         state.rebase(view.commit, view.shown)
         catalogue = self.ws.catalogue()
-        with self.ws.store.transaction(self.ws.ctx, why=self._why(plan), fence=lease, expect_head=view.commit) as tx:
+        feedback = "push: intended" if self.mode.writes else "pull: feedback intended"
+        why = "pull: owners' edits" if plan.takes else feedback
+        with self.ws.store.transaction(self.ws.ctx, why=why, fence=lease, expect_head=view.commit) as tx:
             for draft, stored in changes.changed:
                 catalogue.save_draft(tx, draft, expected=stored.snapshot)
             for draft in changes.new:
@@ -356,11 +361,6 @@ class SyncRun:
         self.state = state
         self.report.changed = True
         return intended
-
-    def _why(self, plan: Plan) -> str:
-        return (
-            "pull: owners' edits" if plan.takes else "push: intended" if self.mode.writes else "pull: feedback intended"
-        )
 
     # -- sending and checking
 

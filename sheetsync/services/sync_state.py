@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sheetsync.domain.draft import format_utc
+from sheetsync.registry.draft_lines import reading
 from sheetsync.services.health import HEALTH_PATH, record_run
 from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.workspace import Workspace
@@ -25,7 +26,10 @@ from sheetsync.sync.view import View, build_view
 JSON = Any
 BASELINES: Final = "sync_baselines"
 ASKED: Final = "asked.json"
-SHOWN_FOLDERS: Final = ("components", "firearms", "kpis", "workbench_drafts")
+REGISTRY_FOLDERS: Final = ("components", "firearms", "kpis")
+SHOWN_FOLDERS: Final = (*REGISTRY_FOLDERS, "workbench_drafts")
+OF_EDITS: Final = ("status", "origin", "conflicts", "closed_reason")  # what the sheet shows of a sheet draft
+OF_PROPOSALS: Final = ("status", "spec_snapshot", "policy_snapshot")  # and of a connector that is not published
 
 
 def baseline_record(ws: Workspace, spreadsheet_id: str) -> RecordId:
@@ -45,7 +49,45 @@ def current_view(ws: Workspace) -> View:
     """What the store says now."""
     head = ws.store.refresh()
     changed = max(ws.store.last_commit(ws.ctx.tenant, (folder,)) for folder in SHOWN_FOLDERS)
-    return build_view(ws.catalogue(), ws.routes, commit=head, changed=changed)
+    view = build_view(ws.catalogue(), ws.routes, commit=head, changed=changed)
+    view.changed_since = lambda known: newest_change(ws, view, known)
+    return view
+
+
+def newest_change(ws: Workspace, view: View, known: int) -> int:
+    """The newest commit that changed something that the sheet shows. `known`: one that did; what is older is not read.
+
+    A draft that no tab shows is no such change, nor is what a sheet never says of one: its stage, that it was verified.
+    """
+    published = max(ws.store.last_commit(ws.ctx.tenant, (folder,)) for folder in REGISTRY_FOLDERS)
+    oldest = max(min(known, view.commit), published)
+    for number in range(view.changed, oldest, -1):
+        if any(_is_shown(ws, view, snapshot) for snapshot in ws.store.commit(number).snapshots):
+            return number
+    return oldest
+
+
+def _is_shown(ws: Workspace, view: View, snapshot: Snapshot) -> bool:
+    """Does a draft's snapshot change something that the sheet shows?"""
+    record = snapshot.record
+    if record.tenant != ws.ctx.tenant or record.folder[0] != SHOWN_FOLDERS[-1]:
+        return False
+    history = ws.store.history(record) if snapshot.version > 1 else ()
+    before = next((one for one in history if one.version == snapshot.version - 1), None)
+    with reading(record):
+        now, then = _shown_of(view, snapshot.content), None if before is None else _shown_of(view, before.content)
+    return bool(now != then)
+
+
+def _shown_of(view: View, draft: JSON) -> JSON:
+    """What the sheet shows of a draft; None if nothing."""
+    live = view.live.get(draft["connector_id"])
+    names = OF_EDITS if draft["origin"]["kind"] == "sheet" else ()
+    if live is None:
+        return [draft[name] for name in dict.fromkeys((*names, *OF_PROPOSALS))]
+    routes = draft["spec_snapshot"]["engine_routes"] if draft["status"] == "open" else []
+    coming = sorted(set(routes) - set(live.engine_routes))  # 'Coverage Report' says of them that they are in progress
+    return [*(draft[name] for name in names), coming] if names or coming else None
 
 
 def tables_at(ws: Workspace, commit: int, view: View) -> Tables:

@@ -7,7 +7,8 @@ The steps of a run are in `sync_run`, what it remembers in `sync_state`, its rep
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from sheetsync.errors import PlanMovedError, SheetSyncError, UsageError
 from sheetsync.services.health import record_run
@@ -15,6 +16,7 @@ from sheetsync.services.sync_report import SyncReport
 from sheetsync.services.sync_run import SyncRun
 from sheetsync.services.sync_state import load_complaints, load_state, save_health
 from sheetsync.services.workspace import Workspace
+from sheetsync.store import Lease
 from sheetsync.sync.decide import Mode
 from sheetsync.sync.gateway import SheetGateway
 from sheetsync.sync.safety import Forces, check_held
@@ -74,15 +76,16 @@ def run_once(
     return execute(SyncRun(ws, gateway, mode, forces, settle_s=settle_s, dry_run=dry_run), quiet_known=quiet_known)
 
 
-def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
-    """Take the lease, run, and note how it went."""
+def execute(run: SyncRun, *, quiet_known: bool = False, past_undo: bool = False) -> SyncReport:
+    """Take the lease, run, and note how it went. `past_undo`: also where an undo holds the spreadsheet."""
     ws, gateway = run.ws, run.gateway
     before = dict(gateway.counts())
     collecting = gc.isenabled()
     gc.disable()  # a run makes no cycles; going over 500,000 cells again and again costs a third of its time
     try:
-        with ws.store.lease(lease_name(gateway.spreadsheet_id), who=ws.ctx.user) as lease:
-            _refuse_while_held(ws, gateway)
+        with _turn(run) as lease:
+            if not past_undo:
+                check_held(load_state(ws, gateway.spreadsheet_id)[0])
             report = run.run(lease)
     except SheetSyncError as error:
         if not run.dry_run and error.exit_code != LOCK_EXIT and error.code not in REFUSED:
@@ -100,14 +103,22 @@ def execute(run: SyncRun, *, quiet_known: bool = False) -> SyncReport:
     return report
 
 
+@contextmanager
+def _turn(run: SyncRun) -> Iterator[Lease]:
+    """The lease that excludes other runs. A dry run only looks whether one is at work: it takes and leaves nothing."""
+    store, name, who = run.ws.store, lease_name(run.gateway.spreadsheet_id), run.ws.ctx.user
+    if run.dry_run:
+        store.check_free(name)
+        yield Lease(name, who, 0, lambda: None, released=True)  # nothing can be committed under it
+        return
+    with store.lease(name, who=who) as lease:
+        yield lease
+
+
 def _tab_ids(run: SyncRun) -> dict[str, int]:
     """Our tabs by the titles that people gave them, those that this run made among them."""
     titles = {role: tab.title for role, tab in run.read.tabs.items()} if run.read else {}
     return {titles.get(role) or title_of(role): mark.sheet_id for role, mark in run.state.tabs.items()}
-
-
-def _refuse_while_held(ws: Workspace, gateway: SheetGateway) -> None:
-    check_held(load_state(ws, gateway.spreadsheet_id)[0])
 
 
 def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -24,6 +24,7 @@ from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.entry import to_micros
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
+from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
 
 LONGEST_S: Final = 1e12  # beyond all years
@@ -74,14 +75,14 @@ def this_holder(who: str, clock: Clock) -> Holder:
     return Holder(who, socket.gethostname(), os.getpid(), clock.now().timestamp())
 
 
-def refuse_held(name: str, state: JournalState, clock: Clock) -> None:
-    """Refuse a lease that the journal says another holds, and whose time is not over.
+def refuse_held(name: str, infos: Iterable[LeaseInfo], clock: Clock) -> None:
+    """Refuse a lease that one of these holds, and whose time is not over.
 
     Raises:
         LockHeldError: names the holder.
     """
-    for info in state.lease_infos():
-        if info.name == name and info.until is not None and info.until > clock.now():
+    for info in infos:
+        if info.name == name and (info.until is None or info.until > clock.now()):
             age_s = max(0.0, (clock.now() - info.since).total_seconds())  # its host's clock may be ahead of ours
             raise LockHeldError(
                 f"another run holds the lock '{name}': {info.who} on {info.host}, pid {info.pid}, for {age_s:.0f} s",

@@ -209,7 +209,7 @@ class Store(StoreWriter):
 
         def take(state: JournalState) -> dict[str, JSONValue]:
             nonlocal epoch
-            refuse_held(name, state, self._clock)
+            refuse_held(name, state.lease_infos(), self._clock)
             epoch = next_epoch(name, state)
             return lease_member(name, epoch, holder, self._clock, ttl_s)
 
@@ -250,6 +250,14 @@ class Store(StoreWriter):
             )
             for info in infos
         ]
+
+    def check_free(self, name: str) -> None:
+        """Does nobody hold the lease? It is not taken, and nothing is written.
+
+        Raises:
+            LockHeldError: another run holds it; the message names host, pid and age.
+        """
+        refuse_held(name, self.held(), self._clock)
 
     def break_lease(self, name: str, *, who: str = "operator") -> LeaseInfo | None:
         """Take a lease away from its holder: nothing that it commits under the lease lands any more.

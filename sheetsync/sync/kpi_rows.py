@@ -72,8 +72,9 @@ def _cell(
     at = LAYOUT.position(name)
     value: CellValue = None if published is None else published[at]
     edit = edits.get(name)
+    dropped = c.view.dropped.get(key) if published is None and edits else None
     if published is None and edit is None and edits:
-        value = EMPTY  # an empty cell of a row that is only proposed
+        value = EMPTY if dropped is None else dropped[at]  # an empty cell of a row that is only proposed
     start: CellValue | Nothing
     if base is not None and base[at] is not None:
         start = base[at]
@@ -88,6 +89,8 @@ def _cell(
     if published is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
         # filled in later, it started from nothing no less than the row's other cells
         one.decision = replace(one.decision, edit=replace(new, base=None))
+    elif dropped is not None and one.decision.event == "edit" and new is not None and not new.conflicted:
+        one.decision = replace(one.decision, edit=replace(new, theirs=None))  # no less than the edits before it
     return one
 
 

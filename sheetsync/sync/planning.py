@@ -84,9 +84,16 @@ def plan_batch(
 
 
 def marks_after(batch: Batch, answer: Landed, before: dict[Role, TabMark]) -> dict[Role, TabMark]:
-    """Where our tabs are after a batch: as they came back; else as they were, and as they were created."""
+    """Where our tabs are after a batch: as they came back; else as they were, and as they were created.
+
+    A column whose header is not found stays where it was: there its header belongs.
+    """
     if answer.read is not None:
-        return {role: TabMark(tab.sheet_id, tab.columns, len(tab.rows)) for role, tab in answer.read.tabs.items()}
+        stood = {role: mark.columns for role, mark in before.items() if role not in OWNER_ROLES}
+        return {
+            role: TabMark(tab.sheet_id, {**stood.get(role, {}), **tab.columns}, len(tab.rows))
+            for role, tab in answer.read.tabs.items()
+        }
     rows = Counter(one.role for one in batch.operations if isinstance(one, AddRow))
     return before | {
         role: TabMark(answer.sheet_ids[role], dict(LAYOUTS[role].places), rows[role]) for role in batch.create

@@ -7,7 +7,7 @@ forgotten: its base stays where it is, and the run after the protection is gone 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sheetsync.domain.problems import Problem
@@ -22,8 +22,9 @@ from sheetsync.sync.gateway import (
     TabRead,
     TouchRow,
 )
-from sheetsync.sync.outcome import Plan
-from sheetsync.sync.tabs import OWNER_ROLES, SYNC_STATUS, Role, a1, title_of
+from sheetsync.sync.headers import Places
+from sheetsync.sync.outcome import Found, Plan
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, a1, title_of
 
 MESSAGE = "protected by {}: sheetsync may not write here"
 HINT = "let the account that sheetsync writes as edit it ('Data > Protect sheets and ranges'), or remove the protection"
@@ -41,9 +42,38 @@ def shutting(
 
 
 def shut_out(tab: TabRead) -> list[Protection]:
-    """All that keeps us out of columns of ours."""
+    """All that keeps us out of columns of ours; of a column whose header is gone it is not known where it stands."""
     places = list(tab.columns.values())
-    return [one for one in tab.protected if one.stops and any(one.area[2] <= at < one.area[3] for at in places)]
+    lost = any(name not in tab.columns for name in LAYOUTS[tab.role].names)
+    return [
+        one for one in tab.protected if one.stops and (lost or any(one.area[2] <= at < one.area[3] for at in places))
+    ]
+
+
+def held_headers(read: SheetRead, repairs: Mapping[Role, Places]) -> dict[Role, dict[str, int]]:
+    """Of the tabs that only we write, those whose headers something keeps us from writing again: where columns stand.
+
+    `repairs`: the columns of each tab whose headers are to be written. With its headers all of a tab is drawn again.
+    Columns that were deleted stay away until the headers can be written.
+    """
+    return {
+        role: {name: at for name, at in places.items() if at < read.tabs[role].column_count}
+        for role, places in repairs.items()
+        if role not in OWNER_ROLES and shut_out(replace(read.tabs[role], columns=dict(places)))
+    }
+
+
+def held_header_problems(read: SheetRead, held: Mapping[Role, Places]) -> Iterator[Problem]:
+    """What keeps us from writing the headers of these tabs again."""
+    for role in held:
+        tab = read.tabs[role]
+        missing = [name for name in LAYOUTS[role].names if name not in tab.headers]
+        one = shut_out(tab)[0]
+        yield Problem(
+            code="protected_cells", tab=title_of(role), cell=a1(0, tab.columns.get(missing[0], 0)) if missing else "",
+            message=f"the header {', '.join(missing)} was renamed or removed, and is not written again: "
+            f"protected by {describe(one)}", hint=HINT,
+        )  # fmt: skip
 
 
 def describe(one: Protection) -> str:
@@ -62,11 +92,25 @@ def _holds(one: Area, other: Area) -> bool:
     return one[0] <= other[0] and other[1] <= one[1] and one[2] <= other[2] and other[3] <= one[3]
 
 
+def _is_put_back(one: Found, plan: Plan) -> bool:
+    """Is what somebody wrote into a tab of ours still written over, in what is left of the plan?"""
+    role, key, column = one.cell
+    return any(
+        isinstance(left, DeleteRow) or (isinstance(left, TouchRow) and column in left.sets)
+        for left in plan.operations
+        if left.role == role and left.key == key
+    )
+
+
 @dataclass
 class Guard:
-    """Takes what we may not write out of one plan, and counts it by protection."""
+    """Takes what we may not write out of one plan, and counts it by protection.
+
+    `held`: the tabs whose headers are not written again, since something keeps us out of them.
+    """
 
     read: SheetRead
+    held: Collection[Role] = ()
     found: dict[tuple[Role, Protection], int] = field(default_factory=dict)
 
     @property
@@ -96,7 +140,7 @@ class Guard:
         plan.problems += [self._problem(role, one, count) for (role, one), count in self.found.items()]
         self.found = {}
         shut = {role for role, tab in self.read.tabs.items() if role not in OWNER_ROLES and shut_out(tab)}
-        plan.overwritten = [one for one in plan.overwritten if one.cell[0] not in shut]  # none of it was put back
+        plan.overwritten = [one for one in plan.overwritten if one.cell[0] not in shut or _is_put_back(one, plan)]
 
     def _problem(self, role: Role, one: Protection, count: int) -> Problem:
         many = "1 place waits" if count == 1 else f"{count} places wait"
@@ -119,6 +163,12 @@ class Guard:
         tab = self.read.tabs.get(one.role)
         if tab is None:
             return one
+        if one.role in self.held:
+            names = LAYOUTS[one.role].names
+            if any(name not in tab.columns for name in names[: LAYOUTS[one.role].key_width]):
+                return None  # its rows cannot be told from each other
+            if isinstance(one, TouchRow):
+                one = replace(one, sets={name: value for name, value in one.sets.items() if name in tab.columns})
         if isinstance(one, TouchRow):
             return self._held_touch(tab, one)
         if isinstance(one, DeleteRow):
@@ -134,7 +184,8 @@ class Guard:
         status = one.status
         if status is not None and self._shut(tab, one.index, SYNC_STATUS) is not None:
             status = None
-        if not sets and not notes and status is None and (one.sets or one.notes or one.status is not None):
+        asked = one.sets or one.notes or one.status is not None or one.role in self.held
+        if not sets and not notes and status is None and asked:
             return None
         return replace(one, sets=sets, notes=notes, status=status)
 

@@ -54,7 +54,7 @@ def plan_sync_tabs(
     told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     if plan.operations or operations or drafts:
         forget_gone(plan, view, state)
-        plan.state.shown_commit = view.commit + 1 if drafts else view.changed
+        plan.state.shown_commit = view.commit + 1 if drafts else view.changed_since(state.shown_commit)
         told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
     plan.operations += operations
     if tab is not None and typed:

@@ -7,7 +7,7 @@ in `compare`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,11 +43,13 @@ class View:
     Attributes:
         commit: the store's head it was read at.
         changed: the newest commit that holds a snapshot of what the tables are made of; 0 where nobody asked.
+        changed_since: of a commit that changed something shown: the newest that did.
         tables: role → row key → row, without pending edits, in the order rows are added.
         edits: the pending edits over them, by cell.
         drafts: connector → its open sheet draft, where there is one.
         unpublished: the connectors shown although they were never published.
         deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
+        dropped: KPI rows that are not published any more, as their pending edits started from them.
     """
 
     commit: int
@@ -57,7 +59,9 @@ class View:
     unpublished: frozenset[str] = frozenset()
     live: Mapping[str, LiveConnector] = field(default_factory=dict)
     deleted_from: dict[Cell, CellValue] = field(default_factory=dict)
+    dropped: dict[RowKey, Row] = field(default_factory=dict)
     changed: int = 0
+    changed_since: Callable[[int], int] = int
 
     @cached_property
     def edited_rows(self) -> dict[tuple[Role, RowKey], dict[str, PendingEdit]]:
@@ -74,7 +78,7 @@ class View:
         for role in (POLICY, KPIS):
             edited = [(key, edits) for (its, key), edits in self.edited_rows.items() if its == role]
             if edited:
-                tables[role] = _overlaid(role, self.tables[role], edited)
+                tables[role] = _overlaid(role, self.tables[role], edited, self.dropped if role == KPIS else {})
         return tables
 
     @cached_property
@@ -95,11 +99,14 @@ class View:
 
 
 def _overlaid(
-    role: Role, table: dict[RowKey, Row], edited: Iterable[tuple[RowKey, dict[str, PendingEdit]]]
+    role: Role,
+    table: dict[RowKey, Row],
+    edited: Iterable[tuple[RowKey, dict[str, PendingEdit]]],
+    dropped: Mapping[RowKey, Row],
 ) -> dict[RowKey, Row]:
     rows = dict(table)
     for key, edits in edited:
-        row = overlay_row(role, key, table.get(key), edits)
+        row = overlay_row(role, key, table.get(key, dropped.get(key)), edits)
         if row is None:
             rows.pop(key, None)
         else:
@@ -143,6 +150,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
     for one in stored.values():
         view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
+        view.dropped.update(dropped_rows(one.draft, tables))
     return view
 
 
@@ -228,6 +236,21 @@ def deletions_of(draft: WorkbenchDraft) -> dict[Cell, CellValue]:
             values = [read_cell(under, cell_at(edit.row_key, column)) for column in KPI_COLUMNS]
             found[KPIS, edit.row_key, PRESENCE] = describe_kpi((*edit.row_key, *values))
     return found
+
+
+def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]) -> dict[RowKey, Row]:
+    """The KPI rows that publish dropped under pending edits of a draft, as they were when the edits were made.
+
+    Such a row stands whole until the conflict is decided: its other cells are no less what the edits are about.
+    """
+    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+    under = draft.base.policy or PolicySnapshot()
+    keys = {edit.row_key for edit in edits if is_kpi_column(edit.column)} - tables[KPIS].keys()
+    return {
+        key: (*key, *(read_cell(under, cell_at(key, column)) for column in KPI_COLUMNS))
+        for key in sorted(keys)
+        if key[1] in under.kpis
+    }
 
 
 def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -191,3 +191,46 @@ def test_a_kpi_row_that_comes_is_resolved_as_a_whole(work: Path, github: str, sh
     with_conflicts(work, github, *spend)
     assert sheetsync("draft", "resolve", github, "--theirs").code == 0
     assert open_conflicts(sheetsync, github) == []
+
+
+@pytest.mark.parametrize("text", ["{}", '{"name": "GitHub"}', '{"scopess": [{"name": "admin_write"}]}'])
+def test_a_spec_file_without_scopes_empties_no_draft(work: Path, github: str, sheetsync: Run, text: str) -> None:
+    (work / "given.json").write_text(text)
+    ran = sheetsync("--json", "draft", "edit", github, "--spec", "given.json")
+    error = ran.json()["error"]
+    assert (ran.code, error["code"]) == (2, "invalid_content")
+    assert "scopes" in error["message"]
+    assert len(sheetsync("--json", "log", github).json()["log"]) == 1
+
+
+KPI = {"impact_type": "cost", "formula": "usage.cost"}
+
+
+def kpis_of(draft: dict[str, Any]) -> list[str]:
+    return sorted(draft["policy_snapshot"]["kpis"])
+
+
+def test_kpis_of_several_files_are_all_set(work: Path, github: str, sheetsync: Run) -> None:
+    (work / "one.json").write_text(json.dumps({"one": KPI}))
+    (work / "two.json").write_text(json.dumps({"two": KPI}))
+    ran = sheetsync("--json", "draft", "edit", github, "--kpi", "one.json", "--kpi", "two.json")
+    assert kpis_of(ran.json()["draft"]) == ["one", "two"]
+
+
+def test_a_kpi_that_two_files_name_is_refused_by_name(work: Path, github: str, sheetsync: Run) -> None:
+    (work / "one.json").write_text(json.dumps({"cost_per_call": KPI, "one": KPI}))
+    (work / "two.json").write_text(json.dumps({"cost_per_call": KPI | {"target": 3}}))
+    ran = sheetsync("--json", "draft", "edit", github, "--kpi", "one.json", "--kpi", "two.json")
+    assert (ran.code, ran.json()["error"]["code"]) == (2, "usage")
+    assert "'cost_per_call'" in ran.json()["error"]["message"]
+    assert len(sheetsync("--json", "log", github).json()["log"]) == 1
+
+
+@pytest.mark.parametrize("option", ["--kpi", "--policy"])
+def test_a_file_that_names_a_kpi_twice_is_refused_by_name(work: Path, github: str, sheetsync: Run, option: str) -> None:
+    twice = f'{{"spend": {json.dumps(KPI)}, "spend": {json.dumps(KPI | {"target": 3})}}}'
+    (work / "given.json").write_text(twice if option == "--kpi" else f'{{"kpis": {twice}}}')
+    ran = sheetsync("--json", "draft", "edit", github, option, "given.json")
+    assert (ran.code, ran.json()["error"]["code"]) == (2, "invalid_content")
+    assert ran.json()["error"]["message"] == "given.json: 'spend' is given twice"
+    assert len(sheetsync("--json", "log", github).json()["log"]) == 1

@@ -176,6 +176,20 @@ def test_a_lease_excludes_and_fences(reopen: Reopen) -> None:
     assert theirs.held() == []
 
 
+def test_whether_a_lease_is_free_is_looked_up_and_nothing_is_written(reopen: Reopen) -> None:
+    clock = FakeClock()
+    ours, theirs = opened(reopen, clock), opened(reopen, clock)
+    head = theirs.refresh()
+    theirs.check_free("sync")
+    assert (theirs.refresh(), theirs.held()) == (head, [])
+    lease = ours.lease("sync", who="ada")
+    with pytest.raises(LockHeldError, match=r"ada on .*pid \d+"):
+        theirs.check_free("sync")
+    theirs.check_free("other")
+    lease.release()
+    theirs.check_free("sync")
+
+
 def test_a_lease_of_a_bucket_ends_with_its_time(reopen: Reopen) -> None:
     clock = FakeClock()
     store = opened(reopen, clock)

@@ -77,6 +77,30 @@ def test_a_spec_may_leave_out_id_and_version(ws: Workspace) -> None:
     assert (spec.id, spec.version) == ("github", "1.0.0")
 
 
+def test_a_spec_without_a_version_keeps_the_one_there_is(ws: Workspace, live: Live) -> None:
+    live()
+    draft = new_draft(ws, "github", {"scopes": [{"name": "x"}]}).draft
+    assert draft.spec_snapshot.version == "1.2.0"
+    edit_draft(ws, draft.id, version="7.0.0")
+    assert edit_draft(ws, draft.id, spec={"scopes": []}).draft.spec_snapshot.version == "7.0.0"
+
+
+@pytest.mark.parametrize("spec", [{}, {"name": "GitHub"}, {"id": "github", "version": "9.0.0"}])
+def test_a_spec_that_says_nothing_of_scopes_is_refused_and_nothing_is_lost(
+    ws: Workspace, live: Live, spec: dict[str, Any]
+) -> None:
+    live()
+    draft = new_draft(ws, "github").draft
+    head = ws.store.head()
+    with pytest.raises(InvalidContentError) as caught:
+        edit_draft(ws, draft.id, spec=spec)
+    assert (caught.value.message, caught.value.exit_code) == ("the spec: 'scopes' is missing", 2)
+    with pytest.raises(InvalidContentError, match="'scopes' is missing"):
+        new_draft(ws, "github", spec)
+    assert show_draft(ws, draft.id).draft == draft
+    assert ws.store.head() == head
+
+
 @pytest.mark.parametrize(
     "spec", [{"id": "gitlab"}, {"version": "1"}, {"scopes": [{"name": "/x"}]}, {"color": 1}, [], 7]
 )

@@ -424,7 +424,7 @@ class Promises:
                     continue
                 if cell.tab == POLICY and cell.key not in rows[POLICY]:
                     continue  # its scope is gone
-                row = rows[cell.tab].setdefault(cell.key, dict.fromkeys(EDITABLE[cell.tab], ""))
+                row = rows[cell.tab].setdefault(cell.key, _row_before(draft, cell))
                 row[cell.column] = "" if edited is None else edited
         return rows
 
@@ -499,8 +499,6 @@ class Promises:
         bad = {name for name in EDITABLE[tab] if not self.is_good(tab, name, line.cells[name], line, want)}
         as_wanted = all(alike(line.cells[name], want[name]) for name in EDITABLE[tab])  # NONE, and a lock set since
         held = not as_wanted and _held_back(tab, line.cells | {name: want[name] for name in bad if tab == POLICY})
-        if held and tab == KPIS and line.key not in {cell.key for cell in self.published_cells()} and not is_problem:
-            return  # published dropped the KPI under a pending edit of one cell: nothing else is left to show
         if bool(bad or held) != is_problem:
             raise Violation("sheet", f"{tab} {line.key}: {line.status!r} for {line.cells}, bad: {bad or held}")
         if held:
@@ -588,6 +586,13 @@ class Promises:
                 continue
             if not all(json.dumps(value) in journal for value in own.values()):
                 raise Violation("people's columns", f"{own} of {line.key} in {place[0]} is gone")
+
+
+def _row_before(draft: WorkbenchDraft, cell: Cell) -> dict[str, Value]:
+    """A row that is not published: empty, if it is only proposed; else, dropped under its edits, as they found it."""
+    names, under = draft.spec_snapshot.scope_names(), draft.base.policy or PolicySnapshot()
+    before = cells_of(draft.connector_id, names, under) if cell.tab == KPIS else {}
+    return {name: before.get(cell._replace(column=name), "") for name in EDITABLE[cell.tab]}
 
 
 def _held_back(tab: str, cells: dict[str, Value]) -> bool:

@@ -186,3 +186,81 @@ def test_a_row_published_then_dropped_and_changed_meanwhile_is_a_conflict(desk: 
     desk.edit(("github", "k"), "target", 42, "KPIs")
     conflicts = desk.sync().to_json()["conflicts"]
     assert ("target", 1, 42, None) in [(one["column"], one["base"], one["yours"], one["theirs"]) for one in conflicts]
+
+
+def pending_then_dropped(desk: Any) -> str:
+    """An owner's target is pending when an operator's publish drops the KPI."""
+    desk.edit(COST, "target", 7, "KPIs")
+    draft = str(desk.sync().drafts[0].id)
+    desk.set_kpi("github", {"cost_per_call": None})
+    return draft
+
+
+def test_a_row_dropped_under_a_pending_edit_stays_whole_until_the_conflict_is_decided(desk: Any) -> None:
+    pending_then_dropped(desk)
+    report = desk.sync()
+    assert report.exit_code == 3
+    assert [(one["column"], one["yours"], one["theirs"]) for one in report.to_json()["conflicts"]] == [
+        ("target", 7, None)
+    ]
+    assert desk.row(*COST, title="KPIs")[:6] == [*COST, "cost", "usage.cost * 1.0", 7, "EUR"]
+    assert desk.status(*COST, title="KPIs").startswith("conflict: target")
+    assert desk.sync().calls["write"] == 0
+
+
+def test_its_owners_next_edit_of_another_cell_is_in_the_same_conflict(desk: Any) -> None:
+    pending_then_dropped(desk)
+    desk.sync()
+    desk.edit(COST, "unit", "USD", "KPIs")
+    report = desk.sync()
+    assert {one["column"] for one in report.to_json()["conflicts"]} == {"target", "unit"}
+    (draft,) = desk.open_drafts()
+    assert {one.column for one in draft.open_conflicts()} == {"target", "unit"}
+    assert desk.row(*COST, title="KPIs")[:6] == [*COST, "cost", "usage.cost * 1.0", 7, "USD"]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_decided_as_yours_it_is_proposed_whole_and_published_whole(desk: Any) -> None:
+    draft = pending_then_dropped(desk)
+    desk.sync()
+    drafts.resolve_conflict(desk.ws, draft, COST, "target", "yours")
+    assert desk.sync().conflicts == []
+    whole = [*COST, "cost", "usage.cost * 1.0", 7, "EUR"]
+    assert desk.row(*COST, title="KPIs")[:6] == whole
+    assert desk.status(*COST, title="KPIs") == f"pending in {draft}"
+    assert desk.sync().calls["write"] == 0
+    desk.publish(draft)
+    desk.sync()
+    assert desk.row(*COST, title="KPIs") == [*whole, "published"]
+    assert desk.sync().calls["write"] == 0
+
+
+def test_decided_as_theirs_or_discarded_it_goes(desk: Any) -> None:
+    draft = pending_then_dropped(desk)
+    desk.sync()
+    drafts.resolve_conflict(desk.ws, draft, COST, "target", "theirs")
+    desk.sync()
+    assert len(desk.values("KPIs")) == 1
+    assert desk.open_drafts() == []
+    assert desk.sync().calls["write"] == 0
+
+
+@pytest.mark.parametrize("mode", ["push", "pull"])
+def test_a_dropped_row_that_was_discarded_goes_whole_in_whatever_run_saw_it_first(desk: Any, mode: str) -> None:
+    draft = pending_then_dropped(desk)
+    getattr(desk, mode)()
+    assert desk.row(*COST, title="KPIs")[:6] == [*COST, "cost", "usage.cost * 1.0", 7, "EUR"]
+    drafts.discard_draft(desk.ws, draft, "not any more")
+    desk.sync()
+    assert len(desk.values("KPIs")) == 1
+    assert desk.sync().calls["write"] == 0
+
+
+def test_deleting_a_dropped_row_withdraws_what_was_pending_in_it(desk: Any) -> None:
+    pending_then_dropped(desk)
+    desk.sync()
+    desk.tab("KPIs").delete_rows(2)
+    report = desk.sync()
+    assert (report.conflicts, report.drafts) == ([], [])
+    assert desk.open_drafts() == []
+    assert desk.sync().calls["write"] == 0

@@ -202,3 +202,78 @@ def test_a_list_that_was_left_out_is_set_once_the_protection_is_gone(owned: Any)
     owned.sync()
     assert "firearm.new" in offered(row)
     assert not owned.sync().changed
+
+
+def rename_and_protect(desk: Any, title: str, cell: str, text: str) -> None:
+    """The head renames a header of a tab that only sheetsync writes, and protects what she wrote."""
+    as_head(desk).type(f"{title}!{cell}", text)
+    column = ord(cell[0]) - ord("A")
+    protect(desk, (0, 1), (column, column + 1), title=title, text="mine")
+
+
+@pytest.mark.parametrize(
+    ("title", "cell", "header"),
+    [
+        ("Connector Registry", "B1", "version"), ("Connector Registry", "A1", "connector_id"),
+        ("Coverage Report", "C1", "policy_coverage"), ("Sync Status", "A1", "number"), ("Sync Status", "I1", "message"),
+    ],
+)  # fmt: skip
+def test_a_header_renamed_and_protected_in_a_tab_of_ours_holds_up_nothing_else(
+    owned: Any, title: str, cell: str, header: str
+) -> None:
+    rename_and_protect(owned, title, cell, "My own name")
+    owned.set("slack", "post", "firearm.money")
+    owned.publish(owned.draft("jira", ["a"], {"a": "firearm.read"}, version="1.0.0"))
+    report = owned.sync()
+    (problem,) = report.problems
+    assert any("protected by 'mine'" in line.message for line in check_spreadsheet(owned.ws, owned.gateway))
+    assert (problem.code, problem.tab, problem.cell) == ("protected_cells", title, cell)
+    assert f"the header {header} " in problem.message
+    assert "protected by 'mine'" in problem.message
+    assert owned.cell(POST, "firearm_id") == "firearm.money"
+    assert ["jira", "1.0.0"] in [row[:2] for row in owned.values("Connector Registry")]
+    assert owned.values(title)[0][ord(cell[0]) - ord("A")] == "My own name"
+    before = owned.snapshots()
+    again = owned.sync()
+    assert (again.calls["write"], again.problems, owned.snapshots()) == (0, [problem], before)
+
+
+def test_its_rows_are_kept_right_under_it_and_the_header_comes_back_with_the_protection_gone(owned: Any) -> None:
+    rename_and_protect(owned, "Connector Registry", "B1", "My own name")
+    owned.sync()
+    owned.tab("Connector Registry").update([["9.9.9"]], "B2")
+    report = owned.sync()
+    assert [one["value"] for one in report.to_json()["healed"]] == ["9.9.9"]
+    assert owned.values("Connector Registry")[1][:2] == ["github", "1.2.0"]
+    owned.sync()
+    number = next(key for key, one in protections(owned, "Connector Registry").items() if one["description"] == "mine")
+    as_head(owned).request("deleteProtectedRange", {"protectedRangeId": number})
+    assert owned.sync().problems == []
+    assert owned.values("Connector Registry")[0][:2] == ["connector_id", "version"]
+    assert owned.sync().calls == QUIET
+
+
+@pytest.mark.parametrize(("whole", "column"), [(True, 4), (False, 4), (False, 0)])
+def test_a_header_deleted_with_its_column_in_a_protected_tab_waits(owned: Any, whole: bool, column: int) -> None:
+    where = {"sheetId": owned.tab("Connector Registry").id, "dimension": "COLUMNS"}
+    as_head(owned).request("deleteDimension", {"range": where | {"startIndex": column, "endIndex": column + 1}})
+    for one in protections(owned, "Connector Registry").values() if whole else ():
+        one["editors"] = {"users": [HEAD]}
+    if not whole:
+        protect(owned, (0, 1), (2, 3), title="Connector Registry", text="mine")
+    owned.set("slack", "post", "firearm.money")
+    owned.publish(owned.draft("jira", ["a"], {"a": "firearm.read"}, version="1.0.0"))
+    report = owned.sync()
+    assert {problem.tab for problem in report.problems} == {"Connector Registry"}
+    assert owned.cell(POST, "firearm_id") == "firearm.money"
+    assert owned.sync().calls["write"] == 0
+
+
+def test_a_pull_answers_under_a_header_that_was_renamed_and_protected(owned: Any) -> None:
+    rename_and_protect(owned, "Sync Status", "B1", "My own name")
+    owned.edit(READ, "firearm_id", "firearm.read")
+    report = owned.pull()
+    assert [problem.code for problem in report.problems] == ["protected_cells"]
+    assert owned.status(*READ).startswith("pending in draft_")
+    assert "pending draft" in [row[1] for row in owned.values("Sync Status")]
+    assert owned.sync().calls["write"] == 0

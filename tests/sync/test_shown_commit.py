@@ -100,3 +100,59 @@ def test_a_discarded_draft_is_named(desk: Any) -> None:
     desk.sync()
     assert shown(desk) == discarded
     is_calm(desk)
+
+
+@pytest.mark.parametrize("act", ["new", "edit", "verify", "discard"])
+def test_a_draft_that_no_tab_shows_is_not_named_by_the_next_write(desk: Any, act: str) -> None:
+    desk.set("slack", "post", "firearm.money")
+    published = desk.snapshots()
+    made = drafts.new_draft(desk.ws, "github").draft.id
+    if act == "edit":
+        drafts.edit_draft(desk.ws, made, version="9.0.0")
+    elif act == "verify":
+        publishing.verify_drafts(desk.ws, [made])
+    elif act == "discard":
+        drafts.discard_draft(desk.ws, made)
+    desk.sync()
+    assert shown(desk) == published
+    is_calm(desk)
+
+
+def test_verifying_and_approving_a_sheet_draft_changes_nothing_shown(desk: Any) -> None:
+    desk.edit(POST, "firearm_id", "firearm.read")
+    draft = desk.sync().drafts[0].id
+    before = shown(desk)
+    publishing.verify_drafts(desk.ws, [draft])
+    drafts.approve_draft(desk.ws, draft)
+    desk.tab("Connector Registry").update([["7.7.7"]], "B2")
+    desk.sync()
+    assert desk.values("Connector Registry")[1][1] == "1.2.0"
+    assert shown(desk) == before
+
+
+def test_a_draft_of_a_connector_never_published_is_named(desk: Any) -> None:
+    made = desk.draft("jira", ["a"], {"a": "NONE"})
+    proposed = desk.snapshots()
+    publishing.verify_drafts(desk.ws, [made])
+    desk.sync()
+    assert desk.cell(("jira", "a"), "firearm_id") == "NONE"
+    assert shown(desk) == proposed
+    drafts.discard_draft(desk.ws, made)
+    gone = desk.snapshots()
+    desk.sync()
+    assert shown(desk) == gone
+
+
+def test_a_draft_that_only_the_coverage_report_shows_is_named(desk: Any) -> None:
+    made = drafts.new_draft(desk.ws, "slack").draft
+    spec = made.spec_snapshot.to_json() | {"version": "1.1.0", "engine_routes": ["/video/*"]}
+    drafts.edit_draft(desk.ws, made.id, spec=spec)
+    proposed = desk.snapshots()
+    note(desk)
+    desk.sync()
+    assert desk.values("Coverage Report")[2][1] == "IN_PROGRESS"
+    assert shown(desk) == proposed
+    drafts.discard_draft(desk.ws, made.id)
+    gone = desk.snapshots()
+    desk.sync()
+    assert (desk.values("Coverage Report")[2][1], shown(desk)) == ("MISSING", gone)

@@ -9,6 +9,7 @@ import pytest
 from sheetsync.errors import SafetyStopError, SharingError, SheetSyncError, UsageError
 from sheetsync.localsheets.collaborator import Collaborator
 from sheetsync.localsheets.faults import Step
+from sheetsync.services.status import status
 from sheetsync.services.sync_plans import resume, undo
 from sheetsync.services.sync_state import load_state
 
@@ -172,3 +173,35 @@ def test_rows_removed_by_the_push_come_back_once(desk: Desk) -> None:
     rows = sorted(desk.values()[1:])
     assert [row[:2] for row in rows] == sorted(row[:2] for row in before[1:])
     assert desk.cell(("github", "admin_write"), "firearm_id") == "firearm.read"
+
+
+def test_a_second_undo_is_refused_and_says_nothing_of_how_runs_go(desk: Desk) -> None:
+    desk.set("slack", "post", "firearm.money")
+    desk.push()
+    undone(desk)
+    assert status(desk.ws).healthy
+    for _ in range(2):
+        desk.clock.advance(60)
+        with pytest.raises(SafetyStopError, match="an undo holds") as stop:
+            undone(desk)
+        assert stop.value.exit_code == 7
+        assert status(desk.ws).healthy
+    with pytest.raises(SafetyStopError):
+        desk.sync()  # what cron runs is stopped, and that is told
+    assert not status(desk.ws).healthy
+
+
+def test_a_dry_run_of_a_resume_says_what_the_resume_then_does(desk: Desk) -> None:
+    desk.set("slack", "post", "firearm.money")
+    desk.push()
+    undone(desk)
+    before, values = desk.snapshots(), desk.values()
+    told = resume(desk.ws, desk.gateway, dry_run=True).to_json()
+    assert (desk.snapshots(), desk.values()) == (before, values)
+    assert load_state(desk.ws, desk.spreadsheet_id)[0].held
+    done = resumed(desk).to_json()
+    assert told["changed"]
+    assert told["tabs"] == done["tabs"]
+    assert told["tabs"]["Policy Matrix"]["cells_written"] > 0
+    assert desk.cell(POST, "firearm_id") == "firearm.money"
+    assert not resume(desk.ws, desk.gateway, dry_run=True).changed
