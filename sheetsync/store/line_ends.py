@@ -39,23 +39,25 @@ class LineEnds:
             StoreDamagedError: the file, or the entry in it, is gone.
         """
         known = self._known
-        lines = self._piece(path, start, number, last, limit)
-        if self._known is known and not are_lines(lines, number):
+        lines, has_end = self._piece(path, start, number, last, limit)
+        if self._known is known and not (has_end and are_lines(lines, number)):
             self._known = ((), [])
-            lines = self._piece(path, start, number, last, limit)
+            lines, _ = self._piece(path, start, number, last, limit)
         return lines
 
-    def _piece(self, path: str, start: int, number: int, last: int, limit: int | None) -> list[bytes]:
+    def _piece(self, path: str, start: int, number: int, last: int, limit: int | None) -> tuple[list[bytes], bool]:
+        """The lines, and whether a line ends where the last one does."""
         ends = self._ends_to(path, start, number, limit)
         at = number - start
         begin, stop = (ends[at - 1] + 1 if at else 0), at + 1
         while stop <= last - start and stop < len(ends) and ends[stop] - begin <= PIECE_BYTES:
             stop += 1
         data = self._files.read_at(path, begin, ends[stop - 1] - begin)
+        has_end = self._files.read_at(path, ends[stop - 1], 1) == b"\n"
         if stop == at + 1:
-            return [data]  # of a large line there is no second copy
+            return [data], has_end  # of a large line there is no second copy
         lines = data.split(b"\n")
-        return lines if len(lines) == stop - at else [data]
+        return (lines, has_end) if len(lines) == stop - at else ([data], False)
 
     def _ends_to(self, path: str, start: int, number: int, limit: int | None) -> list[int]:
         """Where each line of the file ends, as far as the entry at least."""

@@ -134,6 +134,9 @@ class PosixFileSystem:
             self._folders.prove(path.rpartition("/")[0])
             fd, name = self._folders.at(path)
             there = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            tail = self._tails.get(path)
+            if tail is not None and not os.path.samestat(there, tail.inode):
+                self._tails.pop(path).close()  # what is read next is what stands there now
         return there.st_ino, there.st_size, there.st_mtime_ns
 
     def _standing(self, path: str) -> os.stat_result | None:

@@ -156,3 +156,21 @@ def test_what_was_read_of_damaged_lines_is_not_believed_once_they_are_put_right(
         file.write_bytes(right)
         assert [idle.store.commit(number).number for number in (5, 6, 7, 9)] == [5, 6, 7, 9]
         assert [commit.number for commit in idle.store.log()] == list(range(1, 13))
+
+
+def test_who_appended_to_a_journal_file_reads_the_one_that_was_put_in_its_place(
+    folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    with closing(opened(folder)) as other:
+        save(other, 4, 12)
+    assert newest(writer) == {"n": 12}
+    file = journal / "0000000001.jsonl"
+    right = file.read_bytes()
+    at = right.index(b'"n":2,"id":"') + 15
+    file.write_bytes(right[:at] + b"*" + right[at + 1 :])
+    with pytest.raises(StoreDamagedError):
+        writer.store.commit(2)
+    repaired = journal / "repaired"
+    repaired.write_bytes(right)
+    repaired.rename(file)
+    assert writer.store.commit(2).number == 2
