@@ -12,7 +12,7 @@ from typing import Final
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import parse_segment_name
 
-NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPIPE, errno.EINTR)
+NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EPIPE, errno.EINTR)
 
 
 def is_failed_sync(exc: BaseException | None) -> bool:

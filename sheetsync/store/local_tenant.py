@@ -381,4 +381,8 @@ class LocalTenant:
             names = self._files.listdir(f"{self._work}/{TEMP}")
         except FileNotFoundError:  # somebody removed it a moment ago
             return 0
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            return 0
         return sum(self._work_folder.remove(f"{self._work}/{TEMP}/{name}") for name in names)

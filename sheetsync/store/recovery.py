@@ -52,7 +52,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     try:
         cut_torn_line(backend, state, tell)
     except OSError as exc:
-        if not passes_by_itself(exc):
+        if not may_be_left(exc):
             raise
         undone.note("a torn line", exc)
     upto = read_checkpoint(backend, state)
@@ -87,6 +87,11 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
+def may_be_left(exc: OSError) -> bool:
+    """Does it pass by itself, or is it another user's to put right? Else something stands in the way."""
+    return passes_by_itself(exc) or exc.errno in NOT_OURS_TO_WRITE
+
+
 class Undone:
     """What an opening could not put right: what keeps us from writing keeps nobody from reading.
 
@@ -109,7 +114,7 @@ class Undone:
         try:
             return complete_name(backend, number, change)
         except (OSError, *REFUSALS) as exc:
-            if isinstance(exc, OSError) and not passes_by_itself(exc) and exc.errno not in NOT_OURS_TO_WRITE:
+            if isinstance(exc, OSError) and not may_be_left(exc):
                 raise
             self.note(change.path, exc)
             return False
