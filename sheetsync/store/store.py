@@ -152,6 +152,7 @@ class Store(StoreWriter):
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
         self._check_alive()
+        self._check_writable()
         with self._mutex, media_errors("rebuild the index"):
             return under(self._part.exclusive(), self._rebuild_index_locked)
 

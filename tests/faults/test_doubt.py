@@ -10,6 +10,7 @@ import pytest
 from sheetsync.errors import DestinationError, UnknownOutcomeError
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
+from tests.faults.test_media import FULL, Fault
 
 
 class FailingDisk(SimulatedDisk):
@@ -65,3 +66,16 @@ def test_a_doubt_that_cannot_be_settled_leaves_no_copies_behind(kind: str, code:
     disk.before = refuse
     assert not open_store(disk).writable
     assert not [path for path in disk.tree() if "/temp/" in path]
+
+
+def test_no_index_is_written_of_a_journal_in_doubt() -> None:
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.create("default/.store/doubt", b"")
+    disk.before = Fault(FULL - {"mkdir"}, 1, errno.ENOSPC, lasting=True)
+    reading = open_store(disk)
+    disk.before = lambda *_: None  # room comes back
+    with pytest.raises(DestinationError, match="opened for reading"):
+        reading.rebuild_index()
+    assert "default/.store/index.json" not in disk.tree()
