@@ -24,7 +24,15 @@ from sheetsync.store.index import is_worth_writing, load_index, read_remembered
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
-from sheetsync.store.names import DERIVED_NAME, VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
+from sheetsync.store.names import (
+    DERIVED_NAME,
+    VERBATIM_CAPITALS,
+    RecordId,
+    check_lease_name,
+    decode_part,
+    encode_part,
+    encode_tenant,
+)
 from sheetsync.store.recovery import check_by_reading, recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
@@ -195,10 +203,12 @@ class Store(StoreWriter):
         Raises:
             LockHeldError: another run holds it; the message names host, pid and age.
             UsageError: the name or the holder is no text, or the time no number of seconds.
+            InvalidIdError: the name has a character that no file name can bring back.
         """
         is_time = isinstance(ttl_s, int | float) and ttl_s == ttl_s
         if not is_time or not isinstance(name, str) or not isinstance(who, str):
             raise UsageError(f"a lease of {ascii(name)[:40]} for {ascii(ttl_s)[:40]} s: a text and a number are needed")
+        check_lease_name(name)
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):
