@@ -141,24 +141,33 @@ def proved_entry(line: bytes) -> Entry:
 
 
 def proved_entries(part: TenantBackend, state: JournalState, first: int) -> Iterator[tuple[int, Entry | None, int]]:
-    """Entries from `first` to the newest, and the sizes of their lines; None where one is broken or another store's."""
+    """Entries from `first` to the newest, and the sizes of their lines; None where one is broken or another store's.
+
+    None is a lost or archived object, too, and all of a file that cannot be read.
+    """
     while first <= state.number:
         _, last, wanted = state.stretch(first)
         links: list[Link | None] = []
-        kept: list[tuple[int, bytes]] = []
+        kept: list[tuple[int, bytes | None]] = []
         size = 0
         try:
-            for number, line in part.lines(first, last):
-                links.append(link_of(line, number))
-                size += len(line)
+            for number, line in part.surviving(first, last):
+                links.append(link_of(line, number) if line else None)
+                size += len(line or b"")
                 if size <= KEPT_BYTES:
                     kept.append((number, line))
-        except StoreDamagedError:  # it lacks lines, and may be another store's: nothing is believed of it
+        except (
+            StoreDamagedError,
+            OSError,
+        ) as exc:  # what lacks lines may be another store's: nothing of it is believed
+            if isinstance(exc, OSError) and exc.errno not in UNREADABLE:
+                raise
             yield from ((number, None, 0) for number in range(first, last + 1))
             first = last + 1
             continue
         stranger = newest_stranger(links, last, wanted)
-        rest = part.lines(first + len(kept), last)
+        rest = part.surviving(first + len(kept), last)
         for (number, line), link in zip(itertools.chain(kept, rest), links, strict=True):
-            yield number, None if link is None or number <= stranger else decode_line(line), len(line)
+            entry = None if line is None or link is None or number <= stranger else decode_line(line)
+            yield number, entry, len(line or b"")
         first = last + 1

@@ -6,13 +6,12 @@ Told from what else may come out of a sync: a file that cannot be opened for it,
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.segments import parse_segment_name
 
-NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPIPE, errno.EINTR)
+NO_SYNC: Final = (errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EPIPE, errno.EINTR)
 
 
 def is_failed_sync(exc: BaseException | None) -> bool:
@@ -34,7 +33,14 @@ def hides_failed_sync(exc: BaseException, outside: BaseException | None) -> bool
     return False
 
 
-def settle_doubt(files: FileSystem, journal: str, doubt: str, temp: Callable[[bytes], str]) -> None:
+class Replace(Protocol):
+    """Puts a whole file in the place of another; nothing is left behind where that fails."""
+
+    def __call__(self, target: str, data: bytes, *, durable: bool) -> None:
+        """Replace `target`."""
+
+
+def settle_doubt(files: FileSystem, journal: str, doubt: str, replace: Replace) -> None:
     """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
 
     So those files are written anew and made durable before any line of them is believed. Only under the lock.
@@ -43,7 +49,7 @@ def settle_doubt(files: FileSystem, journal: str, doubt: str, temp: Callable[[by
         files: the disk.
         journal: the journal's folder.
         doubt: the file that names the journal files; where it does not, all of them are meant.
-        temp: makes a temporary file, and gives its path.
+        replace: puts a new file in the place of one in doubt.
     """
     names: list[str] = []
     try:
@@ -56,8 +62,6 @@ def settle_doubt(files: FileSystem, journal: str, doubt: str, temp: Callable[[by
     known = [name for name in names if parse_segment_name(name) is not None]
     for path in (f"{journal}/{name}" for name in known or files.listdir(journal)):
         if files.kind(path) == "file":
-            copy = temp(files.read(path))
-            files.sync(copy)
-            files.rename(copy, path)
+            replace(path, files.read(path), durable=True)
     files.sync_folder(journal)
     files.unlink(doubt)

@@ -25,11 +25,11 @@ from sheetsync.store.media import parse_format
 from sheetsync.store.salvage import fill_vacant, in_doubt, rebuild_lines, take_from_packs
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import (
+    EntryReader,
+    FileScan,
     TenantScan,
     explain_stranger,
     mark_recoverable,
-    read_entry,
-    scan_file,
     scan_files,
 )
 
@@ -149,8 +149,9 @@ def _look_again(found: TenantScan) -> bool:
     missing = {finding.path for finding in found.findings if finding.code == "missing"}
     come = missing & {path for path, kind in found.part.walk() if kind == "file"} if missing else set()
     found.findings = [f for f in found.findings if f.code != "missing" or f.path not in come]
+    looked = FileScan(found)
     for path in sorted(come):
-        scan_file(found, path)
+        looked.scan_file(path)
     mark_recoverable(found)
     return bool(come)
 
@@ -168,8 +169,9 @@ def _wait_for_writers(found: TenantScan, clock: Clock) -> None:
             clock.sleep(LOOK_AGAIN_S)
     missing = {finding.path for finding in found.findings if finding.code == "missing"}
     awaited: set[str] = set()
+    entries = EntryReader(found)
     for number in sorted({found.wanted[path][1] for path in missing}, reverse=True):
-        entry = read_entry(found, number)
+        entry = entries.entry(number)
         if number <= found.checkpoint or clock.now() - entry.at >= WRITER_WORKS:
             break
         came = [change.path not in missing for change in entry.changes]

@@ -27,7 +27,7 @@ from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_fol
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
 LOCK_TRIES: Final = 5
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+NO_WRITES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class LocalTenant:
@@ -64,12 +64,12 @@ class LocalTenant:
             raise
 
     def _settle_doubt(self) -> bool:
-        """False on a full disk: what is in doubt can be read, as on one that takes no writes."""
+        """False on a full or failing disk: what is in doubt can be read, as on one that takes no writes."""
         try:
-            doubt, temp = f"{self._work}/{DOUBT}", self._work_folder.temp
-            under(self.exclusive(), lambda: settle_doubt(self._files, self._journal, doubt, temp))
+            doubt, replace = f"{self._work}/{DOUBT}", self._work_folder.replace
+            under(self.exclusive(), lambda: settle_doubt(self._files, self._journal, doubt, replace))
         except OSError as exc:
-            if exc.errno not in FULL:
+            if exc.errno not in NO_WRITES:
                 raise
             return False
         return True
@@ -384,5 +384,9 @@ class LocalTenant:
         try:
             names = self._files.listdir(f"{self._work}/{TEMP}")
         except FileNotFoundError:  # somebody removed it a moment ago
+            return 0
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
             return 0
         return sum(self._work_folder.remove(f"{self._work}/{TEMP}/{name}") for name in names)

@@ -21,6 +21,7 @@ MAX_PART: Final = 128
 MAX_KEY: Final = 700  # with a tenant, a snapshot's name and some folder: within the 1,024 bytes of a bucket's key
 SNAPSHOT_TAIL: Final = 50  # at most: two dashes, a stamp, two dashes, eight digits of the hash, a suffix
 MAX_ENCODED_PART: Final = 200  # leaves room for --<stamp>--<hash8><suffix> in the 255 bytes of a file name
+LAST_ENCODED: Final = 0xFF  # `%` and two digits say no more; records' parts are ASCII
 PLAIN: Final = re.compile(r"[a-z0-9_](?:-?[a-z0-9._@+])*-?", re.ASCII)
 DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$|clock\$)(\..*)?", re.ASCII)
 PRINTABLE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
@@ -133,6 +134,16 @@ def check_record_name(name: str) -> str:
             hint="use [A-Za-z0-9][A-Za-z0-9._@+-]{0,127}, without '--'",
         )
     return name
+
+
+def check_lease_name(name: str) -> None:
+    """Refuse what `encode_part` could not write so that it reads back: then no operator could break the lease.
+
+    Raises:
+        InvalidIdError: a character of it is beyond Latin-1.
+    """
+    if any(ord(char) > LAST_ENCODED for char in name):
+        raise InvalidIdError(f"{ascii(name)[:80]} is not a lease's name", hint="use letters, digits, and '._@+-'")
 
 
 @lru_cache(maxsize=4096)

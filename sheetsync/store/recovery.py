@@ -18,6 +18,7 @@ from sheetsync.store.chain import damaged_line, proved_entries, proved_entry
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, is_whole, with_sum
 from sheetsync.store.entry_form import LAST_NUMBER, check_int
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.index import read_remembered
 from sheetsync.store.media import passes_by_itself
 from sheetsync.store.names import parse_snapshot_name
@@ -30,6 +31,7 @@ CHECKPOINT_SEEN: Final = 4096  # entries and snapshots after which a writer make
 OPENING_SEEN: Final = 256  # an opening that had to look at more makes one, so that the next need not
 OPENING_BYTES: Final = 1 << 20
 SHOWN: Final = 5
+LOOKS: Final = 8  # at a journal that moves each time: those who write it proved it when they opened it
 NOT_OURS_TO_WRITE: Final = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 REFUSALS: Final = (AuthError, DestinationError, TryLaterError)  # of a bucket
 
@@ -50,7 +52,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     try:
         cut_torn_line(backend, state, tell)
     except OSError as exc:
-        if not passes_by_itself(exc):
+        if not may_be_left(exc):
             raise
         undone.note("a torn line", exc)
     upto = read_checkpoint(backend, state)
@@ -85,6 +87,11 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     return 0
 
 
+def may_be_left(exc: OSError) -> bool:
+    """Does it pass by itself, or is it another user's to put right? Else something stands in the way."""
+    return passes_by_itself(exc) or exc.errno in NOT_OURS_TO_WRITE
+
+
 class Undone:
     """What an opening could not put right: what keeps us from writing keeps nobody from reading.
 
@@ -107,7 +114,7 @@ class Undone:
         try:
             return complete_name(backend, number, change)
         except (OSError, *REFUSALS) as exc:
-            if isinstance(exc, OSError) and not passes_by_itself(exc) and exc.errno not in NOT_OURS_TO_WRITE:
+            if isinstance(exc, OSError) and not may_be_left(exc):
                 raise
             self.note(change.path, exc)
             return False
@@ -135,14 +142,55 @@ def cut_torn_line(backend: TenantBackend, state: JournalState, tell: Callable[[s
     torn = backend.torn_bytes()
     if not torn:
         return
+    _check_torn(backend, state, torn)
+    backend.cut_torn(torn)
+    tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
+
+
+def check_by_reading(
+    backend: TenantBackend, state: JournalState, catch_up: Callable[[], int], tell: Callable[[str], None]
+) -> None:
+    """What an opening that cannot write looks at: else it would show an older state, or none, as the newest.
+
+    No lock is held, so that what looks like damage may be a writer at work: it is damage if the journal did not move.
+
+    Raises:
+        StoreDamagedError: as `recover`.
+    """
+    for _ in range(LOOKS):
+        before = (state.number, backend.torn_bytes())
+        try:
+            _check_end(backend, state, before[1])
+        except StoreDamagedError:
+            catch_up()
+            if (state.number, backend.torn_bytes()) == before:
+                raise
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            tell(f"whether the journal is whole behind entry {state.number} cannot be told ({exc})")
+            return
+        else:
+            return
+
+
+def _check_end(backend: TenantBackend, state: JournalState, torn: bytes) -> None:
+    """Does the journal end where it did, as far as reading tells?"""
+    if torn:
+        _check_torn(backend, state, torn)
+    read_checkpoint(backend, state)
+    if state.number == 0:
+        _check_no_journal(backend)
+
+
+def _check_torn(backend: TenantBackend, state: JournalState, torn: bytes) -> None:
+    """What stands behind the last whole line must be a torn one."""
     _check_unacknowledged(backend, state)
     if was_written_whole(torn):
         raise StoreDamagedError(
             f"journal: the line after entry {state.number} was whole; bytes of it were flipped or lost: it is not cut",
             hint="run 'sheetsync fsck'",
         )
-    backend.cut_torn(torn)
-    tell(f"recovered: {len(torn)} bytes of a save that was never acknowledged cut from the journal, kept aside")
 
 
 def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:

@@ -20,7 +20,7 @@ from sheetsync.store.findings import Finding, FsckReport
 from sheetsync.store.fsck import scan, scan_raw, scan_tenant, with_salvage
 from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
-from sheetsync.store.tenant_scan import TenantScan, read_entry
+from sheetsync.store.tenant_scan import EntryReader, TenantScan
 
 FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped", "unreadable")
 
@@ -122,10 +122,10 @@ def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) ->
                 done.add(finding)
             else:
                 by_entry[found.wanted[finding.path][1]].append(finding)
+        entries = EntryReader(found)
         for number, findings in sorted(by_entry.items()):
-            changes = {change.path: change for change in read_entry(found, number).changes}
             for finding in findings:
-                if why := _put(found, changes.get(finding.path)):
+                if why := _put(found, entries.change(number, finding.path)):
                     failed[finding.path] = why
                 else:
                     done.add(finding)

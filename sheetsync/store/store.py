@@ -20,12 +20,20 @@ from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import is_worth_writing, load_index
+from sheetsync.store.index import is_worth_writing, load_index, read_remembered
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
-from sheetsync.store.names import DERIVED_NAME, VERBATIM_CAPITALS, RecordId, decode_part, encode_part, encode_tenant
-from sheetsync.store.recovery import recover
+from sheetsync.store.names import (
+    DERIVED_NAME,
+    VERBATIM_CAPITALS,
+    RecordId,
+    check_lease_name,
+    decode_part,
+    encode_part,
+    encode_tenant,
+)
+from sheetsync.store.recovery import check_by_reading, recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
 from sheetsync.store.writer import StoreWriter
@@ -121,14 +129,22 @@ class Store(StoreWriter):
         """Learn the journal and complete what a crash left undone."""
         with self._mutex:
             self.writable = self._part.prepare()
-            load_index(self._part, self._state)
-            if not self.writable:
-                self._tell("the store cannot be written: opened for reading, without recovery")
-                if self._part.in_doubt():
-                    self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
-                self._catch_up()
-                return
-            under(self._part.exclusive(), self._recover_locked)
+            indexed = load_index(self._part, self._state)
+            if self.writable:
+                under(self._part.exclusive(), self._recover_locked)
+            else:
+                self._look_only(indexed)
+
+    def _look_only(self, indexed: bool) -> None:
+        """Where nothing can be written: learn the journal, and look whether it is all of it."""
+        self._tell("the store cannot be written: opened for reading, without recovery")
+        if self._part.in_doubt():
+            self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
+        remembered = 0 if indexed else read_remembered(self._part)  # before the journal: a writer may be at work
+        last = self._catch_up()
+        check_by_reading(self._part, self._state, self._catch_up, self._tell)
+        if remembered > last:
+            self._tell(f"the index tells of entry {remembered}, the journal ends at {last}: run 'sheetsync fsck'")
 
     def _recover_locked(self) -> None:
         self._kept_house = self._catch_up()
@@ -144,6 +160,7 @@ class Store(StoreWriter):
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
         self._check_alive()
+        self._check_writable()
         with self._mutex, media_errors("rebuild the index"):
             return under(self._part.exclusive(), self._rebuild_index_locked)
 
@@ -186,10 +203,12 @@ class Store(StoreWriter):
         Raises:
             LockHeldError: another run holds it; the message names host, pid and age.
             UsageError: the name or the holder is no text, or the time no number of seconds.
+            InvalidIdError: the name has a character that no file name can bring back.
         """
         is_time = isinstance(ttl_s, int | float) and ttl_s == ttl_s
         if not is_time or not isinstance(name, str) or not isinstance(who, str):
             raise UsageError(f"a lease of {ascii(name)[:40]} for {ascii(ttl_s)[:40]} s: a text and a number are needed")
+        check_lease_name(name)
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sheetsync.errors import TryLaterError
 from sheetsync.store.backend import JOURNAL, TenantBackend
 from sheetsync.store.content import hash_bytes
-from sheetsync.store.entry import Entry, decode_line
+from sheetsync.store.entry import Change, Entry, decode_line
 from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.findings import Finding
 from sheetsync.store.names import DERIVED_NAME, VERBATIM_CAPITALS, parse_snapshot_name
@@ -94,13 +94,41 @@ class TenantScan:
         self.findings.append(Finding(code, self.tenant, path, message, damage=damage, hint=hint))
 
 
+class EntryReader:
+    """Reads entries of whole lines that the scan saw. The file and the entry that were read last are kept."""
+
+    def __init__(self, found: TenantScan) -> None:
+        self._found = found
+        self._file: tuple[str, list[bytes]] = ("", [])
+        self._entry: tuple[Entry, dict[str, Change]] | None = None
+
+    def entry(self, number: int) -> Entry:
+        """The entry of this number."""
+        return self._read(number)[0]
+
+    def change(self, number: int, path: str) -> Change | None:
+        """The entry's snapshot of this path, None if it holds none."""
+        return self._read(number)[1].get(path)
+
+    def _read(self, number: int) -> tuple[Entry, dict[str, Change]]:
+        if self._entry is None or self._entry[0].number != number:
+            path, index = self._found.lines[number]
+            entry = decode_line(self._lines(path)[index])
+            self._entry = (entry, {change.path: change for change in reversed(entry.changes)})
+        return self._entry
+
+    def _lines(self, path: str) -> list[bytes]:
+        if self._file[0] != path:
+            data = self._found.read(path)
+            if path in self._found.unreadable:
+                raise TryLaterError(f"{path} could be read a moment ago, and cannot any more", hint=MAY_BE_READ)
+            self._file = (path, data.split(b"\n"))
+        return self._file[1]
+
+
 def read_entry(found: TenantScan, number: int) -> Entry:
-    """The entry of a whole line that the scan saw."""
-    path, index = found.lines[number]
-    data = found.read(path)
-    if path in found.unreadable:
-        raise TryLaterError(f"{path} could be read a moment ago, and cannot any more", hint=MAY_BE_READ)
-    return decode_line(data.split(b"\n")[index])
+    """One entry of a whole line that the scan saw."""
+    return EntryReader(found).entry(number)
 
 
 def explain_stranger(path: str, kind: str) -> tuple[str, str, str]:
@@ -119,15 +147,17 @@ def scan_files(found: TenantScan, files: list[tuple[str, str]]) -> None:
     if not found.lines and any(is_snapshot_path(path) for path, _ in files):
         found.broken = True
         found.find("journal_gap", JOURNAL, "the journal is gone, but snapshots are there", hint=LOST)
-    for path, kind in files:
+    before, looked = len(found.findings), FileScan(found)
+    for path, kind in sorted(files, key=lambda item: found.wanted.get(item[0], ("", 0))[1]):  # each entry is read once
         if kind == "file":
-            scan_file(found, path)
+            looked.scan_file(path)
             continue
         hint = f"move it elsewhere, then {FROM_JOURNAL}" if path in found.wanted else "move it elsewhere"
         found.find(*explain_stranger(path, kind), hint=hint)
-    there = {path for path, _ in files}
+    place = {path: index for index, (path, _) in enumerate(files)}
+    found.findings[before:] = sorted(found.findings[before:], key=lambda finding: place[finding.path])
     for path, (_, number) in found.wanted.items():
-        if path not in there:
+        if path not in place:
             found.find("missing", path, f"{path} of entry {number} is missing", hint=FROM_JOURNAL)
 
 
@@ -141,45 +171,50 @@ def mark_recoverable(found: TenantScan) -> None:
     ]
 
 
-def scan_file(found: TenantScan, path: str) -> None:
-    """One file outside the journal: a snapshot with its right bytes, a derived file, or something foreign."""
-    filename = path.rpartition("/")[2]
-    known = found.wanted.get(path)
-    if known is None:
-        if filename == DERIVED_NAME and path.split("/", maxsplit=1)[0] in VERBATIM_CAPITALS:
+class FileScan:
+    """Looks at files outside the journal, one after the other."""
+
+    def __init__(self, found: TenantScan) -> None:
+        self._found, self._entries = found, EntryReader(found)
+        self._of_hash: dict[str, str] = {}  # the first path that should have it
+        for path, (wanted, _) in found.wanted.items():
+            self._of_hash.setdefault(wanted, path)
+
+    def scan_file(self, path: str) -> None:
+        """One file: a snapshot with its right bytes, a derived file, or something foreign."""
+        found, filename = self._found, path.rpartition("/")[2]
+        known = found.wanted.get(path)
+        if known is None:
+            if filename == DERIVED_NAME and path.split("/", maxsplit=1)[0] in VERBATIM_CAPITALS:
+                return
+            if parse_snapshot_name(filename) is None:
+                found.find("foreign", path, f"{path} is not a file of the store", hint="move it elsewhere")
+                return
+            self._explain_unknown(path, hash_bytes(found.read(path)))
             return
-        if parse_snapshot_name(filename) is None:
-            found.find("foreign", path, f"{path} is not a file of the store", hint="move it elsewhere")
+        data = found.read(path)
+        if path not in found.unreadable and hash_bytes(data) != known[0]:
+            code, what = self._explain_changed(path, data)
+            found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
+
+    def _explain_unknown(self, path: str, hash_hex: str) -> None:
+        found, twin = self._found, self._of_hash.get(hash_hex)
+        if twin is not None:
+            hint = "move it elsewhere; 'fsck --repair' puts the right name in place"
+            found.find("misnamed", path, f"{path} has the content of {twin}: it is misnamed, or a copy", hint=hint)
             return
-        _explain_unknown(found, path, hash_bytes(found.read(path)))
-        return
-    data = found.read(path)
-    unread = any(finding.code == "unreadable" and finding.path == path for finding in found.findings)
-    if not unread and hash_bytes(data) != known[0]:
-        code, what = _explain_changed(found, path, data)
-        found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
+        message = f"{path} is called like a snapshot, but no journal entry holds it"
+        hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
+        found.find("lost_commit" if found.broken else "foreign", path, message, hint=hint)
 
-
-def _explain_unknown(found: TenantScan, path: str, hash_hex: str) -> None:
-    twins = [other for other, (wanted, _) in found.wanted.items() if wanted == hash_hex]
-    if twins:
-        message = f"{path} has the content of {twins[0]}: it is misnamed, or a copy"
-        found.find("misnamed", path, message, hint="move it elsewhere; 'fsck --repair' puts the right name in place")
-        return
-    message = f"{path} is called like a snapshot, but no journal entry holds it"
-    hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
-    found.find("lost_commit" if found.broken else "foreign", path, message, hint=hint)
-
-
-def _explain_changed(found: TenantScan, path: str, data: bytes) -> tuple[str, str]:
-    number = found.wanted[path][1]
-    right = next((change.data() for change in read_entry(found, number).changes if change.path == path), b"")
-    if len(data) < len(right) and right.startswith(data):
-        return "truncated", f"is cut: {len(data)} of {len(right)} bytes"
-    hash_hex = hash_bytes(data)
-    for other, (wanted, _) in found.wanted.items():
-        if wanted == hash_hex and other != path:
-            return "swapped", f"has the content of {other}"
-    flipped = sum(a != b for a, b in zip(data, right, strict=False)) + abs(len(data) - len(right))
-    differ = "1 byte differs" if flipped == 1 else f"{flipped} bytes differ"
-    return "changed", f"was changed: {differ} from what was saved"
+    def _explain_changed(self, path: str, data: bytes) -> tuple[str, str]:
+        change = self._entries.change(self._found.wanted[path][1], path)
+        right = change.data() if change is not None else b""
+        if len(data) < len(right) and right.startswith(data):
+            return "truncated", f"is cut: {len(data)} of {len(right)} bytes"
+        twin = self._of_hash.get(hash_bytes(data))
+        if twin is not None:
+            return "swapped", f"has the content of {twin}"
+        flipped = sum(a != b for a, b in zip(data, right, strict=False)) + abs(len(data) - len(right))
+        differ = "1 byte differs" if flipped == 1 else f"{flipped} bytes differ"
+        return "changed", f"was changed: {differ} from what was saved"

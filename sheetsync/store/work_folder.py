@@ -96,13 +96,27 @@ class WorkFolder:
             raise
 
     def keep(self, name: str, data: bytes) -> None:
-        """A durable copy, under the next free name."""
+        """A durable copy, under the next free name; there is one already where what follows failed the last time."""
+        if self._is_kept(name, data):
+            return
         temp = self.temp(data)
         try:
             self._files.sync(temp)
             self._into_aside(temp, name)
         finally:
             self.remove(temp)
+
+    def _is_kept(self, name: str, data: bytes) -> bool:
+        """Are these very bytes kept already? Where that cannot be told, one more copy does no harm."""
+        with suppress(OSError):  # most likely there is no file of the next number
+            for serial in itertools.count():
+                path = f"{self._work}/aside/{name}.{serial}"
+                with suppress(StoreDamagedError):  # a link
+                    if self._files.read(path) == data:
+                        self._files.sync(path)
+                        self._files.sync_folder(f"{self._work}/aside")
+                        return True
+        return False
 
     def keep_name(self, target: str) -> None:
         """The damaged file gets a second name; replacing the first one then loses nothing."""

@@ -1,0 +1,81 @@
+"""A failed fsync leaves a doubt: on a disk that cannot settle it the store is read, and nothing piles up."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from sheetsync.errors import DestinationError, UnknownOutcomeError
+from tests.faults.crash_explorer import CTX, open_store, record
+from tests.faults.simulated_disk import SimulatedDisk
+from tests.faults.test_media import FULL, Fault
+
+
+class FailingDisk(SimulatedDisk):
+    """A disk that writes no data any more: the fsync of each file with new data fails, once; the mount stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing = False
+        self.told: set[int] = set()
+
+    def sync(self, path: str) -> None:
+        node = self._file(path)
+        if not self.failing or node.data == node.safe_data:
+            super().sync(path)
+        elif id(node) not in self.told:
+            self.told.add(id(node))
+            error = OSError(errno.EIO, os.strerror(errno.EIO), path)
+            error.failed_sync = True  # type: ignore[attr-defined]
+            raise error
+
+
+def test_a_doubt_on_a_failing_disk_keeps_nobody_from_reading() -> None:
+    disk = FailingDisk()
+    store = open_store(disk)
+    with store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.failing = True
+    with pytest.raises(UnknownOutcomeError), store.transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 2, "pad": ""})
+    for _ in range(2):
+        said: list[str] = []
+        reading = open_store(disk, said=said)
+        assert [snapshot.content for snapshot in reading.latest_all("default")] == [{"value": 2, "pad": ""}]
+        assert any("a disk failed under the journal" in line for line in said)
+        with pytest.raises(DestinationError), reading.transaction(CTX) as tx:
+            tx.save(record("a"), {"value": 3, "pad": ""})
+    assert "default/.store/doubt" in disk.tree()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("sync", errno.EDQUOT), ("sync", errno.EIO), ("rename", errno.ENOSPC), ("write", errno.ENOSPC)]
+)
+def test_a_doubt_that_cannot_be_settled_leaves_no_copies_behind(kind: str, code: int) -> None:
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.create("default/.store/doubt", b"")
+
+    def refuse(operation: str, path: str) -> None:
+        if operation == kind and ("/temp/" in path or (kind == "rename" and path.endswith(".jsonl"))):
+            raise OSError(code, os.strerror(code), path)
+
+    disk.before = refuse
+    assert not open_store(disk).writable
+    assert not [path for path in disk.tree() if "/temp/" in path]
+
+
+def test_no_index_is_written_of_a_journal_in_doubt() -> None:
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.create("default/.store/doubt", b"")
+    disk.before = Fault(FULL - {"mkdir"}, 1, errno.ENOSPC, lasting=True)
+    reading = open_store(disk)
+    disk.before = lambda *_: None  # room comes back
+    with pytest.raises(DestinationError, match="opened for reading"):
+        reading.rebuild_index()
+    assert "default/.store/index.json" not in disk.tree()
