@@ -156,10 +156,7 @@ def proved_entries(part: TenantBackend, state: JournalState, first: int) -> Iter
                 size += len(line or b"")
                 if size <= KEPT_BYTES:
                     kept.append((number, line))
-        except (
-            StoreDamagedError,
-            OSError,
-        ) as exc:  # what lacks lines may be another store's: nothing of it is believed
+        except (StoreDamagedError, OSError) as exc:  # another store's may lack lines: nothing of it is believed
             if isinstance(exc, OSError) and exc.errno not in UNREADABLE:
                 raise
             yield from ((number, None, 0) for number in range(first, last + 1))
