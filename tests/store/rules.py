@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 
 from sheetsync.domain.clock import FakeClock
 from sheetsync.store import Store
@@ -35,3 +37,14 @@ def save(store: Store, name: str, value: int) -> None:
 def signed(body: bytes) -> bytes:
     """A journal line with a sum that holds."""
     return b'{"sum":"' + hashlib.sha256(body).hexdigest().encode() + b'",' + body
+
+
+def open_below(folder: Path) -> int:
+    """How many descriptors of this process lead to the folder or below; what other tests left open is not counted."""
+    count = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (names; this one's own descriptor is among them)
+        try:
+            count += Path(os.readlink(f"/proc/self/fd/{name}")).is_relative_to(folder)
+        except FileNotFoundError:
+            continue
+    return count

@@ -30,7 +30,7 @@ from sheetsync.store.work_folder import WorkFolder, link_or_move
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import Fault, NoLinks
-from tests.store.rules import JOURNAL, backend_on, save, signed
+from tests.store.rules import JOURNAL, backend_on, open_below, save, signed
 
 LOCK = "default/journal"
 
@@ -87,7 +87,7 @@ def test_journal_files_that_are_full_do_not_stay_open(folder: Path) -> None:
     with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=Rotation(entries=2))) as store:
         for value in range(12):
             save(store, "a", value)
-            counts.append(len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+            counts.append(open_below(folder))
         assert len(list((folder / "default/journal").iterdir())) == 6
     assert counts[-1] == counts[0]
 
@@ -226,10 +226,10 @@ def test_a_folder_that_never_is_the_one_at_its_path_is_not_waited_for_for_ever(f
 
     folder.mkdir()
     lock = FolderLock("default/journal", lambda: os.open(folder, os.O_RDONLY), stands)
-    opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    opened = open_below(folder)
     with pytest.raises(LockHeldError, match="'default/journal' could not be locked"), lock:
         pass
-    assert len(os.listdir("/proc/self/fd")) == opened  # noqa: PTH208
+    assert open_below(folder) == opened
     moves = False
     with ThreadPoolExecutor(1) as other:  # the thread that failed to take it keeps nobody out
         other.submit(lock.__enter__).result(10)
@@ -407,12 +407,12 @@ def test_a_lock_that_is_closed_while_a_thread_holds_it_is_closed_by_that_one(fol
     files = PosixFileSystem(folder)
     lock = files.lock("default/journal")
     with lock:
-        opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        opened = open_below(folder)
         closing = threading.Thread(target=lock.close)
         closing.start()
         closing.join()
-        assert len(os.listdir("/proc/self/fd")) == opened  # noqa: PTH208
-    assert len(os.listdir("/proc/self/fd")) == opened - 1  # noqa: PTH208
+        assert open_below(folder) == opened
+    assert open_below(folder) == opened - 1
     files.close()
 
 
@@ -582,17 +582,14 @@ def test_a_folder_is_listed_by_a_descriptor_of_its_own(folder: Path, monkeypatch
 
 
 def test_a_store_that_nobody_closed_gives_its_descriptors_back(folder: Path) -> None:
-    def open_files() -> int:
-        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-
     gc.collect()
-    before = open_files()
+    before = open_below(folder)
     for _ in range(3):
         store = Store.open(folder)
         store.note(CTX, "seen", {})
         del store
     gc.collect()
-    assert open_files() == before
+    assert open_below(folder) == before
 
 
 def test_a_path_that_is_no_text_of_this_machine_is_no_path() -> None:
