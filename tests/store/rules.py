@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from contextlib import suppress
 from pathlib import Path
 
 from sheetsync.domain.clock import FakeClock
@@ -42,9 +42,7 @@ def signed(body: bytes) -> bytes:
 def open_below(folder: Path) -> int:
     """How many descriptors of this process lead to the folder or below; what other tests left open is not counted."""
     count = 0
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (names; this one's own descriptor is among them)
-        try:
-            count += Path(os.readlink(f"/proc/self/fd/{name}")).is_relative_to(folder)
-        except FileNotFoundError:
-            continue
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # it was the listing's own
+            count += descriptor.readlink().is_relative_to(folder)
     return count

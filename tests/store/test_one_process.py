@@ -18,6 +18,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, SheetSyncError, StaleSnapshotError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck
 from sheetsync.store.posix import PosixFileSystem
+from tests.store.rules import open_below
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # Python 3.12 warns
 CTX = RequestContext(user="ada")
