@@ -115,8 +115,8 @@ def compare_cell(
     actual = row.cells[LAYOUTS[tab.role].position(column.name)]
     name = cell_name(tab, row, column.name)
     raw, healed = _without_debt(c, cell, name, actual)
-    if isinstance(base, Nothing) and c.mode.answer == "adopt":
-        base = edit.value if edit else published  # differences are read as owners' edits
+    if isinstance(base, Nothing) and c.mode.answer == "adopt" and edit is None:
+        base = published  # differences are read as owners' edits; from what is pending elsewhere they are conflicts
         if base is not None:
             c.state.set_value(cell, base)
     state = CellState(base, "", published, edit, withdrawn=c.fates.get(cell, "").startswith("rejected"))

@@ -134,7 +134,7 @@ def rival_of(cell: CellState) -> CellValue | Nothing:
     edit = cell.edit
     if edit is None:
         return NO_CONFLICT
-    if not isinstance(cell.base, Nothing) and not same(cell.base, edit.value):
+    if isinstance(cell.base, Nothing) or not same(cell.base, edit.value):  # of a base that is not known, never seen
         return edit.value
     # seen, and so is a conflict that is not decided: it stays, unless the other's value was typed
     return edit.theirs if edit.rival and not same(cell.remote, edit.theirs) else NO_CONFLICT
