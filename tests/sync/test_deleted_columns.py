@@ -113,3 +113,25 @@ def test_an_edit_under_the_last_header_is_taken_though_the_header_was_cleared(de
         (("slack", "post"), "strategy_lock", True)
     ]
     assert desk.values()[0][4] == "strategy_lock"
+
+
+@pytest.mark.parametrize("run", ["push", "sync"])
+def test_a_dropped_kpi_is_no_edit_though_a_column_of_its_row_was_deleted(desk: Any, run: str) -> None:
+    desk.set_kpi("github", {"cost_per_call": None})
+    desk.set_kpi("slack", {"other": {"impact_type": "cost", "formula": "usage.cost"}})
+    delete(desk, 4, title=KPIS)
+    getattr(desk, run)(forces=desk.force(**FORCE))
+    is_calm(desk)
+    assert desk.open_drafts() == []
+    assert column(desk, "kpi_name", KPIS)[1:] == ["other"]
+
+
+def test_a_dropped_kpi_that_its_owner_changed_is_in_conflict_no_less(desk: Any) -> None:
+    desk.set_kpi("github", {"cost_per_call": None})
+    desk.edit(("github", "cost_per_call"), "formula", "usage.cost * 7", KPIS)
+    delete(desk, 4, title=KPIS)
+    desk.sync(forces=desk.force(**FORCE))
+    (draft,) = desk.open_drafts()
+    found = {edit.column: edit.value for edit in draft.origin.edits}
+    assert found == {"impact_type": "cost", "formula": "usage.cost * 7", "target": 5, "unit": "EUR"}
+    assert draft.open_conflicts()
