@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sheetsync.services import drafts
 from sheetsync.services.syncing import Forces, push, sync
 
 SCOPE, KPI = ("alpha", "s1"), ("alpha", "k1")
@@ -128,3 +129,98 @@ def test_adopting_a_tab_that_agrees_with_the_edit_is_no_conflict(empty: Any) -> 
     offices.rest()
     assert offices.conflicts() == []
     assert [edit.value for edit in offices.draft().origin.edits] == [MINE]
+
+
+# -- three spreadsheets, one cell
+
+
+@pytest.fixture
+def three(empty: Any) -> Offices:
+    """Three owners edit one cell, and none sees another's edit."""
+    empty.publish(empty.draft("alpha", ["s1"], {"s1": "NONE"}))
+    offices = Offices(empty, 3)
+    for at in range(3):
+        offices.run(at)
+    for at, value in enumerate((START, MINE, YOURS)):
+        offices.at(at).edit(SCOPE, "firearm_id", value)
+    offices.rest()
+    return offices
+
+
+def decide(offices: Offices, side: Any) -> None:
+    drafts.resolve_conflict(offices.desk.ws, offices.draft().id, SCOPE, "firearm_id", side)
+    offices.rest()
+
+
+def shown(offices: Offices) -> set[Any]:
+    return {offices.at(at).cell(SCOPE, "firearm_id") for at in range(3)}
+
+
+def test_no_edit_of_three_disappears(three: Offices) -> None:
+    assert three.conflicts() == [("firearm_id", YOURS, START), ("firearm_id", YOURS, MINE)]
+    assert shown(three) == {YOURS}
+    rows = [row for row in three.at(0).values("Sync Status") if row[1] == "conflict"]
+    assert [(row[6], row[7]) for row in rows] == [(YOURS, START), (YOURS, MINE)]
+
+
+def test_taking_one_of_the_others_leaves_the_third_to_be_decided(three: Offices) -> None:
+    decide(three, "theirs")
+    assert three.conflicts() == [("firearm_id", MINE, START)]
+    assert shown(three) == {MINE}
+    decide(three, "theirs")
+    assert (three.conflicts(), shown(three)) == ([], {START})
+    three.desk.publish(three.draft().id)
+    three.rest()
+    assert shown(three) == {START}
+
+
+def test_keeping_ones_own_decides_against_all_others(three: Offices) -> None:
+    decide(three, "yours")
+    assert (three.conflicts(), shown(three)) == ([], {YOURS})
+    assert [edit.value for edit in three.draft().origin.edits] == [YOURS]
+
+
+def test_typing_anothers_value_decides_only_against_that_one(three: Offices) -> None:
+    three.at(2).edit(SCOPE, "firearm_id", MINE)
+    three.rest()
+    assert three.conflicts() == [("firearm_id", MINE, START)]
+    three.at(0).edit(SCOPE, "firearm_id", START)
+    three.rest()
+    assert (three.conflicts(), shown(three)) == ([], {START})
+
+
+def test_a_value_set_back_to_published_leaves_all_others_in_conflict(three: Offices) -> None:
+    three.at(1).edit(SCOPE, "firearm_id", "NONE")
+    three.rest()
+    assert three.conflicts() == [("firearm_id", "NONE", START), ("firearm_id", "NONE", MINE)]
+
+
+def test_who_goes_over_her_own_edit_is_not_in_conflict_with_it(empty: Any) -> None:
+    empty.publish(empty.draft("alpha", ["s1"], {"s1": "NONE"}))
+    offices = Offices(empty)
+    offices.run(0)
+    offices.run(1)
+    offices.at(0).edit(SCOPE, "firearm_id", START)
+    offices.at(1).edit(SCOPE, "firearm_id", MINE)
+    offices.run(0)
+    offices.run(1)
+    offices.at(0).edit(SCOPE, "firearm_id", YOURS)
+    offices.rest()
+    assert offices.conflicts() == [("firearm_id", YOURS, MINE)]
+
+
+def test_a_deletion_that_saw_neither_of_two_edits_is_in_conflict_with_both(offices: Offices) -> None:
+    desk = offices.desk
+    third = desk.api.create_spreadsheet("third")
+    offices.books.append(desk.open(third))
+    offices.gateways.append(desk.gateway_for(third))
+    offices.run(2)
+    offices.at(0).edit(KPI, "target", 7, "KPIs")
+    offices.at(1).edit(KPI, "target", 8, "KPIs")
+    offices.at(2).tab("KPIs").delete_rows(2)
+    offices.rest()
+    assert offices.conflicts() == [("target", 8, 7), ("target", 8, None)]
+    drafts.resolve_conflict(desk.ws, offices.draft().id, KPI, "target", "theirs")
+    offices.rest()
+    assert offices.conflicts() == []
+    assert [edit.column for edit in offices.draft().origin.edits] == ["kpi_name"]
