@@ -41,6 +41,26 @@ def shutting(
     return None
 
 
+def open_runs(tab: TabRead, column: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The rows [first, end) of a column in runs, without those that something keeps us out of."""
+    if shutting(tab, first, column, end=end) is None:
+        yield first, end
+        return
+    for row in range(first, end + 1):
+        if row == end or shutting(tab, row, column) is not None:
+            if row > first:
+                yield first, row
+            first = row + 1
+
+
+def shutting_header(tab: TabRead, column: int) -> Protection | None:
+    """The protection that keeps us from writing a header there, or from adding the column that it needs."""
+    if column < tab.column_count:
+        return shutting(tab, 0, column)
+    whole = 0, tab.row_count, 0, tab.column_count
+    return next((one for one in tab.protected if one.stops and _holds(one.area, whole)), None)
+
+
 def shut_out(tab: TabRead) -> list[Protection]:
     """All that keeps us out of columns of ours; of a column whose header is gone it is not known where it stands."""
     places = list(tab.columns.values())
@@ -212,12 +232,5 @@ class Guard:
 
     def _parts(self, one: SetRules) -> Iterator[SetRules]:
         tab = self.read.tabs[one.role]
-        at, first = tab.columns[one.column], one.first
-        if shutting(tab, one.first, at, end=one.end) is None:
-            yield one
-            return
-        for row in range(one.first, one.end + 1):
-            if row == one.end or shutting(tab, row, at) is not None:
-                if row > first:
-                    yield replace(one, first=first, end=row)
-                first = row + 1
+        for first, end in open_runs(tab, tab.columns[one.column], one.first, one.end):
+            yield replace(one, first=first, end=end)
