@@ -1,4 +1,4 @@
-"""Headers written again where people protect cells of the tab."""
+"""Headers written again where people protect cells of the tab, and where the epoch must be opened first."""
 
 from __future__ import annotations
 
@@ -140,3 +140,27 @@ def test_a_tab_of_peoples_is_adopted_around_what_they_protect(empty: Any, answer
     assert empty.values()[0] == HEADERS
     assert (offered(empty, 1), len(offered(empty, 2))) == ([], 4)
     assert empty.sync().calls == QUIET
+
+
+# -- an epoch to be opened first
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize(("title", "column"), [(KPIS, 3), (MATRIX, 2), (MATRIX, 4)])
+def test_an_epoch_is_opened_and_a_header_written_again_in_one_run(
+    owned: Any, protected: bool, title: str, column: int
+) -> None:
+    owned.tab(KPIS).update([["renamed_kpi"]], "B2")
+    delete_column(owned, title, column)
+    if protected:
+        protect(owned, (3, 4), (1, 2))
+    scratch = next(one for one in owned.book.worksheets() if one.title.startswith("sheetsync epoch"))
+    head(owned).request("deleteSheet", {"sheetId": scratch.id})
+    with pytest.raises(SafetyStopError):
+        owned.sync()
+    owned.sync(forces=owned.force(adopt=True, **FORCE))
+    assert owned.cell(POST, "firearm_id") == "firearm.external_write"
+    assert set(HEADERS) <= set(owned.values()[0])
+    for _ in range(2):
+        report = owned.sync()
+    assert report.calls == QUIET
