@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sheetsync.domain.firearms import Firearm, FirearmCatalogue
 from sheetsync.errors import SafetyStopError
 from sheetsync.localsheets.collaborator import Collaborator
+from sheetsync.services.sync_plans import resume, undo
 from sheetsync.sync.drift import expected_protections
 from sheetsync.sync.gateway import PROTECTION_MARK
 from sheetsync.sync.tabs import POLICY
@@ -59,6 +62,12 @@ def offered(desk: Any, row: int) -> list[str]:
     return (
         [] if cell is None or cell.rule is None else [v["userEnteredValue"] for v in cell.rule["condition"]["values"]]
     )
+
+
+def grow_catalogue(desk: Any) -> None:
+    firearms = (*desk.ws.firearms.firearms, Firearm(id="firearm.new"))
+    desk.ws = replace(desk.ws, firearms=FirearmCatalogue(firearms=firearms))
+    desk.gateway = desk.gateway_for(desk.spreadsheet_id)
 
 
 # -- protected cells
@@ -164,3 +173,17 @@ def test_an_epoch_is_opened_and_a_header_written_again_in_one_run(
     for _ in range(2):
         report = owned.sync()
     assert report.calls == QUIET
+
+
+# -- an undo, which sets no validations
+
+
+def test_an_undo_leaves_the_lists_to_the_run_that_goes_on(desk: Any) -> None:
+    desk.set("slack", "post", "firearm.read")
+    desk.push()
+    grow_catalogue(desk)
+    undo(desk.ws, desk.gateway)
+    assert "firearm.new" not in offered(desk, 3)
+    resume(desk.ws, desk.gateway)
+    assert "firearm.new" in offered(desk, 3)
+    assert desk.sync().calls == QUIET
