@@ -24,7 +24,7 @@ from sheetsync.sync.gateway import (
 )
 from sheetsync.sync.headers import Places
 from sheetsync.sync.outcome import Found, Plan
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, a1, title_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Cell, Role, RowKey, a1, title_of
 
 MESSAGE = "protected by {}: sheetsync may not write here"
 HINT = "let the account that sheetsync writes as edit it ('Data > Protect sheets and ranges'), or remove the protection"
@@ -126,11 +126,13 @@ def _is_put_back(one: Found, plan: Plan) -> bool:
 class Guard:
     """Takes what we may not write out of one plan, and counts it by protection.
 
-    `held`: the tabs whose headers are not written again, since something keeps us out of them.
+    `held`: the tabs whose headers are not written again, since something keeps us out of them. `stays`: cells of
+    owners' tabs, and whole rows, that stand as they are though they should not.
     """
 
     read: SheetRead
     held: Collection[Role] = ()
+    stays: set[tuple[Role, RowKey] | Cell] = field(default_factory=set)
     found: dict[tuple[Role, Protection], int] = field(default_factory=dict)
 
     @property
@@ -147,6 +149,7 @@ class Guard:
             for column in list(result.sets):
                 one = self._shut(tab, result.index, column)
                 if one is not None:
+                    self.stays.add((result.role, result.key, column))
                     del result.sets[column]
                     result.says.append(("problem", column, MESSAGE.format(describe(one))))
 
@@ -160,7 +163,10 @@ class Guard:
         plan.problems += [self._problem(role, one, count) for (role, one), count in self.found.items()]
         self.found = {}
         shut = {role for role, tab in self.read.tabs.items() if role not in OWNER_ROLES and shut_out(tab)}
-        plan.overwritten = [one for one in plan.overwritten if one.cell[0] not in shut or _is_put_back(one, plan)]
+        plan.overwritten = [
+            one for one in plan.overwritten
+            if not {one.cell, one.cell[:2]} & self.stays and (one.cell[0] not in shut or _is_put_back(one, plan))
+        ]  # fmt: skip
 
     def _problem(self, role: Role, one: Protection, count: int) -> Problem:
         many = "1 place waits" if count == 1 else f"{count} places wait"
@@ -193,9 +199,11 @@ class Guard:
             return self._held_touch(tab, one)
         if isinstance(one, DeleteRow):
             stop = shutting(tab, one.index, 0, right=tab.column_count)
-            if stop is not None:
-                self._count(one.role, stop)
-            return one if stop is None else None
+            if stop is None:
+                return one
+            self._count(one.role, stop)
+            self.stays |= {(one.role, one.key)} if one.role in OWNER_ROLES else set()
+            return None
         return self._held_add(tab, one)
 
     def _held_touch(self, tab: TabRead, one: TouchRow) -> TouchRow | None:
@@ -203,6 +211,7 @@ class Guard:
         notes = {name: text for name, text in one.notes.items() if shutting(tab, one.index, tab.columns[name]) is None}
         status = one.status
         if status is not None and self._shut(tab, one.index, SYNC_STATUS) is not None:
+            self.stays.add((one.role, one.key, SYNC_STATUS))
             status = None
         asked = one.sets or one.notes or one.status is not None or one.role in self.held
         if not sets and not notes and status is None and asked:
