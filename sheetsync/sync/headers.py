@@ -117,9 +117,13 @@ def gone_columns(read: SheetRead, repairs: Mapping[Role, Places]) -> set[tuple[R
         (role, name)
         for role, columns in repairs.items()
         for name, at in columns.items()
-        if name not in read.tabs[role].columns and at not in read.tabs[role].in_use
-        and _marked(name, [at], read.tabs[role].protected) is None
+        if name not in read.tabs[role].columns and is_made_again(read.tabs[role], name, at)
     }  # fmt: skip
+
+
+def is_made_again(tab: TabRead, name: str, at: int) -> bool:
+    """Does the column come where nothing stands? A header that was cleared is still under its protection."""
+    return at not in tab.in_use and _marked(name, [at], tab.protected) is None
 
 
 def copied_header_problems(read: SheetRead) -> list[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.gateway import (
@@ -26,6 +27,7 @@ from sheetsync.sync.headers import Places
 from sheetsync.sync.outcome import Found, Plan
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Cell, Role, RowKey, a1, title_of
 
+ENDLESS: Final = 1 << 31  # where no column is any more
 MESSAGE = "protected by {}: sheetsync may not write here"
 HINT = "let the account that sheetsync writes as edit it ('Data > Protect sheets and ranges'), or remove the protection"
 
@@ -36,9 +38,14 @@ def shutting(
     """The protection that keeps us out of a cell, or of the cells up to `end` and `right`."""
     area = row, end or row + 1, column, right or column + 1
     for one in tab.protected:
-        if one.stops and _meet(one.area, area) and not any(_holds(hole, area) for hole in one.open):
+        if one.stops and _meet(_reach(one), area) and not any(_holds(hole, area) for hole in one.open):
             return one
     return None
+
+
+def _reach(one: Protection) -> Area:
+    top, end, left, right = one.area
+    return top, end, left, ENDLESS if one.grows else right
 
 
 def open_runs(tab: TabRead, column: int, first: int, end: int) -> Iterator[tuple[int, int]]:
@@ -53,12 +60,11 @@ def open_runs(tab: TabRead, column: int, first: int, end: int) -> Iterator[tuple
             first = row + 1
 
 
-def shutting_header(tab: TabRead, column: int) -> Protection | None:
-    """The protection that keeps us from writing a header there, or from adding the column that it needs."""
-    if column < tab.column_count:
-        return shutting(tab, 0, column)
+def shutting_header(tab: TabRead, column: int, end: int) -> Protection | None:
+    """The protection that keeps us from a column's header and rows up to `end`, or from adding the column."""
     whole = 0, tab.row_count, 0, tab.column_count
-    return next((one for one in tab.protected if one.stops and _holds(one.area, whole)), None)
+    all_of_it = (one for one in tab.protected if one.stops and _holds(one.area, whole))
+    return shutting(tab, 0, column, end=end) or (next(all_of_it, None) if column >= tab.column_count else None)
 
 
 def shut_out(tab: TabRead) -> list[Protection]:

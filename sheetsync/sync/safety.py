@@ -13,10 +13,10 @@ from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
 from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TabRead, TouchRow, Written
-from sheetsync.sync.headers import places_again
+from sheetsync.sync.headers import is_made_again, places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, a1, role_of, title_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
 
 FOREIGN: Final = "foreign_spreadsheet"
 UNDO_HOLDS: Final = "undo_holds"
@@ -146,9 +146,15 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
 
 
 def _check_open(tab: TabRead, places: Mapping[str, int]) -> None:
-    """May we write the headers that do not stand in their places yet?"""
+    """May we write the headers that do not stand in their places yet, and fill columns that are made again?
+
+    What could not be filled would be read as emptied by its owners.
+    """
     for name, at in places.items():
-        one = None if tab.headers[at : at + 1] == (name,) else shutting_header(tab, at)
+        if tab.headers[at : at + 1] == (name,):
+            continue
+        filled = name != SYNC_STATUS and is_made_again(tab, name, at)
+        one = shutting_header(tab, at, tab.row_count if filled else 1)
         if one is not None:
             raise SafetyStopError(
                 f"'{title_of(tab.role)}' lacks the header {name}, and {a1(0, at)} is "

@@ -138,6 +138,30 @@ def test_a_column_that_cannot_be_added_stops_with_the_name_of_the_protection(own
         owned.sync(forces=owned.force(**FORCE))
 
 
+def test_whole_rows_that_are_protected_are_so_in_an_added_column_too(owned: Any) -> None:
+    delete_column(owned, MATRIX, 3)
+    protect(owned, (0, 1), None)
+    with pytest.raises(SafetyStopError, match="lacks the header strategy_lock, and E1 is protected by 'ask the head'"):
+        owned.sync(forces=owned.force(**FORCE))
+
+
+@pytest.mark.parametrize("column", [2, 3])
+def test_a_column_that_cannot_be_filled_is_not_made_again_and_read_as_emptied(owned: Any, column: int) -> None:
+    delete_column(owned, MATRIX, column)
+    protect(owned, (1, 3), None)
+    with pytest.raises(SafetyStopError, match=f"lacks the header {HEADERS[column]}, and E1 is protected by 'ask the"):
+        owned.sync(forces=owned.force(**FORCE))
+    assert owned.open_drafts() == []
+
+
+def test_a_column_of_answers_is_made_again_though_some_of_them_wait(owned: Any) -> None:
+    delete_column(owned, MATRIX, 4)
+    protect(owned, (1, 3), None)
+    assert owned.sync(forces=owned.force(**FORCE)).calls["write"] == 1
+    assert owned.values()[0] == HEADERS
+    assert owned.sync().calls == QUIET
+
+
 @pytest.mark.parametrize("answer", ["adopt", "restore_from_store"])
 def test_a_tab_of_peoples_is_adopted_around_what_they_protect(empty: Any, answer: str) -> None:
     empty.publish(empty.draft("alpha", ["a", "b"], {"a": "firearm.read", "b": "NONE"}))
