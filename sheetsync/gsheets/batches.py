@@ -15,19 +15,18 @@ from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 from sheetsync.domain.draft import CellValue
-from sheetsync.gsheets.layout import column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
+from sheetsync.gsheets.drawing import draw_again, format_again
+from sheetsync.gsheets.layout import color_rows, column_range, draw_tab, format_rows, own_columns, protect_tab, set_rule
 from sheetsync.gsheets.reading import ERROR_NAMES, MARK_KEY, TAB_KEY
 from sheetsync.sync.epoch import scratch_title
 from sheetsync.sync.formulas import moved_raw, moved_whole
 from sheetsync.sync.gateway import (
-    PROTECTION_MARK,
     AddRow,
     Batch,
     DeleteRow,
     ErrorValue,
     Formula,
     SheetRead,
-    TabRead,
     TouchRow,
     Written,
 )
@@ -128,10 +127,12 @@ def render(
         requests += _create_tab(role, places[role], batch, firearms)
     requests += _sets([one for one in batch.operations if isinstance(one, TouchRow)], places)
     requests += _rules(batch, places, firearms)
-    requests += _structure(batch, places, firearms)
     for role in (*batch.adopt, *batch.repair):
-        requests += _unprotect(read.tabs[role])
-        requests += _adopt_tab(role, places[role], batch, firearms, adopted=role in batch.adopt)
+        requests += format_again(read.tabs[role], places[role].columns, places[role].rows, firearms)
+    requests += _structure(batch, places, firearms)
+    requests += [_metadata(places[role].sheet_id, role) for role in batch.adopt]
+    for role in (*batch.adopt, *batch.repair):
+        requests += draw_again(read.tabs[role], places[role].columns)
     return done
 
 
@@ -238,6 +239,7 @@ def _create_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...
         {"updateCells": {"rows": body, "fields": "userEnteredValue", "start": start}},
         *(request for at, one in enumerate(rows, 1) for request in _notes(place, at, one.notes)),
         *draw_tab(role, place.sheet_id, place.columns),
+        *color_rows(role, place.sheet_id, place.columns),
         *protect_tab(role, place.sheet_id, place.columns),
     ]
 
@@ -246,12 +248,6 @@ def _row_data(role: Role, one: AddRow, offset: int = 0) -> JSON:
     """`offset`: how far below `at` it comes to stand."""
     values = [cell_data(moved_raw(value, offset) if isinstance(value, Formula) else value) for value in one.values]
     return {"values": [*values, cell_data(one.status)] if LAYOUTS[role].answers else values}
-
-
-def _unprotect(tab: TabRead) -> list[JSON]:
-    """Take away what is left of our own protections, before they are set again."""
-    ours = [one.id for one in tab.protected if one.text.startswith(PROTECTION_MARK)]
-    return [{"deleteProtectedRange": {"protectedRangeId": number}} for number in ours]
 
 
 def _widen(place: Place) -> list[JSON]:
@@ -266,21 +262,6 @@ def _widen(place: Place) -> list[JSON]:
         for dimension, length in more.items()
         if length > 0
     ]
-
-
-def _adopt_tab(role: Role, place: Place, batch: Batch, firearms: tuple[str, ...], *, adopted: bool) -> list[JSON]:
-    """A tab that becomes ours, or whose headers, formats and protections are set again."""
-    found = [_metadata(place.sheet_id, role)] if adopted else []
-    for name, index in place.columns.items():
-        start = {"sheetId": place.sheet_id, "rowIndex": 0, "columnIndex": index}
-        rows = [{"values": [cell_data(name)]}]
-        found.append({"updateCells": {"rows": rows, "fields": "userEnteredValue", "start": start}})
-    removed = sum(isinstance(one, DeleteRow) and one.role == role for one in batch.operations)
-    added = sum(isinstance(one, AddRow) and one.role == role for one in batch.operations)
-    end = max(MIN_ROWS, place.rows - removed + added)
-    found += format_rows(role, place.sheet_id, place.columns, 1, end, firearms)
-    found += draw_tab(role, place.sheet_id, place.columns)
-    return found + protect_tab(role, place.sheet_id, place.columns)
 
 
 def _sets(touches: list[TouchRow], places: dict[Role, Place]) -> list[JSON]:

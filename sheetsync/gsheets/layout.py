@@ -148,7 +148,7 @@ def format_rows(
 
 
 def draw_tab(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
-    """Header look, widths, tab colour and the frozen header; colours by condition for owners' tabs."""
+    """Header look, widths, tab colour and the frozen header."""
     header = {"userEnteredFormat": {"textFormat": {"bold": True}, "backgroundColor": HEADER_FILL}}
     found: list[JSON] = [
         {
@@ -168,10 +168,13 @@ def draw_tab(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
         found.append({"updateDimensionProperties": size})
         look = "userEnteredFormat(textFormat,backgroundColor)"
         found.append({"repeatCell": {"range": column_range(sheet_id, index, 0, 1), "cell": header, "fields": look}})
-    return found + (_conditions(role, sheet_id, columns) if role in OWNER_ROLES else [])
+    return found
 
 
-def _conditions(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
+def color_rows(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
+    """Colours by condition, in owners' tabs."""
+    if role not in OWNER_ROLES:
+        return []
     first, end = min(columns.values()), max(columns.values()) + 1
     where = {"sheetId": sheet_id, "startRowIndex": 1, "startColumnIndex": first, "endColumnIndex": end}
     status, key = column_letters(columns[SYNC_STATUS]), column_letters(columns[LAYOUTS[role].names[0]])

@@ -200,6 +200,7 @@ def _protections(sheet: JSON, grid: JSON) -> tuple[Protection, ...]:
             _area(one["range"], grid) if "range" in one else NOWHERE,
             not one.get("warningOnly") and not one.get("requestingUserCanEdit"),
             tuple(_area(hole, grid) for hole in one.get("unprotectedRanges", ())),
+            "endColumnIndex" not in one.get("range", {"endColumnIndex": 0}),
         )
         for one in sheet.get("protectedRanges", ())
     )  # fmt: skip

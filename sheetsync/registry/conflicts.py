@@ -21,17 +21,25 @@ SHOWN: Final = 80
 
 
 def find_conflict(draft: WorkbenchDraft, row_key: Sequence[str], column: str | None) -> Conflict:
-    """The open conflict over a cell; `column` may be None where the row has only one.
+    """The open conflict over a cell; `column` may be None where the row has only one such cell.
+
+    Where several owners edited one cell, not seeing each other's edits: the newest, which is the one that is shown.
 
     Raises:
         NotFoundError: there is none, or several; the hint lists the open ones.
     """
     key = tuple(row_key)
     found = [one for one in draft.open_conflicts() if one.row_key == key and column in (None, one.column)]
-    if len(found) == 1:
-        return found[0]
+    if found and len({(one.tab, one.column) for one in found}) == 1:
+        return found[-1]
     what = "several open conflicts" if found else "no open conflict"
     raise _not_found(draft, f"{what} over {'/'.join(key)} {column or ''}")
+
+
+def is_newest(draft: WorkbenchDraft, conflict: Conflict) -> bool:
+    """Is it the conflict that `find_conflict` finds over its cell?"""
+    found = [one for one in draft.open_conflicts() if (one.row_key, one.column) == (conflict.row_key, conflict.column)]
+    return bool(found) and found[-1] == conflict
 
 
 def choose_conflicts(draft: WorkbenchDraft, row: str | None, column: str | None) -> tuple[Conflict, ...]:
@@ -97,19 +105,24 @@ def _propose_row(draft: WorkbenchDraft, conflict: Conflict, before: PolicySnapsh
 def _resolve_rival(
     draft: WorkbenchDraft, conflict: Conflict, side: Side, rival: SheetEdit, live: PolicySnapshot
 ) -> WorkbenchDraft:
-    """One of two owners' edits stands; both started from what is published, so that the draft's base stays."""
+    """One of two owners' edits stands; both started from what is published, so that the draft's base stays.
+
+    More owners' edits of the cell are in conflict with the one that is taken, until each was decided.
+    """
     deletes = rival.value is None
 
     def same(one: SheetEdit | Conflict) -> bool:
         return one.row_key == conflict.row_key and (one.column == conflict.column or (deletes and _is_kpi(one)))
 
-    decided = tuple(
-        one.model_copy(update={"resolution": side})
-        if same(one) and one.resolution is None and (one.theirs is None) == deletes
-        else one
-        for one in draft.conflicts
-    )
-    changed = draft.model_copy(update={"conflicts": decided})
+    def decided(one: Conflict) -> Conflict:
+        if not same(one) or one.resolution is not None:
+            return one
+        taken = side == "theirs" and (deletes or one.theirs == rival.value)
+        if taken or (side == "yours" and (one.theirs is None) == deletes):
+            return one.model_copy(update={"resolution": side})
+        return one if side == "yours" else one.model_copy(update={"yours": rival.value})
+
+    changed = draft.model_copy(update={"conflicts": tuple(map(decided, draft.conflicts))})
     if side == "yours" or not isinstance(draft.origin, SheetOrigin):
         return changed
     cell = cell_at(conflict.row_key, conflict.column)

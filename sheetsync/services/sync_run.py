@@ -248,8 +248,8 @@ class SyncRun:
         done = settle(self.state, intended, answer.pre, whole=answer.whole, tables={}, counts={}, notes={})
         self._commit_settled(lease, done, "push: opens an epoch, landed")
         if answer.read is not None and read.tabs:
-            tabs = read.tabs | answer.read.tabs | {role: read.tabs[role] for role in self.held}
-            return replace(answer.read, tabs=tabs, listed=read.listed, mark=read.mark)
+            tabs = read.tabs | answer.read.tabs
+            return self._with_headers(replace(answer.read, tabs=tabs, listed=read.listed, mark=read.mark))
         return replace(read, scratch=(answer.scratch,) if answer.scratch else self.gateway.read({}).scratch)
 
     # -- comparing and writing

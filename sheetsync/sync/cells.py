@@ -115,12 +115,12 @@ def compare_cell(
     actual = row.cells[LAYOUTS[tab.role].position(column.name)]
     name = cell_name(tab, row, column.name)
     raw, healed = _without_debt(c, cell, name, actual)
-    if isinstance(base, Nothing) and c.mode.answer == "adopt":
-        base = edit.value if edit else published  # differences are read as owners' edits
+    if isinstance(base, Nothing) and c.mode.answer == "adopt" and edit is None:
+        base = published  # differences are read as owners' edits; from what is pending elsewhere they are conflicts
         if base is not None:
             c.state.set_value(cell, base)
     state = CellState(base, "", published, edit, withdrawn=c.fates.get(cell, "").startswith("rejected"))
-    value = state.local if (tab.role, column.name) in c.gone else _value(c, column, raw, state)
+    value = _as_it_was(state) if (tab.role, column.name) in c.gone else _value(c, column, raw, state)
     value = "" if value is None else value
     if isinstance(value, Bad):
         return CellOutcome(
@@ -160,6 +160,11 @@ def _without_debt(c: Comparison, cell: Cell, name: str, actual: Raw) -> tuple[Ra
             c.state.debts = tuple(one for one in c.state.debts if one != debt)
             c.plan.healed.append(Found(cell, name, plain(debt.covered), "covered by our write, then edited again"))
     return raw, healed
+
+
+def _as_it_was(state: CellState) -> CellValue:
+    """The value of a cell whose column was deleted: nobody emptied it. Of a row that is to go, what was agreed on."""
+    return state.base if state.local is None and not isinstance(state.base, Nothing) else state.local
 
 
 def _value(c: Comparison, column: TabColumn, raw: Raw, state: CellState) -> CellValue | Bad:

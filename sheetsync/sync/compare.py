@@ -13,7 +13,7 @@ from sheetsync.domain.firearms import closest
 from sheetsync.registry.publish import RETIRED
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import Comparison, matches
-from sheetsync.sync.decide import Mode, Nothing
+from sheetsync.sync.decide import Mode
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead, Written
 from sheetsync.sync.kpi_rows import compare_kpi_row, missing_kpi_row
 from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
@@ -293,8 +293,7 @@ def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
         c.state.pending[cell] = edit.draft_id
         c.plan.pending.append(Found(cell, "", edit.value))
-        if not isinstance(edit.theirs, Nothing):
-            c.plan.conflicts.append(FoundConflict(cell, "", edit.base, edit.value, edit.theirs))
+        c.plan.conflicts += [FoundConflict(cell, "", edit.base, edit.value, theirs) for theirs in edit.all_theirs]
     for column in LAYOUTS[role].names:
         answer = c.state.answers.get((role, key, column))
         if answer is not None:

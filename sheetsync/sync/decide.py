@@ -30,6 +30,7 @@ class PendingEdit:
 
     `theirs`: the third value that published moved to, where the edit is an open conflict; with `rival`, the value that
     another owner had pending, in a spreadsheet that did not show this one's. That conflict stands until it is decided.
+    `others`: more such values, oldest first, of owners who did not see each other's edits either.
     """
 
     base: CellValue
@@ -37,6 +38,17 @@ class PendingEdit:
     draft_id: str = ""
     theirs: CellValue | Nothing = NO_CONFLICT
     rival: bool = False
+    others: tuple[CellValue, ...] = ()
+
+    @property
+    def rivals(self) -> tuple[CellValue, ...]:
+        """The values of other owners that it is in conflict with, the newest last."""
+        return (*self.others, self.theirs) if self.rival and not isinstance(self.theirs, Nothing) else ()
+
+    @property
+    def all_theirs(self) -> tuple[CellValue, ...]:
+        """All values that it is in conflict with, the newest last."""
+        return () if isinstance(self.theirs, Nothing) else (*self.others, self.theirs)
 
     @property
     def conflicted(self) -> bool:
@@ -110,7 +122,7 @@ def decide_cell(cell: CellState, mode: Mode) -> Decision:
     if not mode.takes:
         # push never overwrites an edit that is not in a draft
         return left_alone(cell)
-    if cell.edit and same(cell.remote, cell.published) and isinstance(rival_of(cell), Nothing):
+    if cell.edit and same(cell.remote, cell.published) and not rivals_of(cell):
         # set back to published: the pending edit is withdrawn, by somebody who saw it
         return Decision(cell.remote, cell.remote, None, "withdraw")
     # base→remote changed: an edit; a conflict if published is neither where it started nor where it goes, or if another
@@ -122,22 +134,25 @@ def new_edit(cell: CellState) -> PendingEdit:
     """The edit that the remote value is."""
     start = _start(cell)
     known = None if isinstance(start, Nothing) else start
-    rival = rival_of(cell)
-    if not isinstance(rival, Nothing):
-        return PendingEdit(known, cell.remote, "", rival, rival=True)
+    rivals = rivals_of(cell)
+    if rivals:
+        return PendingEdit(known, cell.remote, "", rivals[-1], rival=True, others=rivals[:-1])
     fine = same(cell.published, known) or same(cell.published, cell.remote)
     return PendingEdit(known, cell.remote, "", NO_CONFLICT if fine else cell.published)
 
 
-def rival_of(cell: CellState) -> CellValue | Nothing:
-    """The pending value of another owner that the remote value contradicts: its owner never saw it in this sheet."""
+def rivals_of(cell: CellState) -> tuple[CellValue, ...]:
+    """The pending values of other owners that the remote value contradicts, the newest last.
+
+    That of the edit itself, if this sheet never showed it (of a base that is not known: it did not); and those that it
+    is in conflict with: these stay, undecided, unless their value was typed, or was gone over where it was shown.
+    """
     edit = cell.edit
     if edit is None:
-        return NO_CONFLICT
-    if not isinstance(cell.base, Nothing) and not same(cell.base, edit.value):
-        return edit.value
-    # seen, and so is a conflict that is not decided: it stays, unless the other's value was typed
-    return edit.theirs if edit.rival and not same(cell.remote, edit.theirs) else NO_CONFLICT
+        return ()
+    seen = not isinstance(cell.base, Nothing) and same(cell.base, edit.value)
+    found = edit.rivals if seen else (*edit.rivals, edit.value)
+    return tuple(one for one in found if not same(one, cell.remote) and not same(cell.base, one))
 
 
 def _start(cell: CellState) -> CellValue | Nothing:

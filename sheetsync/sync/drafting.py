@@ -291,10 +291,10 @@ def _conflicts(old: StoredDraft | None, events: list[EditEvent], marks: list[Con
     )
     kept = _marked(kept, [mark for mark in marks if mark.cell not in edited])
     fresh = [
-        _conflict(event.cell, replace(event.edit, value=event.value))
-        for event in events
-        if event.edit is not None and not isinstance(event.edit.theirs, Nothing)
-    ]
+        one
+        for event in events if event.edit is not None
+        for one in _conflicts_of(event.cell, replace(event.edit, value=event.value))
+    ]  # fmt: skip
     return (*kept, *fresh)
 
 
@@ -306,14 +306,16 @@ def _marked(conflicts: tuple[Conflict, ...], marks: list[ConflictMark]) -> tuple
             if one.resolution is not None or (one.tab, one.row_key, one.column) != (title_of(role), key, column)
         )  # fmt: skip
         if not isinstance(mark.theirs, Nothing):
-            conflicts = (*conflicts, _conflict(mark.cell, mark.edit))
+            conflicts = (*conflicts, *_conflicts_of(mark.cell, mark.edit))
     return conflicts
 
 
-def _conflict(cell: Cell, edit: PendingEdit) -> Conflict:
+def _conflicts_of(cell: Cell, edit: PendingEdit) -> list[Conflict]:
     role, key, column = cell
-    theirs = None if isinstance(edit.theirs, Nothing) else edit.theirs
-    return Conflict(tab=title_of(role), row_key=key, column=column, base=edit.base, yours=edit.value, theirs=theirs)
+    return [
+        Conflict(tab=title_of(role), row_key=key, column=column, base=edit.base, yours=edit.value, theirs=theirs)
+        for theirs in edit.all_theirs
+    ]
 
 
 def find_loosening(catalogue: Catalogue, draft: WorkbenchDraft, cells: Iterable[Cell]) -> set[Cell]:

@@ -71,7 +71,8 @@ Area = tuple[int, int, int, int]  # first row, end row, first column, end column
 class Protection:
     """What protects a part of a tab. `text`: its description; `open`: the parts that it leaves open.
 
-    `stops`: it keeps us, who read this, from writing there.
+    `stops`: it keeps us, who read this, from writing there. `grows`: it has no right edge; columns that are added on
+    the right are in it, too.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Protection:
     area: Area
     stops: bool = False
     open: tuple[Area, ...] = ()
+    grows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,36 +81,49 @@ def check_doubled(read: SheetRead) -> None:
 
 
 def places_again(tab: TabRead, missing: Sequence[str], known: Places | None) -> dict[str, int]:
-    """Where our columns are once the missing headers are written again, over no header of people's own.
+    """Where our columns are once the missing headers are written again, over no column of people's own.
 
-    A header that was renamed is still under our protection of it; else it stands where it was last seen (`known`), if
-    all others of ours do. A tab that we never saw has our columns where nothing stands yet. All else goes to the end.
+    A header that was renamed is still under our protection of it. Where others of ours are protected, one without its
+    protection was deleted with its column; where none is left, it stands where it was last seen (`known`), if all
+    others of ours do. A tab that we never saw has our columns where nothing stands yet. All else goes to the end.
     """
-    places, taken = dict(tab.columns), set(tab.columns.values())
-    stood = known is not None and all(known.get(name) == at for name, at in tab.columns.items())
+    places = dict(tab.columns)
     for name in missing:
-        free = range(len(tab.headers))
-        at = _marked(name, free, tab.protected)
-        if at is None and stood and known is not None:
-            at = known.get(name)
-        elif at is None and known is None:
-            at = LAYOUTS[tab.role].position(name)
-            at = None if at in free and tab.headers[at] else at
-        if at is None or at in taken:
-            at = max([len(tab.headers) - 1, *taken]) + 1
+        at = _marked(name, range(tab.column_count), tab.protected)
+        if at is not None and at not in places.values():
+            places[name] = at
+    protected = any(one.text.startswith(HEADER_MARK) for one in tab.protected)
+    for name in missing:
+        if name in places:
+            continue
+        at = None if protected else _last_seen(tab, name, known)
+        if at is None or at in places.values():
+            at = max([len(tab.headers) - 1, *tab.in_use, *places.values()]) + 1
         places[name] = at
-        taken.add(at)
     return places
 
 
+def _last_seen(tab: TabRead, name: str, known: Places | None) -> int | None:
+    if known is None:
+        at = LAYOUTS[tab.role].position(name)
+        return None if at in tab.in_use else at
+    stood = all(known.get(one) == at for one, at in tab.columns.items())
+    return known.get(name) if stood else None
+
+
 def gone_columns(read: SheetRead, repairs: Mapping[Role, Places]) -> set[tuple[Role, str]]:
-    """Of the columns whose headers are written again, those that were deleted: there is none with another header."""
+    """Of the columns whose headers are written again, those that were deleted: nothing stands where they come."""
     return {
         (role, name)
         for role, columns in repairs.items()
         for name, at in columns.items()
-        if name not in read.tabs[role].columns and at >= len(read.tabs[role].headers)
-    }
+        if name not in read.tabs[role].columns and is_made_again(read.tabs[role], name, at)
+    }  # fmt: skip
+
+
+def is_made_again(tab: TabRead, name: str, at: int) -> bool:
+    """Does the column come where nothing stands? A header that was cleared is still under its protection."""
+    return at not in tab.in_use and _marked(name, [at], tab.protected) is None
 
 
 def copied_header_problems(read: SheetRead) -> list[Problem]:

@@ -277,7 +277,7 @@ def _deletes_unseen_edits(c: Comparison, key: RowKey, base: Row, edits: dict[str
     """
     unseen = {column: edit for column, edit in edits.items() if not same(base[LAYOUT.position(column)], edit.value)}
     for column, edit in unseen.items():
-        marked = replace(edit, theirs=None, rival=True)
+        marked = replace(edit, theirs=None, rival=True, others=edit.rivals)
         c.plan.marks.append(ConflictMark(edit.draft_id, (KPIS, key, column), marked, None))
     if unseen:
         c.state.set_row(KPIS, key, None)

@@ -73,7 +73,7 @@ def plan_batch(
         tuple(one for one in adds if one.role in OWNER_ROLES and one.role not in create),
         tuple(role for role in create if role in OWNER_ROLES),
         {role: dict(structure.headers.get(role) or tab.columns) for role, tab in read.tabs.items()},
-        structure.rules if writes else "",
+        structure.rules if writes and not plan.holds else "",  # an undo sets no validations
         tuple((one.role, one.key, one.status) for one in adds if one.role in create and not is_fixed(one.status)),
         plan.holds,
     )

@@ -10,7 +10,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import UNKNOWN, CellState, Nothing, left_alone, same
+from sheetsync.sync.decide import UNKNOWN, CellState, left_alone, same
 from sheetsync.sync.gateway import RowRead, TabRead, Written
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
@@ -168,8 +168,8 @@ def _say_edit(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         return
     value = one.remote if one.decision.event == "edit" else edit.value
     c.plan.pending.append(Found(one.cell, one.a1, value))
-    if not isinstance(edit.theirs, Nothing):
-        c.plan.conflicts.append(FoundConflict(one.cell, one.a1, edit.base, value, edit.theirs))
+    c.plan.conflicts += [FoundConflict(one.cell, one.a1, edit.base, value, theirs) for theirs in edit.all_theirs]
+    if edit.conflicted:
         result.says.append(("conflict", one.cell[2], ""))
     else:
         result.says.append(("pending", one.cell[2], edit.draft_id))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.gateway import (
@@ -24,8 +25,9 @@ from sheetsync.sync.gateway import (
 )
 from sheetsync.sync.headers import Places
 from sheetsync.sync.outcome import Found, Plan
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Role, a1, title_of
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_STATUS, Cell, Role, RowKey, a1, title_of
 
+ENDLESS: Final = 1 << 31  # where no column is any more
 MESSAGE = "protected by {}: sheetsync may not write here"
 HINT = "let the account that sheetsync writes as edit it ('Data > Protect sheets and ranges'), or remove the protection"
 
@@ -36,9 +38,33 @@ def shutting(
     """The protection that keeps us out of a cell, or of the cells up to `end` and `right`."""
     area = row, end or row + 1, column, right or column + 1
     for one in tab.protected:
-        if one.stops and _meet(one.area, area) and not any(_holds(hole, area) for hole in one.open):
+        if one.stops and _meet(_reach(one), area) and not any(_holds(hole, area) for hole in one.open):
             return one
     return None
+
+
+def _reach(one: Protection) -> Area:
+    top, end, left, right = one.area
+    return top, end, left, ENDLESS if one.grows else right
+
+
+def open_runs(tab: TabRead, column: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The rows [first, end) of a column in runs, without those that something keeps us out of."""
+    if shutting(tab, first, column, end=end) is None:
+        yield first, end
+        return
+    for row in range(first, end + 1):
+        if row == end or shutting(tab, row, column) is not None:
+            if row > first:
+                yield first, row
+            first = row + 1
+
+
+def shutting_header(tab: TabRead, column: int, end: int) -> Protection | None:
+    """The protection that keeps us from a column's header and rows up to `end`, or from adding the column."""
+    whole = 0, tab.row_count, 0, tab.column_count
+    all_of_it = (one for one in tab.protected if one.stops and _holds(one.area, whole))
+    return shutting(tab, 0, column, end=end) or (next(all_of_it, None) if column >= tab.column_count else None)
 
 
 def shut_out(tab: TabRead) -> list[Protection]:
@@ -106,11 +132,13 @@ def _is_put_back(one: Found, plan: Plan) -> bool:
 class Guard:
     """Takes what we may not write out of one plan, and counts it by protection.
 
-    `held`: the tabs whose headers are not written again, since something keeps us out of them.
+    `held`: the tabs whose headers are not written again, since something keeps us out of them. `stays`: cells of
+    owners' tabs, and whole rows, that stand as they are though they should not.
     """
 
     read: SheetRead
     held: Collection[Role] = ()
+    stays: set[tuple[Role, RowKey] | Cell] = field(default_factory=set)
     found: dict[tuple[Role, Protection], int] = field(default_factory=dict)
 
     @property
@@ -127,6 +155,7 @@ class Guard:
             for column in list(result.sets):
                 one = self._shut(tab, result.index, column)
                 if one is not None:
+                    self.stays.add((result.role, result.key, column))
                     del result.sets[column]
                     result.says.append(("problem", column, MESSAGE.format(describe(one))))
 
@@ -140,7 +169,10 @@ class Guard:
         plan.problems += [self._problem(role, one, count) for (role, one), count in self.found.items()]
         self.found = {}
         shut = {role for role, tab in self.read.tabs.items() if role not in OWNER_ROLES and shut_out(tab)}
-        plan.overwritten = [one for one in plan.overwritten if one.cell[0] not in shut or _is_put_back(one, plan)]
+        plan.overwritten = [
+            one for one in plan.overwritten
+            if not {one.cell, one.cell[:2]} & self.stays and (one.cell[0] not in shut or _is_put_back(one, plan))
+        ]  # fmt: skip
 
     def _problem(self, role: Role, one: Protection, count: int) -> Problem:
         many = "1 place waits" if count == 1 else f"{count} places wait"
@@ -173,9 +205,11 @@ class Guard:
             return self._held_touch(tab, one)
         if isinstance(one, DeleteRow):
             stop = shutting(tab, one.index, 0, right=tab.column_count)
-            if stop is not None:
-                self._count(one.role, stop)
-            return one if stop is None else None
+            if stop is None:
+                return one
+            self._count(one.role, stop)
+            self.stays |= {(one.role, one.key)} if one.role in OWNER_ROLES else set()
+            return None
         return self._held_add(tab, one)
 
     def _held_touch(self, tab: TabRead, one: TouchRow) -> TouchRow | None:
@@ -183,6 +217,7 @@ class Guard:
         notes = {name: text for name, text in one.notes.items() if shutting(tab, one.index, tab.columns[name]) is None}
         status = one.status
         if status is not None and self._shut(tab, one.index, SYNC_STATUS) is not None:
+            self.stays.add((one.role, one.key, SYNC_STATUS))
             status = None
         asked = one.sets or one.notes or one.status is not None or one.role in self.held
         if not sets and not notes and status is None and asked:
@@ -212,12 +247,5 @@ class Guard:
 
     def _parts(self, one: SetRules) -> Iterator[SetRules]:
         tab = self.read.tabs[one.role]
-        at, first = tab.columns[one.column], one.first
-        if shutting(tab, one.first, at, end=one.end) is None:
-            yield one
-            return
-        for row in range(one.first, one.end + 1):
-            if row == one.end or shutting(tab, row, at) is not None:
-                if row > first:
-                    yield replace(one, first=first, end=row)
-                first = row + 1
+        for first, end in open_runs(tab, tab.columns[one.column], one.first, one.end):
+            yield replace(one, first=first, end=end)

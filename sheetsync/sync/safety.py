@@ -5,17 +5,18 @@ Which version of the spreadsheet is known is `epoch`; here is everything else of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from sheetsync.errors import SafetyStopError
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Answer
-from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TouchRow, Written
-from sheetsync.sync.headers import places_again
+from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TabRead, TouchRow, Written
+from sheetsync.sync.headers import is_made_again, places_again
 from sheetsync.sync.outcome import Plan
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, Role, role_of, title_of
+from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
+from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
 
 FOREIGN: Final = "foreign_spreadsheet"
 UNDO_HOLDS: Final = "undo_holds"
@@ -132,13 +133,33 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
     for role, tab in read.tabs.items():
         missing = [name for name in LAYOUTS[role].names if name not in tab.columns]
         if not missing:
+            _check_open(tab, tab.columns)
             continue
         cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
         if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
             raise _lost_rows(role, "came back empty, without its header") if cleared else _lacks_header(role, missing)
         known = state.tabs[role].columns if role in state.tabs else None
         repairs[role] = places_again(tab, missing, known)
+        if role in OWNER_ROLES:
+            _check_open(tab, repairs[role])
     return repairs
+
+
+def _check_open(tab: TabRead, places: Mapping[str, int]) -> None:
+    """May we write the headers that do not stand in their places yet, and fill columns that are made again?
+
+    What could not be filled would be read as emptied by its owners.
+    """
+    for name, at in places.items():
+        if tab.headers[at : at + 1] == (name,):
+            continue
+        filled = name != SYNC_STATUS and is_made_again(tab, name, at)
+        one = shutting_header(tab, at, tab.row_count if filled else 1)
+        if one is not None:
+            raise SafetyStopError(
+                f"'{title_of(tab.role)}' lacks the header {name}, and {a1(0, at)} is "
+                f"{MESSAGE.format(describe(one))}; nothing was written", hint=HINT, code="protected_header",
+            )  # fmt: skip
 
 
 def _lacks_header(role: Role, missing: list[str]) -> SafetyStopError:

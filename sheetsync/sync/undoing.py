@@ -99,9 +99,10 @@ def _undo_touch(undo: Undo, tab: TabRead, one: TouchRow, got: tuple[Raw, ...]) -
     sets: dict[str, Written] = {}
     started: dict[str, CellValue] = {}
     for column, value in one.sets.items():
+        if column not in one.started or column in owed:
+            continue  # it healed, or is still to be healed: in people's own columns, too
         at = layout.position(column)
-        healed = column not in one.started or column in owed or not raw_same(got[at], one.planned[at])
-        if healed or matches(got[at], value, layout.columns[at].kind):
+        if not raw_same(got[at], one.planned[at]) or matches(got[at], value, layout.columns[at].kind):
             continue
         if not matches(row.cells[at], value, layout.columns[at].kind):
             name = cell_name(tab, row, column)

@@ -7,8 +7,8 @@ in `compare`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from sheetsync.domain.cells import (
@@ -189,20 +189,23 @@ def _row_without_edits(
 
 def find_rivals(
     catalogue: Catalogue, draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]
-) -> set[tuple[str, RowKey, str]]:
-    """The cells of a draft whose open conflict is with another owner's edit, not with what is published."""
-    found = set()
+) -> dict[tuple[str, RowKey, str], tuple[CellValue, ...]]:
+    """The cells of a draft with open conflicts with other owners' edits, not with what is published: their values."""
+    found: dict[tuple[str, RowKey, str], tuple[CellValue, ...]] = {}
     for one in draft.open_conflicts():
         role = role_of(one.tab)
         row = tables[role].get(one.row_key) if role is not None else None
         now = row[LAYOUTS[role].position(one.column)] if role is not None and row is not None else None
         if find_rival(catalogue, draft, one, now) is not None:
-            found.add((one.tab, one.row_key, one.column))
+            cell = (one.tab, one.row_key, one.column)
+            found[cell] = (*found.get(cell, ()), one.theirs)
     return found
 
 
 def edits_of(
-    draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]], rivals: Set[tuple[str, RowKey, str]]
+    draft: WorkbenchDraft,
+    tables: Mapping[Role, Mapping[RowKey, Row]],
+    rivals: Mapping[tuple[str, RowKey, str], tuple[CellValue, ...]],
 ) -> dict[Cell, PendingEdit]:
     """The pending edits of a sheet draft, by cell; those on rows that are gone are left out."""
     if not isinstance(draft.origin, SheetOrigin):
@@ -215,7 +218,10 @@ def edits_of(
             continue
         cell = (edit.tab, edit.row_key, edit.column)
         mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
-        found[role, edit.row_key, edit.column] = PendingEdit(edit.base, edit.value, draft.id, mark, cell in rivals)
+        pending = PendingEdit(edit.base, edit.value, draft.id, mark)
+        if cell in rivals:
+            pending = replace(pending, theirs=rivals[cell][-1], rival=True, others=rivals[cell][:-1])
+        found[role, edit.row_key, edit.column] = pending
     return found
 
 

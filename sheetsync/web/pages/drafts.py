@@ -14,6 +14,7 @@ from sheetsync.domain.gate import Loosening, loosenings
 from sheetsync.domain.identifiers import check_draft_id, parse_id
 from sheetsync.errors import InvalidContentError, SecondPersonError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.registry.conflicts import is_newest
 from sheetsync.registry.draft_lines import DraftLine
 from sheetsync.registry.second_person import approvers_of, check_second_person, needs_approval
 from sheetsync.services.drafts import advance_draft, approve_draft, discard_draft, resolve_conflict, restore_draft
@@ -62,6 +63,7 @@ def show_draft(visit: Visit) -> Response:
         gate_heads=GATE_HEADS, state=validation_state(draft), edits=_edits(visit, draft),
         history=visit.site.histories.of(ws, stored.snapshot), expected=stored.snapshot.filename,
         verdict=judge(ws, catalogue, draft), row_keys=[json.dumps(conflict.row_key) for conflict in draft.conflicts],
+        decidable=[is_newest(draft, conflict) for conflict in draft.conflicts],
     )  # fmt: skip
 
 
