@@ -31,7 +31,7 @@ def journal_path(folder: str, first: int) -> str:
 
 @dataclass(slots=True)
 class Tail:
-    """What stands behind a position: where it ends, the lines by journal file, and the bytes after the last one.
+    """What stands behind a position: where it ends, the lines by journal file, and the torn bytes after the last one.
 
     The last line begins at `tip` of the file of `tip_first`, which is not the last file where that holds no whole line.
     Of a long journal it is the first part: `more` stands behind these `size` bytes.
@@ -43,7 +43,7 @@ class Tail:
     entries: int
     tip: int
     tip_first: int
-    torn: int = 0
+    behind: bytes = b""
     size: int = 0
     more: bool = False
     files: list[tuple[int, list[bytes]]] = field(default_factory=list)
@@ -94,7 +94,7 @@ class LocalJournal:
         if touched:
             self._firsts = sorted({*self._firsts, *touched})
         self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
-        self._torn, self._tip, self._tip_first = found.torn, found.tip, found.tip_first
+        self._torn, self._tip, self._tip_first = len(found.behind), found.tip, found.tip_first
         if touched:
             self._mark = found.files[-1][1][-1][:BODY_AT]
         return [line for _, lines in found.files for line in lines]
@@ -163,13 +163,14 @@ class LocalJournal:
         folder = self._files.stamp(self._journal)
         names = self._there() if folder is not None and folder != self._proved else []
         found = self._look()
-        if found.torn:
+        if found.behind:
             names = self._there()
-            if was_written_whole(self._behind(found)):
-                raise StoreDamagedError(
-                    f"journal: the line after entry {found.number} was whole; bytes of it were flipped or lost",
-                    hint="run 'sheetsync fsck'",
-                )
+            found = self._look()
+        if was_written_whole(found.behind):
+            raise StoreDamagedError(
+                f"journal: the line after entry {found.number} was whole; bytes of it were flipped or lost",
+                hint="run 'sheetsync fsck'",
+            )
         if not found.more:
             self._check_gap(names, found.number)
             self._proved = folder
@@ -189,6 +190,7 @@ class LocalJournal:
         while True:
             first, offset, entries = found.first, found.offset, found.entries
             if self._rotation.is_full(entries, offset):  # the next file, if there is one yet
+                self._check_full(self._path(first), offset)
                 first, offset, entries = found.number + 1, 0, 0
             path = self._path(first)
             size = self._files.size(path) or 0
@@ -201,17 +203,24 @@ class LocalJournal:
             found.first, found.offset, found.entries = first, offset, entries
             data = self._files.read_at(path, found.offset, size - found.offset)
             lines, used = split_lines(data, where=path)
-            found.torn = len(data) - used
+            found.behind = data[used:]
             if lines:
                 found.files.append((found.first, lines))
                 found.tip, found.tip_first = found.offset + used - len(lines[-1]) - 1, found.first
             found.number, found.offset = found.number + len(lines), found.offset + used
             found.entries, found.size = found.entries + len(lines), found.size + used
-            if not lines or found.torn:
+            if not lines or found.behind:
                 return found
             if found.size >= BATCH_BYTES:
                 found.more = True
                 return found
+
+    def _check_full(self, path: str, offset: int) -> None:
+        """Of a full file nothing is cut, and nothing is written behind it."""
+        size = self._files.size(path) or 0
+        if size != offset:
+            how = "cut" if size < offset else "written to"
+            raise StoreDamagedError(f"{path} was {how}: it has {size} bytes, it had {offset}")
 
     @staticmethod
     def _check_gap(there: Iterable[int], number: int) -> None:
@@ -315,8 +324,8 @@ class LocalJournal:
     def _check_same(self, looked_at: str) -> None:
         """The last line must be the one that we read: somebody may have put another journal in its place."""
         path = self._path(self._tip_first)
-        if path != looked_at:
-            self._files.size(path)  # is it still the file that we have open?
+        if path != looked_at and self._files.size(path) is None:  # and is it still the file that we have open?
+            raise StoreDamagedError(f"{path} is gone", hint="put it back, then open the store again")
         if self._mark and self._files.read_at(path, self._tip, BODY_AT) != self._mark:
             raise StoreDamagedError(
                 f"journal: entry {self._number} is not the one that was read before: the file was replaced",
@@ -332,8 +341,9 @@ class LocalJournal:
         """Lines of known entries."""
         number = first
         if first == last == self._number and self._first == self._tip_first and self._offset > self._tip:
-            data = self._files.read_at(self._path(self._first), self._tip, self._offset - self._tip)
-            yield number, data[:-1]
+            path = self._path(self._first)
+            self._files.size(path)  # is it still the file that we have open?
+            yield number, self._files.read_at(path, self._tip, self._offset - self._tip)[:-1]
             return
         while number <= last:
             start = self.first_of(number)
@@ -350,12 +360,8 @@ class LocalJournal:
         """What stands behind the last whole line."""
         if not self._torn:
             return b""
-        return self._behind(Tail(self._number, self._first, self._offset, self._entries, self._tip, self._tip_first))
-
-    def _behind(self, tail: Tail) -> bytes:
-        """The bytes from there on, to the end of the file."""
-        path = self._path(tail.first)
-        return self._files.read_at(path, tail.offset, max((self._files.size(path) or 0) - tail.offset, 0))
+        path = self._path(self._first)
+        return self._files.read_at(path, self._offset, max((self._files.size(path) or 0) - self._offset, 0))
 
     def cut_torn(self, torn: bytes, keep_aside: Callable[[str, bytes], None]) -> None:
         """Cut these bytes, after they were kept aside. If others stand there by now, nothing is done."""

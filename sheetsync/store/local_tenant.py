@@ -313,8 +313,13 @@ class LocalTenant:
             return None
 
     def work_stamp(self, name: str) -> tuple[int, ...] | None:
-        """One look at its name."""
-        return self._files.stamp(f"{self._work}/{name}")
+        """One look at its name; of a folder that is not open to us it cannot be told."""
+        try:
+            return self._files.stamp(f"{self._work}/{name}")
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            return None
 
     def write_work(self, name: str, data: bytes, *, durable: bool) -> None:
         """Replace a file of the work folder."""

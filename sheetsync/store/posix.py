@@ -366,7 +366,7 @@ class PosixFileSystem:
 
     def lock_holder(self, path: str) -> Holder | None:
         """Who holds it; a holder who took it a moment ago has not said so yet, and is waited for."""
-        return look_for_holder(lambda: self._open(path, os.O_RDWR))
+        return look_for_holder(lambda: self._open(path, os.O_RDONLY))
 
     def rest(self, path: str) -> None:
         """Give back what is kept open of a folder, for appending to its files and for its lock."""

@@ -25,7 +25,7 @@ from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.media import media_errors
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
-from sheetsync.store.recovery import CHECKPOINT, journal_ends, parse_checkpoint
+from sheetsync.store.recovery import CHECKPOINT, check_no_journal, journal_ends, parse_checkpoint
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
@@ -81,6 +81,8 @@ class StoreReader:
             self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES // 2
         if upto > self._state.number:
             raise journal_ends(self._state.number, upto)
+        if self._state.number == 0 and not self._part.torn_bytes():
+            check_no_journal(self._part)
         return self._state.number
 
     def _known_checkpoint(self) -> int:

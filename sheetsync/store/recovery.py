@@ -57,7 +57,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         undone.note("a torn line", exc)
     upto = read_checkpoint(backend, state)
     if state.number == 0:
-        _check_no_journal(backend)
+        check_no_journal(backend)
     put, seen, seen_bytes = 0, 0, 0
     broken: list[int] = []
     for number, entry, size in proved_entries(backend, state, upto + 1):
@@ -180,7 +180,7 @@ def _check_end(backend: TenantBackend, state: JournalState, torn: bytes) -> None
         _check_torn(backend, state, torn)
     read_checkpoint(backend, state)
     if state.number == 0:
-        _check_no_journal(backend)
+        check_no_journal(backend)
 
 
 def _check_torn(backend: TenantBackend, state: JournalState, torn: bytes) -> None:
@@ -201,13 +201,33 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
             f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
             hint="run 'sheetsync fsck'",
         )
+    _check_names(backend, state, f"the line after entry {state.number} is broken, and snapshots of it")
+
+
+def _check_names(backend: TenantBackend, state: JournalState, what: str) -> None:
+    """No record folder may hold a name that the journal lacks."""
     known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
     foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
     if foreign:
-        raise StoreDamagedError(
-            f"journal: the line after entry {state.number} is broken, and snapshots of it are in the folders",
-            findings=tuple(foreign[:SHOWN]),
-        )
+        raise StoreDamagedError(f"journal: {what} are in the folders", findings=tuple(foreign[:SHOWN]))
+
+
+def check_remembered(backend: TenantBackend, state: JournalState, remembered: int, tell: Callable[[str], None]) -> None:
+    """An index that tells of later entries may be another store's. Where names of them are, the journal lost commits.
+
+    Args:
+        backend: the tenant's part.
+        state: the journal's state, read to its end.
+        remembered: the entry that the index told of, before the journal was read.
+        tell: hears of an index that is not this journal's.
+
+    Raises:
+        StoreDamagedError: it did.
+    """
+    if remembered > state.number:
+        told = f"it ends at entry {state.number}, the index tells of entry {remembered}"
+        _check_names(backend, state, f"{told}, and snapshots that it lacks")
+        tell(f"the journal: {told}: run 'sheetsync fsck'")
 
 
 def is_snapshot_path(path: str) -> bool:
@@ -215,7 +235,12 @@ def is_snapshot_path(path: str) -> bool:
     return not path.startswith((f"{JOURNAL}/", f"{WORK}/")) and parse_snapshot_name(path.rpartition("/")[2]) is not None
 
 
-def _check_no_journal(backend: TenantBackend) -> None:
+def check_no_journal(backend: TenantBackend) -> None:
+    """Where snapshots are a journal was, and its first entry.
+
+    Raises:
+        StoreDamagedError: it is gone.
+    """
     for path, _ in backend.walk():
         if is_snapshot_path(path):
             if _stands_alone(backend, 1):

@@ -33,7 +33,7 @@ from sheetsync.store.names import (
     encode_part,
     encode_tenant,
 )
-from sheetsync.store.recovery import check_by_reading, recover
+from sheetsync.store.recovery import check_by_reading, check_remembered, recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
 from sheetsync.store.writer import StoreWriter
@@ -130,24 +130,25 @@ class Store(StoreWriter):
         with self._mutex:
             self.writable = self._part.prepare()
             indexed = load_index(self._part, self._state)
+            remembered = 0 if indexed else read_remembered(self._part)  # before the journal: a writer may be at work
             if self.writable:
-                under(self._part.exclusive(), self._recover_locked)
+                under(self._part.exclusive(), lambda: self._recover_locked(remembered))
             else:
-                self._look_only(indexed)
+                self._look_only(remembered)
 
-    def _look_only(self, indexed: bool) -> None:
+    def _look_only(self, remembered: int) -> None:
         """Where nothing can be written: learn the journal, and look whether it is all of it."""
         self._tell("the store cannot be written: opened for reading, without recovery")
         if self._part.in_doubt():
             self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
-        remembered = 0 if indexed else read_remembered(self._part)  # before the journal: a writer may be at work
-        last = self._catch_up()
+        self._catch_up()
         check_by_reading(self._part, self._state, self._catch_up, self._tell)
-        if remembered > last:
-            self._tell(f"the index tells of entry {remembered}, the journal ends at {last}: run 'sheetsync fsck'")
+        check_remembered(self._part, self._state, remembered, self._tell)
 
-    def _recover_locked(self) -> None:
+    def _recover_locked(self, remembered: int) -> None:
         self._kept_house = self._catch_up()
+        if not self._part.torn_bytes():
+            check_remembered(self._part, self._state, remembered, self._tell)
         try:
             self._since_checkpoint = recover(self._part, self._state, self._tell)
         except AuthError as exc:

@@ -121,7 +121,7 @@ def test_a_torn_line_and_an_index_beyond_the_end_are_no_damage_to_a_reader() -> 
     disk.closed = True
     said: list[str] = []
     assert open_store(disk, said=said).head() == 1
-    assert said[1:] == ["the index tells of entry 2, the journal ends at 1: run 'sheetsync fsck'"]
+    assert said[1:] == ["the journal: it ends at entry 1, the index tells of entry 2: run 'sheetsync fsck'"]
     disk.unlink(INDEX_PATH)
     disk.append(JOURNAL, disk.size(JOURNAL) or 0, b'{"sum":"12')
     assert open_store(disk, said=said).head() == 1

@@ -160,6 +160,7 @@ def test_other_bytes_under_a_snapshots_name_are_no_snapshot() -> None:
     del objects._objects[f"default/{path}"]
     said: list[str] = []
     store = Store.on(ObjectBackend(objects, "x", cheap=True), clock=FakeClock(), tell=said.append)
+    store.note(CTX, "begins the journal", {})
     objects.put(f"default/{path}", b"other")
     assert save(store, 1) == path
     assert objects.get(f"default/{path}") == b'{"n":1}'
@@ -564,3 +565,19 @@ def test_an_endless_lease_is_no_overflow() -> None:
     objects = MemoryObjects()
     with opened(objects).lease("sync", who="ada", ttl_s=10**400):
         assert [info.name for info in opened(objects).held()] == ["sync"]
+
+
+def test_a_journal_that_was_lost_is_not_begun_anew_by_who_opened_the_empty_bucket() -> None:
+    objects = MemoryObjects()
+    idle = opened(objects, FakeClock())
+    assert idle.head() == 0
+    save(opened(objects, FakeClock()), 1)
+    entries = {key: objects.get(key) for key in list(objects.list("default/journal/"))}
+    for key in entries:
+        del objects._objects[key]
+    with pytest.raises(StoreDamagedError, match="the journal is gone, but snapshots are in the folders"):
+        save(idle, 2)
+    for key, data in entries.items():
+        objects.put(key, data or b"")
+    save(idle, 2)
+    assert idle.head() == 2

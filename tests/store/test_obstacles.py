@@ -339,6 +339,7 @@ def test_a_file_under_a_snapshots_very_name_is_kept_aside(folder: Path) -> None:
     content = path.read_bytes()
     shutil.rmtree(folder / "default")  # the clock stands still: the same content will get the same name
     store = Store.open(folder, clock=FakeClock(), tell=said.append)
+    store.note(ADA, "begins the journal", {})
     path.parent.mkdir(parents=True)
     path.write_text("mine")
     with VersionedStore(ADA, store=store) as named:

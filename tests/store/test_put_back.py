@@ -5,6 +5,8 @@ A new opening refuses such a store; who has it open must too: what it saved woul
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -15,6 +17,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import StoreDamagedError
 from sheetsync.store import Store, VersionedStore, fsck
+from sheetsync.store.entry import BODY_AT
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
@@ -174,3 +177,129 @@ def test_who_appended_to_a_journal_file_reads_the_one_that_was_put_in_its_place(
     repaired.write_bytes(right)
     repaired.rename(file)
     assert writer.store.commit(2).number == 2
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_journal_that_was_lost_is_not_begun_anew_by_who_opened_the_empty_store(
+    use: str, folder: Path, journal: Path
+) -> None:
+    with closing(opened(folder)) as idle:
+        assert idle.store.head() == 0
+        with closing(opened(folder)) as writer:
+            save(writer, 1, 3)
+        file = journal / "0000000001.jsonl"
+        data = file.read_bytes()
+        file.unlink()
+        with pytest.raises(StoreDamagedError, match="the journal is gone, but snapshots are in the folders"):
+            USES[use](idle)
+        file.write_bytes(data)
+        assert newest(idle) == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda data: data[:-40], "was cut: it has"),
+        (lambda data: data + b'{"sum":"', "was written to: it has"),
+        (lambda data: None, "is gone|was cut: it has 0 bytes"),
+    ],
+)
+@pytest.mark.parametrize("use", USES)
+def test_a_full_journal_file_stays_what_it_was_under_who_stands_at_its_end(
+    use: str, harm: Callable[[bytes], bytes | None], told: str, folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    save(writer, 4, 5)
+    file = journal / "0000000001.jsonl"
+    right = file.read_bytes()
+    harmed = harm(right)
+    file.unlink()
+    if harmed is not None:
+        file.write_bytes(harmed)
+    with pytest.raises(StoreDamagedError, match=told):
+        USES[use](writer)
+    file.write_bytes(right)
+    assert newest(writer) == {"n": 5}
+
+
+def test_what_was_flipped_in_the_newest_line_is_read_anew_once_the_file_was_replaced(
+    folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    file = journal / "0000000001.jsonl"
+    right = file.read_bytes()
+    at = right.rindex(b'"why"') + 1
+    file.write_bytes(right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :])
+    with pytest.raises(StoreDamagedError):
+        writer.store.at(3)
+    repaired = journal / "repaired"
+    repaired.write_bytes(right)
+    repaired.rename(file)
+    assert writer.store.at(3).commit == 3
+
+
+def test_an_opening_that_may_write_refuses_an_older_journal_beside_names_that_it_lacks(
+    folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    file = journal / "0000000001.jsonl"
+    older = file.read_bytes()
+    save(writer, 4, 5)
+    writer.store.rebuild_index()
+    writer.close()
+    file.write_bytes(older)
+    with pytest.raises(StoreDamagedError, match="ends at entry 3, the index tells of entry 5, and snapshots"):
+        opened(folder)
+    assert fsck(folder).exit_code == 9
+    for path in (folder / "default/workbench_drafts/ada/alpha").iterdir():
+        if int(path.read_bytes().split(b":")[1].rstrip(b"}")) > 3:
+            path.unlink()
+    said: list[str] = []  # the whole store was put back, or it is another store's index
+    with Store.open(folder, tell=said.append) as store:
+        assert store.head() == 3
+    assert said == ["the journal: it ends at entry 3, the index tells of entry 5: run 'sheetsync fsck'"]
+
+
+class Busy(PosixFileSystem):
+    """A disk at which a writer goes on between one read of a reader and the next."""
+
+    steps: tuple[bytes, ...] = ()
+
+    def read_at(self, path: str, offset: int, length: int) -> bytes:
+        data = super().read_at(path, offset, length)
+        if length > BODY_AT and self.steps:
+            more, *rest = self.steps
+            self.steps = tuple(rest)
+            with (self.root / path).open("ab") as file:
+                file.write(more)
+        return data
+
+
+def test_a_line_that_a_writer_is_at_is_no_damage_to_a_reader(
+    folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    disk = Busy(folder)
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, "test", rotation=FIVE))) as reader:
+        assert reader.store.head() == 3
+        save(writer, 4, 5)
+        file = journal / "0000000001.jsonl"
+        right = file.read_bytes()
+        ends = [at + 1 for at, byte in enumerate(right) if byte == 0x0A]
+        half, next_half = ends[2] + 300, ends[3] + 300
+        os.truncate(file, half)
+        disk.steps = (right[half : ends[3]], right[ends[3] : next_half], right[next_half:])
+        assert [reader.store.head() in (3, 4, 5) for _ in range(4)] == [True] * 4
+        assert newest(reader) == {"n": 5}
+    assert file.read_bytes() == right
+
+
+def test_a_work_folder_that_is_not_open_to_a_reader_closes_nothing(
+    folder: Path, writer: VersionedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stamp(files: PosixFileSystem, path: str) -> tuple[int, ...] | None:
+        if "/.store/" in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(files, path)
+
+    real = PosixFileSystem.stamp
+    monkeypatch.setattr(PosixFileSystem, "stamp", stamp)
+    assert newest(writer) == {"n": 3}
+    with closing(opened(folder)) as other:
+        assert newest(other) == {"n": 3}
