@@ -189,9 +189,8 @@ class LocalJournal:
         found = Tail(self._number, self._first, self._offset, self._entries, self._tip, self._tip_first)
         while True:
             first, offset, entries = found.first, found.offset, found.entries
-            if self._rotation.is_full(entries, offset):  # the next file, if there is one yet
-                self._check_full(self._path(first), offset)
-                first, offset, entries = found.number + 1, 0, 0
+            if self._rotation.is_full(entries, offset) and self._ends_there(first, offset, found.number + 1):
+                first, offset, entries = found.number + 1, 0, 0  # the next file, if there is one yet
             path = self._path(first)
             size = self._files.size(path) or 0
             if size < offset:
@@ -215,12 +214,18 @@ class LocalJournal:
                 found.more = True
                 return found
 
-    def _check_full(self, path: str, offset: int) -> None:
-        """Of a full file nothing is cut, and nothing is written behind it."""
+    def _ends_there(self, first: int, offset: int, following: int) -> bool:
+        """Does this full file end where its last line did? Else what is torn behind it is for a writer to cut.
+
+        Raises:
+            StoreDamagedError: it was cut, or the next one stands though something is behind that line.
+        """
+        path = self._path(first)
         size = self._files.size(path) or 0
-        if size != offset:
+        if size < offset or (size > offset and self._files.size(self._path(following)) is not None):
             how = "cut" if size < offset else "written to"
             raise StoreDamagedError(f"{path} was {how}: it has {size} bytes, it had {offset}")
+        return size == offset
 
     @staticmethod
     def _check_gap(there: Iterable[int], number: int) -> None:

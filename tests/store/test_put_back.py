@@ -200,7 +200,6 @@ def test_a_journal_that_was_lost_is_not_begun_anew_by_who_opened_the_empty_store
     ("harm", "told"),
     [
         (lambda data: data[:-40], "was cut: it has"),
-        (lambda data: data + b'{"sum":"', "was written to: it has"),
         (lambda data: None, "is gone|was cut: it has 0 bytes"),
     ],
 )
@@ -303,3 +302,30 @@ def test_a_work_folder_that_is_not_open_to_a_reader_closes_nothing(
     assert newest(writer) == {"n": 3}
     with closing(opened(folder)) as other:
         assert newest(other) == {"n": 3}
+
+
+def test_what_stands_behind_a_full_file_is_torn_until_the_next_one_is_begun(
+    folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    save(writer, 4, 5)
+    with closing(opened(folder)) as idle:
+        assert idle.store.head() == 5
+        save(writer, 6, 6)
+        writer.close()
+        full, following = journal / "0000000001.jsonl", journal / "0000000006.jsonl"
+        right = full.read_bytes()
+        full.write_bytes(right + b'{"sum":"')
+        with pytest.raises(StoreDamagedError, match="was written to: it has"):
+            idle.store.head()
+        full.write_bytes(right)
+        assert newest(idle) == {"n": 6}
+        following.unlink()
+    for path in (folder / "default/workbench_drafts/ada/alpha").iterdir():
+        if b'"n":6' in path.read_bytes():
+            path.unlink()
+    with closing(opened(folder)) as idle:
+        full.write_bytes(right + b'{"sum":"')
+        assert newest(idle) == {"n": 5}
+        assert idle.save("alpha", {"n": 7}).commit == 6
+    assert full.read_bytes() == right
+    assert fsck(folder).exit_code == 0
