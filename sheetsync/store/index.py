@@ -6,6 +6,7 @@ nothing else. Written now and then, in a number of bytes that grows with the rec
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Final
 
@@ -17,6 +18,7 @@ from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
 INDEX_VERSION: Final = 3
+REMEMBERED: Final = re.compile(rb'\{"sum":"[0-9a-f]{64}","index":\d+,"number":(\d{1,19}),')
 LEAST_LAG: Final = 256  # entries behind which an index is not worth writing
 LEAST_LAG_BYTES: Final = 1 << 20
 LAG_BYTES_A_RECORD: Final = 128  # an opening reads them in about the time in which it loads one record of an index
@@ -70,11 +72,9 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
 
 def read_remembered(backend: TenantBackend) -> int:
     """The entry that an index with a right checksum tells of, whether the journal still has it or not; else 0."""
-    data = backend.read_work(INDEX)
-    try:
-        return int(orjson.loads(data)["number"]) if data is not None and is_whole(data) else 0
-    except (ValueError, LookupError, TypeError, OverflowError):
-        return 0
+    data = backend.read_work(INDEX) or b""
+    found = REMEMBERED.match(data)
+    return int(found[1]) if found is not None and is_whole(data) else 0
 
 
 def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:

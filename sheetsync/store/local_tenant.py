@@ -306,6 +306,8 @@ class LocalTenant:
     def read_work(self, name: str) -> bytes | None:
         """A file of the work folder; all of them can be done without."""
         try:
+            with suppress(StoreDamagedError):
+                self._files.kind(f"{self._work}/{name}")  # it proves the folder: `work_stamp` goes by its name
             return self.read(f"{WORK}/{name}")
         except OSError as exc:
             if exc.errno not in UNREADABLE:

@@ -25,10 +25,11 @@ from sheetsync.store.entry_form import LAST_NUMBER
 from sheetsync.store.media import media_errors
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
-from sheetsync.store.recovery import CHECKPOINT, check_no_journal, journal_ends, parse_checkpoint
+from sheetsync.store.recovery import check_no_journal, snapshot_names
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
+from sheetsync.store.witnesses import Witnesses
 
 
 def check_number(commit: int) -> None:
@@ -54,7 +55,7 @@ class StoreReader:
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
-        self._checkpoint_seen: tuple[tuple[int, ...] | None, int] = (None, 0)
+        self._witnesses = Witnesses(part)
 
     def _check_alive(self) -> None:
         """A handle that was closed, or whose last write has an unknown outcome, does nothing more."""
@@ -64,7 +65,21 @@ class StoreReader:
     def _catch_up(self) -> int:
         """Believe the entries that others added; the number of the newest."""
         self._check_alive()
-        upto, more = self._known_checkpoint(), True  # before the lines: those that it tells of are there
+        upto, remembered = self._witnesses.newest()
+        self._take_lines()
+        if self._part.torn_bytes():  # of that line the index may tell: who opens the store looks closer
+            remembered = 0
+        if max(upto, remembered) > self._state.number:
+            names = snapshot_names(self._part)
+            self._take_lines()  # a writer may have made some of them
+            self._witnesses.check(self._state, upto, remembered, names)
+        if self._state.number == 0 and not self._part.torn_bytes():
+            check_no_journal(self._part)
+        return self._state.number
+
+    def _take_lines(self) -> None:
+        """Take the journal's new lines into the state."""
+        more = True
         while more:
             moved, place = False, self._part.place()
             try:
@@ -79,18 +94,6 @@ class StoreReader:
                 raise
             size = sum(map(len, lines))
             self._lag, self._lag_bytes, more = self._lag + len(lines), self._lag_bytes + size, size >= BATCH_BYTES // 2
-        if upto > self._state.number:
-            raise journal_ends(self._state.number, upto)
-        if self._state.number == 0 and not self._part.torn_bytes():
-            check_no_journal(self._part)
-        return self._state.number
-
-    def _known_checkpoint(self) -> int:
-        """The entry that the checkpoint tells of, on disk: an older journal may have been put back under us."""
-        stamp = self._part.work_stamp(CHECKPOINT)
-        if stamp != self._checkpoint_seen[0]:
-            self._checkpoint_seen = (stamp, parse_checkpoint(self._part.read_work(CHECKPOINT)))
-        return self._checkpoint_seen[1]
 
     def refresh(self) -> int:
         """Look for other writers' commits; the number of the newest."""

@@ -201,33 +201,25 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
             f"journal: the line after entry {state.number} is broken, but the index tells of entry {known_once}",
             hint="run 'sheetsync fsck'",
         )
-    _check_names(backend, state, f"the line after entry {state.number} is broken, and snapshots of it")
+    what = f"the line after entry {state.number} is broken, and snapshots of it"
+    check_names(backend, state, snapshot_names(backend), what)
 
 
-def _check_names(backend: TenantBackend, state: JournalState, what: str) -> None:
-    """No record folder may hold a name that the journal lacks."""
-    known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
-    foreign = [path for path, _ in backend.walk() if is_snapshot_path(path) and path not in known]
-    if foreign:
-        raise StoreDamagedError(f"journal: {what} are in the folders", findings=tuple(foreign[:SHOWN]))
+def snapshot_names(backend: TenantBackend) -> list[str]:
+    """The paths of all that is called like a snapshot, in records' folders."""
+    return [path for path, _ in backend.walk() if is_snapshot_path(path)]
 
 
-def check_remembered(backend: TenantBackend, state: JournalState, remembered: int, tell: Callable[[str], None]) -> None:
-    """An index that tells of later entries may be another store's. Where names of them are, the journal lost commits.
-
-    Args:
-        backend: the tenant's part.
-        state: the journal's state, read to its end.
-        remembered: the entry that the index told of, before the journal was read.
-        tell: hears of an index that is not this journal's.
+def check_names(backend: TenantBackend, state: JournalState, names: list[str], what: str) -> None:
+    """No record folder may hold a name that the journal lacks.
 
     Raises:
-        StoreDamagedError: it did.
+        StoreDamagedError: `what` are in the folders.
     """
-    if remembered > state.number:
-        told = f"it ends at entry {state.number}, the index tells of entry {remembered}"
-        _check_names(backend, state, f"{told}, and snapshots that it lacks")
-        tell(f"the journal: {told}: run 'sheetsync fsck'")
+    known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
+    foreign = [path for path in names if path not in known]
+    if foreign:
+        raise StoreDamagedError(f"journal: {what} are in the folders", findings=tuple(foreign[:SHOWN]))
 
 
 def is_snapshot_path(path: str) -> bool:

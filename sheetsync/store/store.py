@@ -20,7 +20,7 @@ from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import is_worth_writing, load_index, read_remembered
+from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
@@ -33,7 +33,7 @@ from sheetsync.store.names import (
     encode_part,
     encode_tenant,
 )
-from sheetsync.store.recovery import check_by_reading, check_remembered, recover
+from sheetsync.store.recovery import check_by_reading, recover
 from sheetsync.store.snapshot import LeaseInfo
 from sheetsync.store.state import JournalState
 from sheetsync.store.writer import StoreWriter
@@ -129,26 +129,25 @@ class Store(StoreWriter):
         """Learn the journal and complete what a crash left undone."""
         with self._mutex:
             self.writable = self._part.prepare()
-            indexed = load_index(self._part, self._state)
-            remembered = 0 if indexed else read_remembered(self._part)  # before the journal: a writer may be at work
+            self._witnesses.begin(is_believed=load_index(self._part, self._state))
             if self.writable:
-                under(self._part.exclusive(), lambda: self._recover_locked(remembered))
+                under(self._part.exclusive(), self._recover_locked)
             else:
-                self._look_only(remembered)
+                self._look_only()
+            if beyond := self._witnesses.foreign:
+                told = f"it ends at entry {self._state.number}, the index tells of entry {beyond}"
+                self._tell(f"the journal: {told}: run 'sheetsync fsck'")
 
-    def _look_only(self, remembered: int) -> None:
+    def _look_only(self) -> None:
         """Where nothing can be written: learn the journal, and look whether it is all of it."""
         self._tell("the store cannot be written: opened for reading, without recovery")
         if self._part.in_doubt():
             self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
         self._catch_up()
         check_by_reading(self._part, self._state, self._catch_up, self._tell)
-        check_remembered(self._part, self._state, remembered, self._tell)
 
-    def _recover_locked(self, remembered: int) -> None:
+    def _recover_locked(self) -> None:
         self._kept_house = self._catch_up()
-        if not self._part.torn_bytes():
-            check_remembered(self._part, self._state, remembered, self._tell)
         try:
             self._since_checkpoint = recover(self._part, self._state, self._tell)
         except AuthError as exc:

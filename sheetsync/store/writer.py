@@ -327,6 +327,7 @@ class StoreWriter(StoreReader):
 
     def _write_index(self) -> None:
         write_index(self._part, self._state)
+        self._witnesses.begin(is_believed=True)
         self._lag, self._lag_bytes = 0, 0
 
     def _run_lease(self, who: str, why: str, lease: Callable[[JournalState], dict[str, JSONValue]]) -> None:

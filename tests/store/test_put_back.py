@@ -329,3 +329,79 @@ def test_what_stands_behind_a_full_file_is_torn_until_the_next_one_is_begun(
         assert idle.save("alpha", {"n": 7}).commit == 6
     assert full.read_bytes() == right
     assert fsck(folder).exit_code == 0
+
+
+@pytest.mark.parametrize("use", USES)
+def test_the_journal_alone_is_put_back_and_the_index_tells_of_more(
+    use: str, folder: Path, journal: Path, writer: VersionedStore
+) -> None:
+    with closing(opened(folder)) as idle:
+        assert idle.store.head() == 3
+        file = journal / "0000000001.jsonl"
+        older = file.read_bytes()
+        save(writer, 4, 5)
+        writer.store.rebuild_index()
+        writer.close()
+        newer = file.read_bytes()
+        file.write_bytes(older)
+        with pytest.raises(StoreDamagedError, match="the index tells of entry 5, and snapshots that it lacks"):
+            USES[use](idle)
+        with pytest.raises(StoreDamagedError):
+            idle.save("beta", {"n": 2})
+        file.write_bytes(newer)
+        assert idle.save("beta", {"n": 3}).commit == 6
+    assert fsck(folder).exit_code == 0
+
+
+@pytest.mark.parametrize("part", ["default/.store", "default", ""])
+def test_a_checkpoint_is_read_where_it_stands_now(
+    part: str, folder: Path, journal: Path, writer: VersionedStore, tmp_path: Path
+) -> None:
+    with closing(opened(folder)) as idle:
+        assert idle.store.head() == 3
+        away = tmp_path / "away"
+        (folder / part).rename(away)
+        shutil.copytree(away, folder / part)
+        writer.close()
+        file = journal / "0000000001.jsonl"
+        older = file.read_bytes()
+        with closing(opened(folder)) as other:
+            save(other, 4, 5)
+            other.store.compact()
+        newer = file.read_bytes()
+        file.write_bytes(older)
+        for _ in range(2):
+            with pytest.raises(StoreDamagedError, match="it ends at entry 3, but entry 5 was there"):
+                newest(idle)
+        file.write_bytes(newer)
+        assert newest(idle) == {"n": 5}
+
+
+class Meanwhile(PosixFileSystem):
+    """A disk at which a writer saves while a reader lists the folders."""
+
+    saves: Callable[[], object] | None = None
+
+    def listdir(self, path: str) -> list[str]:
+        if self.saves is not None and path == "default":
+            act, self.saves = self.saves, None
+            act()
+        return super().listdir(path)
+
+    def is_writable(self, path: str) -> bool:
+        return False
+
+
+def test_another_stores_index_beside_a_writer_is_no_damage(
+    folder: Path, writer: VersionedStore, tmp_path: Path
+) -> None:
+    with closing(opened(tmp_path / "other")) as other:
+        save(other, 1, 9)
+        other.store.rebuild_index()
+    shutil.copy(tmp_path / "other/default/.store/index.json", folder / "default/.store/index.json")
+    disk = Meanwhile(folder)
+    disk.saves = lambda: writer.save("beta", {"n": 1})
+    said: list[str] = []
+    with Store.on(LocalBackend(disk, "test", rotation=FIVE), tell=said.append) as store:
+        assert store.head() == 4
+    assert said[1:] == ["the journal: it ends at entry 4, the index tells of entry 9: run 'sheetsync fsck'"]
