@@ -16,7 +16,7 @@ from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead
 from sheetsync.sync.headers import is_made_again, places_again
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
+from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, POLICY, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
 
 FOREIGN: Final = "foreign_spreadsheet"
 UNDO_HOLDS: Final = "undo_holds"
@@ -24,6 +24,11 @@ LOST_SHARE: Final = 0.2
 LOST_LEAST: Final = 10
 EDIT_SHARE: Final = 0.5
 EDIT_LEAST: Final = 20
+NAMES_LOST: Final = "lost the column that names its rows"
+NAMELESS: Final[Mapping[Role, str]] = {  # what a forced run makes of rows without names
+    POLICY: ", which adds all its rows again below those that stand there without a name",
+    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them",
+}
 MAX_CELLS: Final = 10_000_000
 MAX_CHARACTERS: Final = 50_000
 
@@ -127,7 +132,7 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
     """Columns to be written again where a header is gone or renamed: role → column → index.
 
     Raises:
-        SafetyStopError: a required header is gone, and nobody forced it; where the tab is wholly empty, nor its rows.
+        SafetyStopError: a required header is gone, and nobody forced it; where the rows went with it, nor those.
     """
     repairs: dict[Role, dict[str, int]] = {}
     for role, tab in read.tabs.items():
@@ -135,14 +140,34 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
         if not missing:
             _check_open(tab, tab.columns)
             continue
-        cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
-        if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
-            raise _lost_rows(role, "came back empty, without its header") if cleared else _lacks_header(role, missing)
         known = state.tabs[role].columns if role in state.tabs else None
-        repairs[role] = places_again(tab, missing, known)
+        places = places_again(tab, missing, known)
+        if role in OWNER_ROLES:
+            _check_forced(tab, missing, _rows_lost(tab, places, state), forces)
+        repairs[role] = places
         if role in OWNER_ROLES:
             _check_open(tab, repairs[role])
     return repairs
+
+
+def _check_forced(tab: TabRead, missing: list[str], lost: str, forces: Forces) -> None:
+    """Did somebody answer for the header? Where the rows went with it, who answers for them answers for it."""
+    if lost and not forced(forces.lost_rows, tab.role):
+        raise _lost_rows(tab.role, lost, NAMELESS[tab.role] if lost == NAMES_LOST else "")
+    if not lost and not forced(forces.headers, tab.role):
+        raise _lacks_header(tab.role, missing)
+
+
+def _rows_lost(tab: TabRead, places: Mapping[str, int], state: SyncState) -> str:
+    """What took all rows of an owners' tab together with its header; "" if they are there.
+
+    Rows whose key column is made again have no names: none would be found, and their cells would be nobody's.
+    """
+    if not tab.in_use:
+        return "came back empty, without its header"
+    keys = LAYOUTS[tab.role].names[: LAYOUTS[tab.role].key_width]
+    again = any(name not in tab.columns and is_made_again(tab, name, places[name]) for name in keys)
+    return NAMES_LOST if again and state.keys(tab.role) else ""
 
 
 def _check_open(tab: TabRead, places: Mapping[str, int]) -> None:
@@ -170,10 +195,11 @@ def _lacks_header(role: Role, missing: list[str]) -> SafetyStopError:
     )  # fmt: skip
 
 
-def _lost_rows(role: Role, what: str) -> SafetyStopError:
+def _lost_rows(role: Role, what: str, then: str = "") -> SafetyStopError:
+    """`then`: what becomes of the rows if somebody forces it."""
     return SafetyStopError(
         f"'{title_of(role)}' {what}; nothing was written",
-        hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'",
+        hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'{then}",
         code="lost_rows", flag="--force-lost-rows",
     )  # fmt: skip
 
