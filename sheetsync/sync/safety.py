@@ -5,18 +5,32 @@ Which version of the spreadsheet is known is `epoch`; here is everything else of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
 from sheetsync.errors import SafetyStopError
-from sheetsync.sync.baseline import SyncState
+from sheetsync.sync.baseline import SyncState, Tables
+from sheetsync.sync.cells import matches
 from sheetsync.sync.decide import Answer
 from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TabRead, TouchRow, Written
 from sheetsync.sync.headers import is_made_again, places_again
+from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
-from sheetsync.sync.tabs import KPIS, LAYOUTS, OWNER_ROLES, POLICY, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
+from sheetsync.sync.tabs import (
+    KPIS,
+    LAYOUTS,
+    OWNER_ROLES,
+    POLICY,
+    SYNC_ROLES,
+    SYNC_STATUS,
+    Role,
+    RowKey,
+    a1,
+    role_of,
+    title_of,
+)
 
 FOREIGN: Final = "foreign_spreadsheet"
 UNDO_HOLDS: Final = "undo_holds"
@@ -241,7 +255,52 @@ def _check_length(one: Operation) -> None:
             )  # fmt: skip
 
 
-def check_size(plan: Plan, read: SheetRead) -> None:
+def check_batch(plan: Plan, read: SheetRead, shown: Tables, again: Set[tuple[Role, str]]) -> None:
+    """May what is left of the plan be written? `shown`: what the store shows; `again`: columns that are made again.
+
+    Raises:
+        SafetyStopError: it is too large, or such a column would be left with holes.
+    """
+    _check_size(plan, read)
+    _check_filled(plan, read, shown, again)
+
+
+def _check_filled(plan: Plan, read: SheetRead, shown: Tables, again: Set[tuple[Role, str]]) -> None:
+    """Is each column that is made again filled in every row that stays?
+
+    A cell left empty there would be read as emptied by its owner.
+
+    Raises:
+        SafetyStopError: a row is frozen, merged or held by a protection: it names the row, and what to do.
+    """
+    goes = {(one.role, one.index) for one in plan.operations if isinstance(one, DeleteRow)}
+    sets = [(one.role, one.index, one.sets) for one in plan.operations if isinstance(one, TouchRow)]
+    for role, name in sorted(again):
+        column = LAYOUTS[role].columns[LAYOUTS[role].position(name)]
+        if role not in OWNER_ROLES or name not in LAYOUTS[role].owned_names:
+            continue
+        filled = goes | {(its, index) for its, index, values in sets if its == role and name in values}
+        for row in read.tabs[role].rows:
+            key = text_key(row.cells[: LAYOUTS[role].key_width])
+            known = shown[role].get(key) or plan.state.row(role, key)
+            value = None if known is None else known[LAYOUTS[role].position(name)]
+            if value is not None and not matches("", value, column.kind) and (role, row.index) not in filled:
+                raise _not_filled(plan, role, name, row.index, key)
+
+
+def _not_filled(plan: Plan, role: Role, name: str, index: int, key: RowKey) -> SafetyStopError:
+    found = [one for one in plan.problems if one.tab == title_of(role)]
+    why = [one for one in found if one.row_key == key] or [one for one in found if one.code == "protected_cells"]
+    what = f": {why[0].message}" if why else ""
+    return SafetyStopError(
+        f"'{title_of(role)}' lacks the column {name}, and row {index + 1} ({'/'.join(key)}) cannot be filled in it"
+        f"{what}; nothing was written",
+        hint=why[0].hint if why else "put the column back ('Edit > Undo'), then run it again",
+        code="column_not_filled",
+    )  # fmt: skip
+
+
+def _check_size(plan: Plan, read: SheetRead) -> None:
     """Google's limits: cells of a spreadsheet, characters of a cell.
 
     Raises:

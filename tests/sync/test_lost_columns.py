@@ -102,3 +102,85 @@ def test_a_key_column_of_a_tab_without_rows_is_just_written_again(owned: Any) ->
     owned.sync(forces=owned.force(headers=BOTH))
     assert "kpi_name" in owned.values(KPIS)[0]
     assert owned.sync().calls == QUIET
+
+
+# -- a column that cannot be filled in each row
+
+
+def type_row(desk: Any, title: str, values: list[Any]) -> int:
+    """A row typed below the last one; its number."""
+    number = len(desk.values(title)) + 1
+    request(desk, "appendDimension", sheetId=desk.tab(title).id, dimension="ROWS", length=2)
+    desk.tab(title).update([values], f"A{number}")
+    return number
+
+
+def merge(desk: Any, kind: str) -> None:
+    where = {"sheetId": desk.tab(KPIS).id, "startRowIndex": 1, "endRowIndex": 2}
+    request(desk, kind, range=where | {"startColumnIndex": 4, "endColumnIndex": 6}, **MERGED.get(kind, {}))
+
+
+MERGED: dict[str, dict[str, str]] = {"mergeCells": {"mergeType": "MERGE_ALL"}}
+
+
+@pytest.mark.parametrize("run", ["push", "sync"])
+@pytest.mark.parametrize(
+    ("title", "key", "column", "at"), [(KPIS, KPI, "target", 4), (MATRIX, ADMIN, "strategy_lock", 3)]
+)
+def test_a_column_is_not_made_again_while_a_key_of_the_tab_occurs_twice(
+    owned: Any, run: str, title: str, key: tuple[str, str], column: str, at: int
+) -> None:
+    number = type_row(owned, title, owned.row(*key, title=title)[:-1])
+    before = owned.cell(key, column, title)
+    owned.sync()
+    delete(owned, title, at)
+    stopped = stop(owned, run, headers=BOTH)
+    assert stopped.code == "column_not_filled"
+    assert f"'{title}' lacks the column {column}, and row 2 ({'/'.join(key)}) " in stopped.message
+    assert "this key occurs twice" in stopped.message
+    assert "delete one of the rows" in stopped.hint
+    owned.tab(title).delete_rows(number)
+    getattr(owned, run)(forces=owned.force(headers=BOTH))
+    assert owned.cell(key, column, title) == before
+    assert owned.sync().calls == QUIET
+    assert owned.open_drafts() == []
+
+
+def test_nor_while_cells_of_a_row_are_merged(owned: Any) -> None:
+    merge(owned, "mergeCells")
+    owned.sync()
+    delete(owned, KPIS, 2)
+    stopped = stop(owned, headers=BOTH)
+    assert "lacks the column impact_type, and row 2 (github/cost_per_call) cannot be filled in it" in stopped.message
+    assert (stopped.code, stopped.hint) == ("column_not_filled", "unmerge the cells of this row")
+    assert stop(owned, "push", headers=BOTH).code == "column_not_filled"
+
+
+def test_nor_while_a_row_that_is_to_go_is_held_by_a_protection(owned: Any) -> None:
+    where = {"sheetId": owned.tab(KPIS).id, "startRowIndex": 1, "endRowIndex": 2}
+    where |= {"startColumnIndex": 2, "endColumnIndex": 3}
+    protection = {"range": where, "description": "ask", "editors": {"users": [HEAD]}}
+    request(owned, "addProtectedRange", protectedRange=protection)
+    owned.set_kpi("github", {"cost_per_call": None})
+    delete(owned, KPIS, 4)
+    stopped = stop(owned, headers=BOTH)
+    assert stopped.code == "column_not_filled"
+    assert "protected by 'ask' (C2)" in stopped.message
+    assert owned.open_drafts() == []
+
+
+def test_a_pull_makes_no_column_and_takes_the_edits_beside_it(owned: Any) -> None:
+    type_row(owned, KPIS, owned.row(*KPI, title=KPIS)[:-1])
+    owned.edit(ADMIN, "firearm_id", "firearm.money")
+    delete(owned, KPIS, 4)
+    owned.pull(forces=owned.force(headers=BOTH))
+    assert edits(owned) == [(ADMIN, "firearm_id", "firearm.money")]
+
+
+def test_a_doubled_row_that_nobody_knows_holds_up_no_column(owned: Any) -> None:
+    for _ in range(2):
+        type_row(owned, MATRIX, ["nobody", "knows", "firearm.read"])
+    delete(owned, MATRIX, 3)
+    owned.sync(forces=owned.force(headers=BOTH))
+    assert owned.values()[1][4] is True
+    assert owned.open_drafts() == []
