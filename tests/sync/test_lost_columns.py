@@ -184,3 +184,45 @@ def test_a_doubled_row_that_nobody_knows_holds_up_no_column(owned: Any) -> None:
     owned.sync(forces=owned.force(headers=BOTH))
     assert owned.values()[1][4] is True
     assert owned.open_drafts() == []
+
+
+# -- the last column of a tab that only sheetsync writes
+
+COVERAGE, REGISTRY, STATUS = "Coverage Report", "Connector Registry", "Sync Status"
+
+
+def people_write_beside(desk: Any, title: str, header: str) -> int:
+    """A column of people's own right of ours; where it begins."""
+    at = len(desk.values(title)[0])
+    sheet_id, rows = desk.tab(title).id, len(desk.values(title))
+    request(desk, "appendDimension", sheetId=sheet_id, dimension="COLUMNS", length=1)
+    texts = [header, *(f"MINE-{number}" for number in range(1, rows))]
+    cells = [{"values": [{"userEnteredValue": {"stringValue": text}}]} for text in texts]
+    start = {"sheetId": sheet_id, "rowIndex": 0, "columnIndex": at}
+    request(desk, "updateCells", start=start, fields="userEnteredValue", rows=cells)
+    return at
+
+
+@pytest.mark.parametrize("header", ["note", ""])
+@pytest.mark.parametrize("title", [COVERAGE, REGISTRY, STATUS])
+def test_a_column_of_people_that_slid_into_its_place_is_not_written_over(owned: Any, title: str, header: str) -> None:
+    at = people_write_beside(owned, title, header)
+    owned.sync()
+    before = owned.values(title)
+    delete(owned, title, at - 1)
+    owned.sync()
+    after = owned.values(title)
+    assert [row[at - 1] for row in after] == [row[at] for row in before]
+    assert [row[at] for row in after] == [row[at - 1] for row in before]
+    assert owned.sync().calls == QUIET
+
+
+@pytest.mark.parametrize(("title", "at"), [(COVERAGE, 2), (COVERAGE, 0), (REGISTRY, 4), (STATUS, 1)])
+def test_a_header_of_ours_that_was_renamed_there_is_written_again_in_its_place(owned: Any, title: str, at: int) -> None:
+    before = owned.values(title)
+    text = [{"values": [{"userEnteredValue": {"stringValue": "renamed"}}]}]
+    start = {"sheetId": owned.tab(title).id, "rowIndex": 0, "columnIndex": at}
+    request(owned, "updateCells", start=start, fields="userEnteredValue", rows=text)
+    owned.sync()
+    assert owned.values(title) == before
+    assert owned.sync().calls == QUIET
