@@ -215,7 +215,8 @@ def _lost_rows(role: Role, what: str, then: str = "") -> SafetyStopError:
     """`then`: what becomes of the rows if somebody forces it."""
     return SafetyStopError(
         f"'{title_of(role)}' {what}; nothing was written",
-        hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'{then}",
+        hint="undo it in the sheet, or restore the version before ('File > Version history'); "
+        f"or run again with '--force-lost-rows \"{title_of(role)}\"'{then}",
         code="lost_rows", flag="--force-lost-rows",
     )  # fmt: skip
 

@@ -63,6 +63,7 @@ def test_a_deleted_key_column_took_the_rows_with_it(owned: Any, run: str, title:
         assert (stopped.code, stopped.flag) == ("lost_rows", "--force-lost-rows")
         assert f"'{title}' lost the column that names its rows" in stopped.message
         assert f'--force-lost-rows "{title}"' in stopped.hint
+        assert "restore the version before" in stopped.hint
     assert edits(owned) == pending
 
 
@@ -184,6 +185,21 @@ def test_a_doubled_row_that_nobody_knows_holds_up_no_column(owned: Any) -> None:
     owned.sync(forces=owned.force(headers=BOTH))
     assert owned.values()[1][4] is True
     assert owned.open_drafts() == []
+
+
+def test_a_tab_of_peoples_is_given_no_column_with_holes_either(empty: Any) -> None:
+    empty.publish(empty.draft("alpha", ["a", "b"], {"a": "firearm.read+lock", "b": "NONE"}))
+    rows = [["alpha", "a", "firearm.read"], ["alpha", "b", "NONE"], ["alpha", "a", "firearm.read"]]
+    tab = empty.book.add_worksheet(MATRIX, 12, 8)
+    tab.update([["connector_id", "scope", "firearm_id"], *rows], "A1")
+    with pytest.raises(SafetyStopError) as stopped:
+        empty.sync(forces=empty.force(adopt=True))
+    assert (stopped.value.code, stopped.value.hint[:19]) == ("column_not_filled", "delete one of the r")
+    tab.delete_rows(4)
+    empty.sync(forces=empty.force(adopt=True))
+    assert empty.cell(("alpha", "a"), "strategy_lock") is True
+    empty.sync()
+    assert empty.open_drafts() == []
 
 
 # -- the last column of a tab that only sheetsync writes
