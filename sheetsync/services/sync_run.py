@@ -44,11 +44,11 @@ from sheetsync.sync.planning import Structure, digest_of, intend, marks_after, p
 from sheetsync.sync.protected import Guard, held_header_problems, held_headers
 from sheetsync.sync.safety import (
     Forces,
+    check_batch,
     check_headers,
     check_held,
     check_mark,
     check_plan,
-    check_size,
     check_unmarked,
     lacks_headers,
     version_stop,
@@ -327,7 +327,7 @@ class SyncRun:
             drafts=bool(changes.new or changes.changed), adopted={role for role, _ in self.unmarked},
         )  # fmt: skip
         guard.hold(plan)
-        check_size(plan, read)
+        check_batch(plan, read, view.shown, self.gone if self.mode.writes else set())
         return plan, changes
 
     def _take_in(

@@ -5,18 +5,34 @@ Which version of the spreadsheet is known is `epoch`; here is everything else of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from sheetsync.errors import SafetyStopError
-from sheetsync.sync.baseline import SyncState
+from sheetsync.sync.baseline import SyncState, Tables
+from sheetsync.sync.cells import matches
 from sheetsync.sync.decide import Answer
 from sheetsync.sync.gateway import AddRow, DeleteRow, Mark, Operation, SheetRead, TabRead, TouchRow, Written
 from sheetsync.sync.headers import is_made_again, places_again
+from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
-from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, SYNC_ROLES, SYNC_STATUS, Role, a1, role_of, title_of
+from sheetsync.sync.sync_tabs import holds_ours
+from sheetsync.sync.tabs import (
+    KPIS,
+    LAYOUTS,
+    OWNER_ROLES,
+    POLICY,
+    SYNC_ROLES,
+    SYNC_STATUS,
+    Role,
+    RowKey,
+    a1,
+    role_of,
+    title_of,
+)
 
 FOREIGN: Final = "foreign_spreadsheet"
 UNDO_HOLDS: Final = "undo_holds"
@@ -24,6 +40,11 @@ LOST_SHARE: Final = 0.2
 LOST_LEAST: Final = 10
 EDIT_SHARE: Final = 0.5
 EDIT_LEAST: Final = 20
+NAMES_LOST: Final = "lost the column that names its rows"
+NAMELESS: Final[Mapping[Role, str]] = {  # what a forced run makes of rows without names
+    POLICY: ", which adds all its rows again below those that stand there without a name",
+    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them",
+}
 MAX_CELLS: Final = 10_000_000
 MAX_CHARACTERS: Final = 50_000
 
@@ -127,7 +148,7 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
     """Columns to be written again where a header is gone or renamed: role → column → index.
 
     Raises:
-        SafetyStopError: a required header is gone, and nobody forced it; where the tab is wholly empty, nor its rows.
+        SafetyStopError: a required header is gone, and nobody forced it; where the rows went with it, nor those.
     """
     repairs: dict[Role, dict[str, int]] = {}
     for role, tab in read.tabs.items():
@@ -135,14 +156,34 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
         if not missing:
             _check_open(tab, tab.columns)
             continue
-        cleared = not tab.in_use  # the header went with the rows: who answers for them answers for it
-        if role in OWNER_ROLES and not forced(forces.headers | (forces.lost_rows if cleared else frozenset()), role):
-            raise _lost_rows(role, "came back empty, without its header") if cleared else _lacks_header(role, missing)
         known = state.tabs[role].columns if role in state.tabs else None
-        repairs[role] = places_again(tab, missing, known)
+        places = places_again(tab, missing, known, partial(holds_ours, state))
+        if role in OWNER_ROLES:
+            _check_forced(tab, missing, _rows_lost(tab, places, state), forces)
+        repairs[role] = places
         if role in OWNER_ROLES:
             _check_open(tab, repairs[role])
     return repairs
+
+
+def _check_forced(tab: TabRead, missing: list[str], lost: str, forces: Forces) -> None:
+    """Did somebody answer for the header? Where the rows went with it, who answers for them answers for it."""
+    if lost and not forced(forces.lost_rows, tab.role):
+        raise _lost_rows(tab.role, lost, NAMELESS[tab.role] if lost == NAMES_LOST else "")
+    if not lost and not forced(forces.headers, tab.role):
+        raise _lacks_header(tab.role, missing)
+
+
+def _rows_lost(tab: TabRead, places: Mapping[str, int], state: SyncState) -> str:
+    """What took all rows of an owners' tab together with its header; "" if they are there.
+
+    Rows whose key column is made again have no names: none would be found, and their cells would be nobody's.
+    """
+    if not tab.in_use:
+        return "came back empty, without its header"
+    keys = LAYOUTS[tab.role].names[: LAYOUTS[tab.role].key_width]
+    again = any(name not in tab.columns and is_made_again(tab, name, places[name]) for name in keys)
+    return NAMES_LOST if again and state.keys(tab.role) else ""
 
 
 def _check_open(tab: TabRead, places: Mapping[str, int]) -> None:
@@ -170,10 +211,12 @@ def _lacks_header(role: Role, missing: list[str]) -> SafetyStopError:
     )  # fmt: skip
 
 
-def _lost_rows(role: Role, what: str) -> SafetyStopError:
+def _lost_rows(role: Role, what: str, then: str = "") -> SafetyStopError:
+    """`then`: what becomes of the rows if somebody forces it."""
     return SafetyStopError(
         f"'{title_of(role)}' {what}; nothing was written",
-        hint=f"undo it in the sheet, or run again with '--force-lost-rows \"{title_of(role)}\"'",
+        hint="undo it in the sheet, or restore the version before ('File > Version history'); "
+        f"or run again with '--force-lost-rows \"{title_of(role)}\"'{then}",
         code="lost_rows", flag="--force-lost-rows",
     )  # fmt: skip
 
@@ -215,7 +258,52 @@ def _check_length(one: Operation) -> None:
             )  # fmt: skip
 
 
-def check_size(plan: Plan, read: SheetRead) -> None:
+def check_batch(plan: Plan, read: SheetRead, shown: Tables, again: Set[tuple[Role, str]]) -> None:
+    """May what is left of the plan be written? `shown`: what the store shows; `again`: columns that are made again.
+
+    Raises:
+        SafetyStopError: it is too large, or such a column would be left with holes.
+    """
+    _check_size(plan, read)
+    _check_filled(plan, read, shown, again)
+
+
+def _check_filled(plan: Plan, read: SheetRead, shown: Tables, again: Set[tuple[Role, str]]) -> None:
+    """Is each column that is made again filled in every row that stays?
+
+    A cell left empty there would be read as emptied by its owner.
+
+    Raises:
+        SafetyStopError: a row is frozen, merged or held by a protection: it names the row, and what to do.
+    """
+    goes = {(one.role, one.index) for one in plan.operations if isinstance(one, DeleteRow)}
+    sets = [(one.role, one.index, one.sets) for one in plan.operations if isinstance(one, TouchRow)]
+    for role, name in sorted(again):
+        column = LAYOUTS[role].columns[LAYOUTS[role].position(name)]
+        if role not in OWNER_ROLES or name not in LAYOUTS[role].owned_names:
+            continue
+        filled = goes | {(its, index) for its, index, values in sets if its == role and name in values}
+        for row in read.tabs[role].rows:
+            key = text_key(row.cells[: LAYOUTS[role].key_width])
+            known = shown[role].get(key) or plan.state.row(role, key)
+            value = None if known is None else known[LAYOUTS[role].position(name)]
+            if value is not None and not matches("", value, column.kind) and (role, row.index) not in filled:
+                raise _not_filled(plan, role, name, row.index, key)
+
+
+def _not_filled(plan: Plan, role: Role, name: str, index: int, key: RowKey) -> SafetyStopError:
+    found = [one for one in plan.problems if one.tab == title_of(role)]
+    why = [one for one in found if one.row_key == key] or [one for one in found if one.code == "protected_cells"]
+    what = f": {why[0].message}" if why else ""
+    return SafetyStopError(
+        f"'{title_of(role)}' lacks the column {name}, and row {index + 1} ({'/'.join(key)}) cannot be filled in it"
+        f"{what}; nothing was written",
+        hint=why[0].hint if why else "put the column back ('Edit > Undo'), then run it again",
+        code="column_not_filled",
+    )  # fmt: skip
+
+
+def _check_size(plan: Plan, read: SheetRead) -> None:
     """Google's limits: cells of a spreadsheet, characters of a cell.
 
     Raises:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.draft import CellValue
@@ -47,8 +48,7 @@ def plan_sync_tabs(
     tab = read.tabs.get(STATUS)
     if tab is None and not writes:
         return
-    marks = state.digests.get(STATUS, "")
-    ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
+    ours = _marks(state)
     theirs = bool(ours) or STATUS in adopted
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and theirs else []
     told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
@@ -70,6 +70,11 @@ def _status(
     """What `Sync Status` is to say, and the operations that make it."""
     told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
     return told, compare_sync_tab(STATUS, tab, told, None, keep_own=keep_own)[0]
+
+
+def _marks(state: SyncState) -> set[str]:
+    marks = state.digests.get(STATUS, "")
+    return {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
 
 
 def _mark(row: tuple[Raw | CellValue, ...]) -> str:
@@ -121,6 +126,24 @@ def compare_sync_tab(
                 overwritten += _foreign(tab, key, row, wanted, before)
     operations += _additions(role, standing, [key for key in wanted if key not in seen], wanted)
     return operations, overwritten
+
+
+def holds_ours(state: SyncState, tab: TabRead, name: str, at: int) -> bool:
+    """Does the column at `at`, without a header of ours, hold what we last showed under `name`, at least by half?
+
+    Then its header was renamed; else it is a column of people's own.
+    """
+    place, marks, table = LAYOUTS[tab.role].position(name), _marks(state), state.tables.get(tab.role, {})
+    found: list[bool] = []
+    for row in tab.rows:
+        value = dict(row.own).get(at, "")
+        if value == "":
+            continue
+        cells = (*row.cells[:place], value, *row.cells[place + 1 :])
+        shown = table.get(_key(tab.role, replace(row, cells=cells)))
+        ours = _mark(cells) in marks if tab.role == STATUS else shown is not None and matches(value, shown[place])
+        found.append(ours)
+    return any(found) and 2 * sum(found) >= len(found)
 
 
 def digest_of_rows(rows: Iterable[tuple[Raw | CellValue, ...]]) -> str:
