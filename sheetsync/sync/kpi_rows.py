@@ -86,7 +86,7 @@ def _cell(
         start = UNKNOWN if not c.state.known or published is not None else None
     one = compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
     new = one.decision.edit
-    if published is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
+    if published is None and dropped is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
         # filled in later, it started from nothing no less than the row's other cells
         one.decision = replace(one.decision, edit=replace(new, base=None))
     elif dropped is not None and one.decision.event == "edit" and new is not None and not new.conflicted:

@@ -201,6 +201,29 @@ def test_what_an_operator_wrote_into_the_draft_stays_in_it(offices: Offices) -> 
     assert (found.formula, found.target, found.unit) == ("usage.cost * 7", 42, "USD")
 
 
+# -- a KPI that was dropped
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_dropped_kpi_stays_whole_when_an_empty_cell_is_filled(offices: Offices, where: int) -> None:
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    if where == 0:
+        publish_target(offices, None)
+        offices.run(0)
+        offices.at(0).edit(KPI, "unit", "USD", "KPIs")
+    else:
+        offices.at(1).edit(KPI, "unit", "USD", "KPIs")
+        publish_target(offices, None)
+    offices.run(where)
+    offices.rest()
+    assert offices.conflicts() == [("target", 700, None), ("unit", "USD", None)]
+    assert rows(offices) == [["cost", "usage.cost", 700, "USD"]] * 2
+    decide(offices, "yours")
+    offices.rest()
+    assert (offices.conflicts(), rows(offices)) == ([], [["cost", "usage.cost", 700, "USD"]] * 2)
+
+
 # -- a firearm and its lock
 
 
