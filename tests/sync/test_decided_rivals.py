@@ -224,6 +224,27 @@ def test_a_dropped_kpi_stays_whole_when_an_empty_cell_is_filled(offices: Offices
     assert (offices.conflicts(), rows(offices)) == ([], [["cost", "usage.cost", 700, "USD"]] * 2)
 
 
+# -- a row that is deleted under a conflict
+
+
+@three
+@pytest.mark.parametrize("who", [0, 2])
+def test_deleting_a_row_drops_no_value_that_was_never_shown_there(offices: Offices, who: int) -> None:
+    offices.at(1).edit(KPI, "target", 900, "KPIs")
+    offices.run(1)
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    offices.run(2)
+    for _ in range(2):  # however often it is deleted
+        offices.at(who).tab("KPIs").delete_rows(2)
+        offices.rest()
+        assert offices.conflicts() == [("target", 700, 900), ("target", 700, None)]
+        assert rows(offices) == [["cost", "usage.cost", 700, ""]] * 3
+    decide(offices, "theirs")
+    offices.rest()
+    assert [edit[0] for edit in edits(offices)] == ["kpi_name"]
+
+
 # -- a firearm and its lock
 
 
