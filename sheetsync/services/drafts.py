@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sheetsync.domain.cells import cell_at, read_cell
-from sheetsync.domain.draft import STAGES, Approval, Stage, Status, WorkbenchDraft
+from sheetsync.domain.draft import STAGES, Approval, Conflict, SheetEdit, Stage, Status, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.domain.model import JSONValue
@@ -177,11 +177,16 @@ def resolve_conflict(
     conflict = find_conflict(stored.draft, row_key, column)
     live = catalogue.published(stored.draft.connector_id)
     policy = live.policy() if live else stored.draft.base.policy or PolicySnapshot()
-    now = read_cell(policy, cell_at(conflict.row_key, conflict.column))
-    rival = find_rival(catalogue, stored.draft, conflict, now)
-    changed = resolve(stored.draft, conflict, side, live=policy, rival=rival)
+    rivals = [(one, _rival(catalogue, stored.draft, one, policy)) for one in stored.draft.open_conflicts()]
+    others = [one for one, edit in rivals if one.row_key == conflict.row_key and one != conflict and edit is not None]
+    rival = _rival(catalogue, stored.draft, conflict, policy)
+    changed = resolve(stored.draft, conflict, side, live=policy, rival=rival, others=others)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
+
+
+def _rival(catalogue: Catalogue, draft: WorkbenchDraft, one: Conflict, policy: PolicySnapshot) -> SheetEdit | None:
+    return find_rival(catalogue, draft, one, read_cell(policy, cell_at(one.row_key, one.column)))
 
 
 def approve_draft(ws: Workspace, draft_id: str, *, expected: Expected = None) -> StoredDraft:

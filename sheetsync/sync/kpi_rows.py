@@ -86,7 +86,7 @@ def _cell(
         start = UNKNOWN if not c.state.known or published is not None else None
     one = compare_cell(c, tab, row, key, LAYOUT.columns[at], base=start, published=value, edit=edit)
     new = one.decision.edit
-    if published is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
+    if published is None and dropped is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
         # filled in later, it started from nothing no less than the row's other cells
         one.decision = replace(one.decision, edit=replace(new, base=None))
     elif dropped is not None and one.decision.event == "edit" and new is not None and not new.conflicted:
@@ -275,13 +275,19 @@ def _deletes_unseen_edits(c: Comparison, key: RowKey, base: Row, edits: dict[str
 
     The row comes back with them, and the owner is told what the conflict is.
     """
-    unseen = {column: edit for column, edit in edits.items() if not same(base[LAYOUT.position(column)], edit.value)}
+    unseen = {column: edit for column, edit in edits.items() if _is_unseen(base[LAYOUT.position(column)], edit)}
     for column, edit in unseen.items():
-        marked = replace(edit, theirs=None, rival=True, others=edit.rivals)
+        others = tuple(one for one in edit.rivals if one is not None)
+        marked = replace(edit, theirs=None, rival=True, others=others)
         c.plan.marks.append(ConflictMark(edit.draft_id, (KPIS, key, column), marked, None))
     if unseen:
         c.state.set_row(KPIS, key, None)
     return bool(unseen)
+
+
+def _is_unseen(base: CellValue, edit: PendingEdit) -> bool:
+    """Did its spreadsheet not show the edit, or one that it is in conflict with?"""
+    return any(not same(base, one) for one in (edit.value, *edit.rivals) if one is not None)
 
 
 def _propose_deletion(c: Comparison, key: RowKey, base: Row, published: Row, edits: dict[str, PendingEdit]) -> None:
