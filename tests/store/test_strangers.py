@@ -517,7 +517,7 @@ def test_a_restored_journal_file_is_read_as_it_is_now(tmp_path: Path) -> None:
     with Store.open(tmp_path / "ours") as store:
         path.write_bytes(right[:at] + b"\n" + right[at + 1 :])
         with suppress(StoreDamagedError):
-            store._part._lines._cached = ((), [])  # type: ignore[attr-defined]
+            store._part._lines._ends._known = ((), [])  # type: ignore[attr-defined]
             list(store.log())
         path.write_bytes(right)
         assert [commit.number for commit in store.log()] == list(range(1, ENTRIES + 1))
