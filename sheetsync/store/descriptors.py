@@ -65,11 +65,10 @@ def sync_marked(sync: Callable[[int], None], fd: int) -> None:
 
 def read_from(fd: int, offset: int, length: int) -> bytes:
     """Up to `length` bytes from `offset` of an open file."""
-    parts = []
-    while length > 0 and (chunk := os.pread(fd, length, offset)):
-        parts.append(chunk)
-        offset, length = offset + len(chunk), length - len(chunk)
-    return b"".join(parts)
+    data = os.pread(fd, length, offset)
+    while 0 < len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
+        data += more
+    return data
 
 
 def sync_file_system(fd: int) -> bool:

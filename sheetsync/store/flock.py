@@ -36,13 +36,14 @@ class FolderLock:
     Args:
         path: the folder's path, for messages.
         open_it: opens the folder.
-        stands: is the open folder the one at the path?
+        stands: is the folder of this inode the one at the path?
     """
 
-    def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
+    def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[os.stat_result], bool]) -> None:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
         self._fd, self._owner, self._closing = -1, 0, False
+        self._inode: os.stat_result | None = None  # of what is open
         self._frame: FrameType | None = None  # what took it
         _OPEN.add(self)
 
@@ -70,7 +71,9 @@ class FolderLock:
             if self._fd < 0:
                 self._fd = self._open_it()
             wait_for(self._fd, self._path)
-            if self._stands(self._fd):
+            if self._inode is None:
+                self._inode = os.fstat(self._fd)
+            if self._stands(self._inode):
                 return
             self._close()
         raise LockHeldError(
@@ -107,6 +110,7 @@ class FolderLock:
         self._among_threads, self._owner, self._frame, self._closing = threading.RLock(), 0, None, False
 
     def _close(self) -> None:
+        self._inode = None
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
@@ -158,12 +162,13 @@ def wait_for(fd: int, path: str) -> None:
     Raises:
         LockHeldError: they take longer.
     """
-    pause, deadline = LOCK_POLL_S[0], time.monotonic() + LOCK_WAIT_S
+    pause, deadline = LOCK_POLL_S[0], 0.0
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError as exc:
+            deadline = deadline or time.monotonic() + LOCK_WAIT_S
             if time.monotonic() > deadline:
                 raise LockHeldError(
                     f"another writer has held '{path}' for more than {LOCK_WAIT_S:.0f} s",

@@ -84,20 +84,24 @@ class LocalJournal:
         # Also where nothing is new: a save that changes nothing says what is there.
         if not self.read_only and self._files.exists(self._doubt):
             raise self._doubtful()
-        touched = [start for start, _ in found.files]
+        if found.files:
+            self._make_durable([start for start, _ in found.files])
+        self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
+        self._torn, self._tip, self._tip_first = len(found.behind), found.tip, found.tip_first
+        if not found.files:
+            return []
+        self._mark = found.files[-1][1][-1][:BODY_AT]
+        return [line for _, lines in found.files for line in lines]
+
+    def _make_durable(self, firsts: Sequence[int]) -> None:
+        """Files in which lines of others were found, and their names where they are new to us."""
         try:
-            self._sync(touched, folder=any(start not in self._firsts for start in touched))
+            self._sync(firsts, folder=any(start not in self._firsts for start in firsts))
         except OSError as exc:
             if not self._failed:
                 raise
             raise self._doubtful() from exc
-        if touched:
-            self._firsts = sorted({*self._firsts, *touched})
-        self._number, self._first, self._offset, self._entries = found.number, found.first, found.offset, found.entries
-        self._torn, self._tip, self._tip_first = len(found.behind), found.tip, found.tip_first
-        if touched:
-            self._mark = found.files[-1][1][-1][:BODY_AT]
-        return [line for _, lines in found.files for line in lines]
+        self._firsts = sorted({*self._firsts, *firsts})
 
     @staticmethod
     def _doubtful() -> UnknownOutcomeError:
@@ -166,7 +170,7 @@ class LocalJournal:
         if found.behind:
             names = self._there()
             found = self._look()
-        if was_written_whole(found.behind):
+        if found.behind and was_written_whole(found.behind):
             raise StoreDamagedError(
                 f"journal: the line after entry {found.number} was whole; bytes of it were flipped or lost",
                 hint="run 'sheetsync fsck'",

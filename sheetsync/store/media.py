@@ -6,9 +6,10 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import orjson
@@ -67,15 +68,26 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
 }
 
 
-@contextmanager
-def media_errors(doing: str) -> Iterator[None]:
-    """Say what the medium did in our words."""
-    try:
-        yield
-    except OSError as exc:
-        kind, what, hint = MEDIA.get(exc.errno or 0, (TryLaterError, str(exc), "look at the disk, and try again"))
-        where = exc.filename2 or exc.filename or exc.strerror or exc
-        raise kind(f"cannot {doing}: {what} ({where})", hint=hint) from exc
+class media_errors:  # noqa: N801 (used as `contextlib.suppress` is)
+    """Say what the medium did in our words. A context manager."""
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            told, what, hint = MEDIA.get(
+                error.errno or 0, (TryLaterError, str(error), "look at the disk, and try again")
+            )
+            where = error.filename2 or error.filename or error.strerror or error
+            raise told(f"cannot {self._doing}: {what} ({where})", hint=hint) from error
 
 
 def passes_by_itself(exc: OSError) -> bool:

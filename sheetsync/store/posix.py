@@ -63,7 +63,7 @@ class PosixFileSystem:
     """Local disk below `root`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self._below = root, f"{root}/"
         self._folders = OpenFolders(root)
         self._tails: dict[str, Tail] = {}  # by path; one in each folder
         self._locks: dict[str, FolderLock] = {}
@@ -105,7 +105,7 @@ class PosixFileSystem:
 
     def exists(self, path: str) -> bool:
         """By the path's name alone, one call: nothing that is open is asked, nor read."""
-        return os.path.lexists(f"{self.root}/{path}")
+        return os.path.lexists(self._below + path)
 
     def stamp(self, path: str) -> tuple[int, ...] | None:
         """By the path's name alone. Who restores a copy may set the times back, but for that of the change itself."""
@@ -142,7 +142,7 @@ class PosixFileSystem:
     def _standing(self, path: str) -> os.stat_result | None:
         """What the path names now, asked by nothing that is open."""
         try:
-            return os.lstat(f"{self.root}/{path}")
+            return os.lstat(self._below + path)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -330,11 +330,12 @@ class PosixFileSystem:
         with self._mutex:
             return open_folder(*self._folders.to_write(path), path)
 
-    def _is_locked_now(self, path: str, fd: int) -> bool:
+    def _is_locked_now(self, path: str, inode: os.stat_result) -> bool:
         """Is it the folder that stands there now? From here on the folders below are proved anew, too."""
         with self._mutex:
             self._folders.doubt()
-        return self._stands_at(path, fd)
+        there = self._standing(path)
+        return there is not None and os.path.samestat(there, inode)
 
     def is_writable(self, path: str) -> bool:
         """May names be made in this folder?"""

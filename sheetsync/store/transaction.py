@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Final, NamedTuple, Self
 
 from sheetsync.domain.model import JSONValue
 from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
@@ -21,6 +21,8 @@ from sheetsync.store.lease import Lease
 from sheetsync.store.names import RecordId, encode_record, format_stamp
 from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
 from sheetsync.store.state import SOURCE, JournalState
+
+EXPECTED: Final = (Snapshot, Unset, type(None))
 
 
 @dataclass(slots=True)
@@ -47,8 +49,7 @@ class Request:
     lease: Callable[[JournalState], dict[str, JSONValue]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """An entry that we add, or added."""
 
     number: int
@@ -180,7 +181,7 @@ class Transaction:
             raise UsageError("the transaction is over: nothing can be saved in it any more")
         if record.tenant != self._tenant:
             raise InvalidIdError(f"'{record.name}' belongs to tenant '{record.tenant}', not to '{self._tenant}'")
-        if not isinstance(expected, Snapshot | Unset | None):
+        if not isinstance(expected, EXPECTED):
             raise UsageError(f"expected is a {type(expected).__name__}, not a snapshot that 'save' or 'latest' gave")
         if isinstance(expected, Snapshot) and expected.record != record:
             places = [f"{r.tenant}/{'/'.join(r.folder)}" for r in (expected.record, record)]

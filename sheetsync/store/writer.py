@@ -6,7 +6,7 @@ written upon which state (`transaction.py`), and how a medium adds an entry (`lo
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -223,7 +223,7 @@ class StoreWriter(StoreReader):
         try:
             line = encode_line(
                 number=number,
-                entry_id=secrets.token_hex(8),
+                entry_id=os.urandom(8).hex(),
                 at=now,
                 who=request.who,
                 why=request.why,
