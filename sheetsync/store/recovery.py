@@ -69,7 +69,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         seen += 1 + len(entry.changes)
         seen_bytes += size
     if broken:
-        tell(f"the journal's line of entry {broken[0]} is damaged: run 'sheetsync fsck --repair'")
+        tell(f"the journal's line of entry {broken[0]} is damaged, or cannot be read: run 'sheetsync fsck --repair'")
     if put:
         tell(f"recovered: {put} snapshot{'s' * (put != 1)} of committed saves put in place")
     swept = backend.sweep()
@@ -290,7 +290,8 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
         for number, entry, _ in proved_entries(backend, state, first):
             if in_doubt or number not in placed:
                 if entry is None:
-                    raise damaged_line()
+                    for _ in backend.lines(number, number):  # one that is missing or refused says so
+                        raise damaged_line()
                 complete_names(backend, entry)  # proves the contents, and keeps aside what is damaged
                 if in_doubt:
                     for change in entry.changes:

@@ -195,3 +195,26 @@ def test_a_token_that_ran_out_during_a_proof_proves_nothing() -> None:
         list(tenant.surviving(1, 5))
     objects.expired = False
     assert all(line for _, line in tenant.surviving(1, 5))
+
+
+def test_compact_says_which_entry_it_may_not_read_and_calls_none_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sheetsync.store.compaction.PACK_ENTRIES", 4)
+    archived, said = "", list[str]()
+
+    def fate(what: str, key: str) -> Exception | None:
+        return AuthError(f"403: '{key}' was archived") if archived and archived in key and what == "get" else None
+
+    objects = FailingObjects(fate)
+    store = on(objects)
+    for value in range(14):
+        save(store, value)
+    store.compact()
+    (checkpoint,) = (key for key in objects._objects if key.endswith("checkpoint.json"))
+    del objects._objects[checkpoint]
+    archived = "/0000000013"
+    store = on(objects, said)
+    assert [line for line in said if "entry 13 is damaged, or cannot be read" in line]
+    with pytest.raises(AuthError, match=r"0000000013.* was archived"):
+        store.compact()
+    archived = ""
+    store.compact()

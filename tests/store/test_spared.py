@@ -21,7 +21,7 @@ from tests.conformance.object_fakes import ArchivedObjects
 
 CTX = RequestContext(user="ada")
 ENTRIES, BAD = 30, 15
-TOLD = "the journal's line of entry {} is damaged: run 'sheetsync fsck --repair'"
+TOLD = "the journal's line of entry {} is damaged, or cannot be read: run 'sheetsync fsck --repair'"
 
 
 class BadSectors(PosixFileSystem):

@@ -100,7 +100,9 @@ def test_no_run_of_anothers_entries_puts_a_name_in_place(
     said: list[str] = []
     with Store.on(reopen(), tell=said.append) as store:
         worst = first if isinstance(reopen(), LocalBackend) else 1  # there each entry has a file, which is proved alone
-        assert said == [f"the journal's line of entry {worst} is damaged: run 'sheetsync fsck --repair'"]
+        assert said == [
+            f"the journal's line of entry {worst} is damaged, or cannot be read: run 'sheetsync fsck --repair'"
+        ]
         with pytest.raises(StoreDamagedError):
             store.compact()
     assert names() == before
@@ -178,7 +180,7 @@ def test_a_broken_line_does_not_make_the_others_strangers(tmp_path: Path) -> Non
     missing.unlink()
     said: list[str] = []
     Store.on(reopen(), tell=said.append).close()
-    assert said[0] == "the journal's line of entry 7 is damaged: run 'sheetsync fsck --repair'"
+    assert said[0] == "the journal's line of entry 7 is damaged, or cannot be read: run 'sheetsync fsck --repair'"
     assert missing.exists()
 
 
@@ -192,7 +194,7 @@ def test_a_first_journal_file_from_the_wrong_copy_is_found_before_it_harms(tmp_p
     before = set((tmp_path / "ours/default/things").rglob("*"))
     said: list[str] = []
     with Store.open(tmp_path / "ours", tell=said.append) as store:
-        assert said == ["the journal's line of entry 1 is damaged: run 'sheetsync fsck --repair'"]
+        assert said == ["the journal's line of entry 1 is damaged, or cannot be read: run 'sheetsync fsck --repair'"]
         with pytest.raises(StoreDamagedError):
             list(store.at(1000).latest_all("default"))
     assert set((tmp_path / "ours/default/things").rglob("*")) == before
@@ -484,7 +486,7 @@ def test_a_journal_file_that_lacks_lines_closes_no_opening(damage: str, tmp_path
     path.write_bytes(right[:at] + b"*" + right[at + 1 :] if damage == "a line feed" else right[:at])
     said: list[str] = []
     with Store.on(ten_a_file(tmp_path / "ours"), tell=said.append) as store:
-        assert said == ["the journal's line of entry 11 is damaged: run 'sheetsync fsck --repair'"]
+        assert said == ["the journal's line of entry 11 is damaged, or cannot be read: run 'sheetsync fsck --repair'"]
         assert [snapshot.content for snapshot in store.latest_all("default")] == [{"n": 42}, {"n": 43}, {"n": 44}]
         with store.transaction(ADA) as tx:
             tx.save(a_record("a"), {"n": 45})
