@@ -78,7 +78,10 @@ class FileSystem(Protocol):
         """
 
     def append(self, path: str, offset: int, data: bytes) -> None:
-        """Write at the end, which is at `offset`; makes the file if `offset` is 0."""
+        """Write at the end, which is at `offset`; makes the file if `offset` is 0.
+
+        FileExistsError if the end is elsewhere: nothing is written.
+        """
 
     def truncate(self, path: str, size: int) -> None:
         """Cut a file."""

@@ -71,10 +71,14 @@ def load_index(backend: TenantBackend, state: JournalState) -> bool:
 
 
 def read_remembered(backend: TenantBackend) -> int:
-    """The entry that an index with a right checksum tells of, whether the journal still has it or not; else 0."""
-    data = backend.read_work(INDEX) or b""
-    found = REMEMBERED.match(data)
-    return int(found[1]) if found is not None and is_whole(data) else 0
+    """The entry that the index tells of, whether the journal still has it or not; 0 if there is none."""
+    return parse_remembered(backend.read_work(INDEX))
+
+
+def parse_remembered(data: bytes | None) -> int:
+    """The entry that an index with a right checksum tells of; else 0."""
+    found = REMEMBERED.match(data or b"")
+    return int(found[1]) if data is not None and found is not None and is_whole(data) else 0
 
 
 def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:

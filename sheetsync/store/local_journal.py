@@ -283,16 +283,17 @@ class LocalJournal:
             )  # a file beyond would be another's entries, which we did not see
             self._first, self._offset, self._entries = number, 0, 0
         path, data = self._path(self._first), line + b"\n"
-        if self._has_more(path):
-            return False
         self.wrote = True
         try:
             self._files.append(path, self._offset, data)
+        except FileExistsError:  # another end than the one that we looked at
+            self.wrote = False
+            return False
         except (OSError, StoreDamagedError):
             self.wrote = (self._size_of(path) or 0) >= self._offset + len(data)  # others may have seen it already
             if not self.wrote:
                 with suppress(OSError):  # else the next writer cuts it
-                    self._cut(path)
+                    self._cut_ours(path, data)
             raise
         try:
             self._sync([self._first], folder=self._offset == 0)  # a name that is new, or a dead writer's
@@ -313,10 +314,6 @@ class LocalJournal:
         self._offset, self._mark = self._offset + len(data), line[:BODY_AT]
         return True
 
-    def _has_more(self, path: str) -> bool:
-        """Does anything stand where the next line belongs?"""
-        return bool(self._files.read_at(path, self._offset, 1) if self._offset else self._files.size(path))
-
     def _size_of(self, path: str) -> int | None:
         """The file's size; None also where that cannot be told any more."""
         try:
@@ -325,8 +322,12 @@ class LocalJournal:
             return None
 
     def _stands(self, path: str, data: bytes) -> bool:
-        """Are these the last bytes of the file that the path names now?"""
+        """Are these the last bytes of the file that the path names now, and stand they upon the line before?"""
         if self._size_of(path) != self._offset + len(data):
+            return False
+        try:
+            self._check_same(path)
+        except (OSError, StoreDamagedError):
             return False
         return self._files.read_at(path, self._offset, BODY_AT) == data[:BODY_AT]
 
@@ -340,6 +341,11 @@ class LocalJournal:
                 f"journal: entry {self._number} is not the one that was read before: the file was replaced",
                 hint="open the store again",
             )
+
+    def _cut_ours(self, path: str, data: bytes) -> None:
+        """Cut the beginning of this line, where that is what stands there."""
+        if data.startswith(self._files.read_at(path, self._offset, len(data))):
+            self._cut(path)
 
     def _cut(self, path: str) -> None:
         """Cut what stands behind the last line, for good: else it could come back behind the beginning of the next."""

@@ -6,6 +6,7 @@ nowhere. Locks are in `flock.py`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -240,10 +241,12 @@ class PosixFileSystem:
                 os.close(folder)
 
     def append(self, path: str, offset: int, data: bytes) -> None:
-        """Write at the end."""
+        """Write at the end, as the open file has it now."""
         view = memoryview(data)
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
+            if os.fstat(fd).st_size != offset:
+                raise FileExistsError(errno.EEXIST, "the file does not end there", path)
             while view:
                 written = os.pwrite(fd, view, offset)
                 view, offset = view[written:], offset + written

@@ -67,7 +67,7 @@ class StoreReader:
         self._check_alive()
         upto, remembered = self._witnesses.newest()
         self._take_lines()
-        if self._part.torn_bytes():  # of that line the index may tell: who opens the store looks closer
+        if remembered == self._state.number + 1 and self._part.torn_bytes():  # it may tell of that very line
             remembered = 0
         if max(upto, remembered) > self._state.number:
             names = snapshot_names(self._part)

@@ -290,8 +290,8 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
         for number, entry, _ in proved_entries(backend, state, first):
             if in_doubt or number not in placed:
                 if entry is None:
-                    for _ in backend.lines(number, number):  # one that is missing or refused says so
-                        raise damaged_line()
+                    list(backend.lines(number, number))  # one that is missing or refused says so
+                    raise damaged_line()
                 complete_names(backend, entry)  # proves the contents, and keeps aside what is damaged
                 if in_doubt:
                     for change in entry.changes:

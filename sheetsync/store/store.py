@@ -20,7 +20,7 @@ from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import is_worth_writing, load_index
+from sheetsync.store.index import INDEX, is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
@@ -153,9 +153,16 @@ class Store(StoreWriter):
         except AuthError as exc:
             self._tell(f"recovery is left to the next opening ({exc})")
             return
-        if is_worth_writing(self._state, self._lag, self._lag_bytes):
-            with suppress(OSError, SheetSyncError):  # derived: the next opening is slower
+        with suppress(OSError, SheetSyncError):  # derived: the next opening is slower
+            if self._witnesses.foreign:
+                self._keep_foreign_index()
+            if self._witnesses.foreign or is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
+
+    def _keep_foreign_index(self) -> None:
+        """Aside, before ours is in its place: beside a torn line it would read as if that had been a commit."""
+        if (data := self._part.read_work(INDEX)) is not None:
+            self._part.keep_aside(f"foreign-{INDEX}", data)
 
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""

@@ -6,8 +6,10 @@ On disk each look asks whether they are what they were; in a bucket that would t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sheetsync.store.backend import TenantBackend
-from sheetsync.store.index import INDEX, read_remembered
+from sheetsync.store.index import INDEX, parse_remembered
 from sheetsync.store.recovery import CHECKPOINT, check_names, journal_ends, parse_checkpoint
 from sheetsync.store.state import JournalState
 
@@ -26,17 +28,22 @@ class Witnesses:
     def begin(self, *, is_believed: bool) -> None:
         """The store was opened, or the index written: does the state hold all that the index tells of?"""
         stamp = self._part.work_stamp(INDEX)
-        self._index = (stamp, 0 if is_believed else read_remembered(self._part))
+        self._index = (stamp, 0) if is_believed else self._read(INDEX, stamp, parse_remembered)
 
     def newest(self) -> tuple[int, int]:
         """The entries that the checkpoint and the index tell of. Asked before the lines, which must then hold them."""
         stamp = self._part.work_stamp(CHECKPOINT)
         if stamp != self._checkpoint[0]:
-            self._checkpoint = (stamp, parse_checkpoint(self._part.read_work(CHECKPOINT)))
+            self._checkpoint = self._read(CHECKPOINT, stamp, parse_checkpoint)
         stamp = self._part.work_stamp(INDEX)
         if stamp != self._index[0]:
-            self._index = (stamp, read_remembered(self._part))
+            self._index = self._read(INDEX, stamp, parse_remembered)
         return self._checkpoint[1], self._index[1]
+
+    def _read(self, name: str, stamp: tuple[int, ...] | None, parse: Callable[[bytes | None], int]) -> Seen:
+        """What it tells. One that cannot be read just now tells of nothing, and is asked again at the next look."""
+        data = self._part.read_work(name)
+        return (None if data is None else stamp), parse(data)
 
     def check(self, state: JournalState, upto: int, remembered: int, names: list[str]) -> None:
         """Compare what was asked before the lines were read with the journal's end.

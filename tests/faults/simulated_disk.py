@@ -189,6 +189,8 @@ class SimulatedDisk:
             self._act("create", path)
             self._new(path, folder=False)
         node = self._file(path)
+        if len(node.data) != offset:
+            raise FileExistsError(path)
         half = len(data) // 2
         node_data = node.data[:offset]
         self._act("append", path)

@@ -216,6 +216,7 @@ def test_a_torn_snapshot_is_replaced_only_by_what_is_durable() -> None:
     (path,) = (path for path in disk.tree() if path.startswith("default/things/"))
     right = disk.read(path)
     torn = right[:10] + bytes(len(right) - 10)
+    disk.truncate(path, 0)
     disk.append(path, 0, torn)
     disk.sync(path)
 

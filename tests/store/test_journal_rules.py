@@ -62,6 +62,7 @@ def test_a_repaired_journal_is_durable_before_it_replaces_the_damaged_one() -> N
     save(open_store(disk), "a", 1)
     right = disk.read(JOURNAL)
     damaged = right[:100] + bytes([right[100] ^ 1]) + right[101:]
+    disk.truncate(JOURNAL, 0)
     disk.append(JOURNAL, 0, damaged)
     disk.sync(JOURNAL)
     disk.mkdir("default/.store/aside")

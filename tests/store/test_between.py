@@ -1,0 +1,230 @@
+"""The journal is replaced while a save is at work: between its lock, its look and its append. Whatever was acknowledged
+by then stays, and nothing is acknowledged that a new opening would refuse."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
+from sheetsync.store import Store, VersionedStore
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.segments import Rotation
+
+CTX = RequestContext(user="ada")
+FIVE = Rotation(entries=5)
+Act = Callable[[], object]
+
+
+class Hooked(PosixFileSystem):
+    """Acts once before the next look at a size, or before the next append, or in its place."""
+
+    before_size: Act | None = None
+    before_append: Act | None = None
+    full = False
+
+    def size(self, path: str) -> int | None:
+        act, self.before_size = self.before_size, None
+        if act is not None:
+            act()
+        return super().size(path)
+
+    def append(self, path: str, offset: int, data: bytes) -> None:
+        act, self.before_append = self.before_append, None
+        if act is not None:
+            act()
+        if self.full:
+            raise OSError(errno.ENOSPC, "full", path)
+        super().append(path, offset, data)
+
+
+def opened(folder: Path, files: PosixFileSystem | None = None, rotation: Rotation | None = None) -> VersionedStore:
+    folder.mkdir(exist_ok=True)
+    backend = LocalBackend(files or PosixFileSystem(folder), "test", rotation=rotation or Rotation())
+    return VersionedStore(CTX, store=Store.on(backend))
+
+
+def save(named: VersionedStore, first: int, last: int, name: str = "alpha") -> None:
+    for number in range(first, last + 1):
+        named.save(name, {"n": number})
+
+
+def swap_folder(folder: Path, other: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+
+
+WAYS: dict[str, Callable[[Path, Path], object]] = {
+    "gone": lambda file, _: file.unlink(),
+    "older": lambda file, older: (older / file.name).rename(file),
+    "another folder": lambda file, older: swap_folder(file.parent, older),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_line_that_begins_a_file_is_not_acknowledged_where_those_before_it_went(
+    way: str, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    files = Hooked(folder)
+    with closing(opened(folder, files, FIVE)) as named:
+        save(named, 1, 2)
+        journal = folder / "default/journal"
+        shutil.copytree(journal, tmp_path / "older")
+        save(named, 3, 5)
+        files.before_append = lambda: WAYS[way](journal / "0000000001.jsonl", tmp_path / "older")
+        with pytest.raises(UnknownOutcomeError, match="was replaced"):
+            named.save("alpha", {"n": 6})
+        with pytest.raises(UnknownOutcomeError):
+            named.save("alpha", {"n": 7})
+
+
+@pytest.mark.parametrize("longer", [False, True])
+def test_no_line_is_acknowledged_upon_another_that_was_copied_in_place(
+    longer: bool, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    files, file = Hooked(folder), folder / "default/journal/0000000001.jsonl"
+    with closing(opened(folder, files)) as named:
+        save(named, 1, 3)
+        shutil.copytree(folder, tmp_path / "copy")
+        if longer:  # as long as ours, with another end
+            with closing(opened(tmp_path / "copy")) as other:
+                save(other, 9, 9)
+        save(named, 4, 4)
+        data = (tmp_path / "copy/default/journal/0000000001.jsonl").read_bytes()
+        assert (len(data) == file.stat().st_size) is longer
+        files.before_append = lambda: file.write_bytes(data)
+        with pytest.raises(UnknownOutcomeError if longer else StoreDamagedError):
+            named.save("alpha", {"n": 5})
+        with pytest.raises(SheetSyncError):
+            named.save("alpha", {"n": 6})
+    if not longer:  # nothing was written behind the older end
+        assert file.read_bytes() == data
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["", "the disk is full"])
+@pytest.mark.parametrize("size", [1, 500])
+@pytest.mark.parametrize("saved_before", [False, True])
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_what_was_saved_in_a_folder_that_took_the_place_of_the_locked_one_stays(
+    way: str, saved_before: bool, size: int, full: bool, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    files, journal = Hooked(folder), folder / "default/journal"
+    with closing(opened(folder)) as first:
+        save(first, 1, 4)
+    acknowledged: list[int] = []
+
+    def replace_folder() -> None:
+        shutil.copytree(journal, tmp_path / "copy")
+        if way == "removed":
+            shutil.rmtree(journal)
+        else:
+            journal.rename(tmp_path / "away")
+        shutil.copytree(tmp_path / "copy", journal)
+
+    def save_elsewhere() -> None:
+        with closing(opened(folder)) as other:
+            acknowledged.append(other.save("beta", {"n": "b" * size}).commit)
+        files.full = full
+
+    with closing(opened(folder, files)) as named:
+        if saved_before:
+            save(named, 5, 5)
+        files.before_size, files.before_append = replace_folder, save_elsewhere
+        mine = 0
+        with suppress(UnknownOutcomeError, TryLaterError, StoreDamagedError):
+            mine = named.save("alpha", {"n": "a"}).commit
+    assert acknowledged
+    assert mine not in acknowledged
+    with closing(opened(folder)) as named:
+        found = named.latest("beta")
+        assert found is not None
+        assert found.content == {"n": "b" * size}
+        assert found.commit == acknowledged[0]
+
+
+@pytest.mark.parametrize("torn", [0, 100])
+def test_a_torn_line_hides_no_index_that_tells_of_later_ones(torn: int, folder: Path) -> None:
+    file = folder / "default/journal/0000000001.jsonl"
+    with closing(opened(folder)) as writer:
+        save(writer, 1, 2)
+        with closing(opened(folder)) as idle:
+            assert idle.store.head() == 2
+            save(writer, 3, 3)
+            older = file.read_bytes()
+            save(writer, 4, 9)
+            writer.store.rebuild_index()
+            newer = file.read_bytes()
+            file.write_bytes(newer[: len(older) + torn])
+            with pytest.raises(StoreDamagedError, match="tells of entry 9"):
+                idle.latest("alpha")
+            file.write_bytes(newer)
+            assert idle.store.head() == 9
+
+
+def test_an_index_that_could_not_be_read_once_is_asked_again(folder: Path) -> None:
+    class Failing(PosixFileSystem):
+        fails = False
+
+        def read(self, path: str) -> bytes:
+            if self.fails and path.endswith("index.json"):
+                raise OSError(errno.EIO, "bad sector", path)
+            return super().read(path)
+
+    folder.mkdir()
+    files, file = Failing(folder), folder / "default/journal/0000000001.jsonl"
+    with closing(opened(folder)) as writer:
+        save(writer, 1, 2)
+        with closing(opened(folder, files)) as idle:
+            assert idle.store.head() == 2
+            older = file.read_bytes()
+            save(writer, 3, 9)
+            writer.store.rebuild_index()
+            newer = file.read_bytes()
+            file.write_bytes(older)
+            files.fails = True
+            idle.latest("alpha")
+            files.fails = False
+            with pytest.raises(StoreDamagedError, match="tells of entry 9"):
+                idle.save("beta", {"n": 1})
+            file.write_bytes(newer)
+
+
+def test_a_foreign_index_does_not_close_the_store_when_a_writer_dies_later(folder: Path, tmp_path: Path) -> None:
+    file, index = folder / "default/journal/0000000001.jsonl", folder / "default/.store/index.json"
+    with closing(opened(folder)) as named:
+        save(named, 1, 4)
+        shutil.copytree(folder, tmp_path / "copy")
+        save(named, 5, 9)
+        named.store.rebuild_index()
+    newer = index.read_bytes()
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "copy", folder)
+    index.parent.mkdir(exist_ok=True)
+    index.write_bytes(newer)
+    told: list[str] = []
+    with Store.open(folder, tell=told.append) as store:
+        assert store.head() == 4
+    assert [line for line in told if "the index tells of entry 9" in line]
+    kept = list((folder / "default/.store/aside").iterdir())
+    assert [path.read_bytes() for path in kept if "index" in path.name] == [newer]
+    with closing(opened(folder)) as named:
+        save(named, 10, 10)
+    line = file.read_bytes().splitlines()[-1]
+    with file.open("ab") as end:
+        end.write(line[: len(line) // 2])  # a writer was killed in the midst of its append
+        os.fsync(end.fileno())
+    told.clear()
+    with Store.open(folder, tell=told.append) as store:
+        assert store.head() == 5
+    assert not [line for line in told if "index" in line]
