@@ -152,7 +152,7 @@ class LocalJournal:
         for attempt in (1, 2):
             try:
                 found = self._look_whole()
-            except StoreDamagedError:
+            except (StoreDamagedError, FileNotFoundError):  # a file may go while it is looked at
                 if attempt == 2:
                     raise
             else:

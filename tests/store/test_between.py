@@ -15,6 +15,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore
+from sheetsync.store.entry import BODY_AT
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
@@ -198,6 +199,37 @@ def test_an_index_that_could_not_be_read_once_is_asked_again(folder: Path) -> No
             with pytest.raises(StoreDamagedError, match="tells of entry 9"):
                 idle.save("beta", {"n": 1})
             file.write_bytes(newer)
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_journal_file_that_goes_in_the_midst_of_a_look_is_said_to_be_gone(
+    comes_back: bool, folder: Path, tmp_path: Path
+) -> None:
+    class Going(PosixFileSystem):
+        goes = False
+
+        def read_at(self, path: str, offset: int, length: int) -> bytes:
+            file = folder / path
+            if not self.goes or length <= BODY_AT:
+                return super().read_at(path, offset, length)
+            self.goes = False
+            file.rename(tmp_path / "away")
+            try:
+                return super().read_at(path, offset, length)
+            finally:
+                if comes_back:
+                    (tmp_path / "away").rename(file)
+
+    folder.mkdir()
+    files = Going(folder)
+    with closing(opened(folder)) as writer, closing(opened(folder, files)) as idle:
+        save(writer, 1, 60)  # more than what is read of an open file
+        files.goes = True
+        if comes_back:
+            assert idle.store.head() == 60
+        else:
+            with pytest.raises(StoreDamagedError):
+                idle.store.head()
 
 
 def test_a_foreign_index_does_not_close_the_store_when_a_writer_dies_later(folder: Path, tmp_path: Path) -> None:
