@@ -7,6 +7,7 @@ something else than the journal is damage. A pack is never believed without proo
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError
@@ -14,13 +15,16 @@ from sheetsync.store import compaction
 from sheetsync.store.backend import JOURNAL, WORK, TenantBackend
 from sheetsync.store.compaction import pack_name
 from sheetsync.store.entry import is_whole
-from sheetsync.store.index import INDEX, load_index
+from sheetsync.store.index import FOREIGN_INDEX, INDEX, load_index, parse_remembered
 from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
 from sheetsync.store.segments import parse_segment_name, segment_name
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
 INDEX_PATH: Final = f"{WORK}/{INDEX}"
+LOST_OR_FOREIGN: Final = (
+    "if nobody put another store's files here, or an older copy back, the journal lost commits: compare it with a copy"
+)
 
 
 def read_upto(part: TenantBackend) -> int:
@@ -51,8 +55,8 @@ def scan_derived(found: TenantScan) -> None:
         found.find("journal_gap", JOURNAL, f"the journal ends at entry {last}, but entry {upto} was there", hint=LOST)
     elif found.remembered > last and not found.index_misleads:
         message = f"{INDEX_PATH} tells of entry {found.remembered}, but the journal ends at entry {last}"
-        hint = "if nobody put another store's files here, the journal lost commits: compare it with a copy"
-        found.find("index", INDEX_PATH, message, damage=False, hint=hint)
+        found.find("index", INDEX_PATH, message, damage=False, hint=LOST_OR_FOREIGN)
+    _scan_foreign(found)
     if found.index_misleads:
         message = f"{INDEX_PATH} does not say what the journal says, and would be believed"
         found.find("index", INDEX_PATH, message, hint="run 'sheetsync fsck --repair': it can be made from the journal")
@@ -64,6 +68,18 @@ def scan_derived(found: TenantScan) -> None:
         found.find("doubt", f"{WORK}/doubt", message, damage=False, hint=hint)
     if not found.torn_tails and not found.broken:
         _scan_packs(found)
+
+
+def _scan_foreign(found: TenantScan) -> None:
+    """The indexes that openings kept aside: they told of more than the journal did."""
+    for serial in itertools.count():
+        name = f"aside/{FOREIGN_INDEX}.{serial}"
+        data = found.part.read_work(name)
+        if data is None:
+            return
+        message = f"{WORK}/{name} told of entry {parse_remembered(data)}, which the journal had not: an opening kept it"
+        hint = f"{LOST_OR_FOREIGN}; move that file elsewhere once it is settled"
+        found.find("index", f"{WORK}/{name}", message, damage=False, hint=hint)
 
 
 def _scan_packs(found: TenantScan) -> None:

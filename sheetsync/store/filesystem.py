@@ -19,6 +19,10 @@ def is_read_only(exc: OSError) -> bool:
     return exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+class AnotherEnd(FileExistsError):  # noqa: N818 (no failure: it is looked at anew)
+    """Nothing was appended: the file ends elsewhere. Of its own class, for a signal handler may raise any other."""
+
+
 class FileSystem(Protocol):
     """Paths are `/`-separated and relative to the store's root; no operation follows a symbolic link below it.
 
@@ -80,7 +84,7 @@ class FileSystem(Protocol):
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end, which is at `offset`; makes the file if `offset` is 0.
 
-        FileExistsError if the end is elsewhere: nothing is written.
+        AnotherEnd if the end is elsewhere: nothing is written.
         """
 
     def truncate(self, path: str, size: int) -> None:

@@ -36,14 +36,13 @@ class FolderLock:
     Args:
         path: the folder's path, for messages.
         open_it: opens the folder.
-        stands: is the folder of this inode the one at the path?
+        stands: is the open folder the one at the path?
     """
 
-    def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[os.stat_result], bool]) -> None:
+    def __init__(self, path: str, open_it: Callable[[], int], stands: Callable[[int], bool]) -> None:
         self._path, self._open_it, self._stands = path, open_it, stands
         self._among_threads = threading.RLock()
         self._fd, self._owner, self._closing = -1, 0, False
-        self._inode: os.stat_result | None = None  # of what is open
         self._frame: FrameType | None = None  # what took it
         _OPEN.add(self)
 
@@ -71,9 +70,7 @@ class FolderLock:
             if self._fd < 0:
                 self._fd = self._open_it()
             wait_for(self._fd, self._path)
-            if self._inode is None:
-                self._inode = os.fstat(self._fd)
-            if self._stands(self._inode):
+            if self._stands(self._fd):
                 return
             self._close()
         raise LockHeldError(
@@ -110,7 +107,6 @@ class FolderLock:
         self._among_threads, self._owner, self._frame, self._closing = threading.RLock(), 0, None, False
 
     def _close(self) -> None:
-        self._inode = None
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)

@@ -27,7 +27,6 @@ class OpenFolders:
         self.root = root
         self._root_fd = os.open(root, ROOT_FLAGS)
         self._open: dict[str, int] = {}  # the oldest first
-        self._inodes: dict[str, os.stat_result] = {}  # of those that were proved once: what is open stays the same
         self._proved: set[str] = set()
 
     def fd(self, path: str) -> int:
@@ -64,20 +63,13 @@ class OpenFolders:
             self._proved.add(path)
             return
         try:
-            proved = os.path.samestat(os.lstat(f"{self.root}/{path}"), self._inode(path))
+            proved = os.path.samestat(os.lstat(f"{self.root}/{path}"), os.fstat(self.fd(path)))
         except FileNotFoundError:
             proved = False
         if not proved:  # somebody moved it, or one above it
             self.forget()
             self.fd(path)
         self._proved.add(path)
-
-    def _inode(self, path: str) -> os.stat_result:
-        if not path:
-            return os.fstat(self._root_fd)
-        if (inode := self._inodes.get(path)) is None:
-            inode = self._inodes[path] = os.fstat(self.fd(path))
-        return inode
 
     def doubt(self) -> None:
         """From here on each folder is proved anew before something is written into it."""
@@ -121,7 +113,6 @@ class OpenFolders:
 
     def _drop(self, path: str) -> None:
         self._proved.discard(path)
-        self._inodes.pop(path, None)
         os.close(self._open.pop(path))
 
 

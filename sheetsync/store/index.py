@@ -17,6 +17,7 @@ from sheetsync.store.entry import BODY_AT, is_whole, with_sum
 from sheetsync.store.state import Head, JournalState, LeaseState
 
 INDEX: Final = "index.json"
+FOREIGN_INDEX: Final = f"foreign-{INDEX}"  # one that told of later entries, kept aside
 INDEX_VERSION: Final = 3
 REMEMBERED: Final = re.compile(rb'\{"sum":"[0-9a-f]{64}","index":\d+,"number":(\d{1,19}),')
 LEAST_LAG: Final = 256  # entries behind which an index is not worth writing

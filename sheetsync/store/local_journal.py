@@ -17,7 +17,7 @@ from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeErr
 from sheetsync.store.backend import BATCH_BYTES
 from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
 from sheetsync.store.entry import BODY_AT
-from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.filesystem import AnotherEnd, FileSystem
 from sheetsync.store.line_ends import LineEnds
 from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.segments import Rotation, parse_segment_name, segment_name, split_lines
@@ -286,7 +286,7 @@ class LocalJournal:
         self.wrote = True
         try:
             self._files.append(path, self._offset, data)
-        except FileExistsError:  # another end than the one that we looked at
+        except AnotherEnd:
             self.wrote = False
             return False
         except (OSError, StoreDamagedError):
@@ -327,7 +327,7 @@ class LocalJournal:
             return False
         try:
             self._check_same(path)
-        except (OSError, StoreDamagedError):
+        except StoreDamagedError:
             return False
         return self._files.read_at(path, self._offset, BODY_AT) == data[:BODY_AT]
 

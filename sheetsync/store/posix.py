@@ -29,6 +29,7 @@ from sheetsync.store.descriptors import (
     sync_marked,
     write_all,
 )
+from sheetsync.store.filesystem import AnotherEnd
 from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 
@@ -246,7 +247,7 @@ class PosixFileSystem:
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
             if os.fstat(fd).st_size != offset:
-                raise FileExistsError(errno.EEXIST, "the file does not end there", path)
+                raise AnotherEnd(errno.EEXIST, "the file does not end there", path)
             while view:
                 written = os.pwrite(fd, view, offset)
                 view, offset = view[written:], offset + written
@@ -333,12 +334,11 @@ class PosixFileSystem:
         with self._mutex:
             return open_folder(*self._folders.to_write(path), path)
 
-    def _is_locked_now(self, path: str, inode: os.stat_result) -> bool:
+    def _is_locked_now(self, path: str, fd: int) -> bool:
         """Is it the folder that stands there now? From here on the folders below are proved anew, too."""
         with self._mutex:
             self._folders.doubt()
-        there = self._standing(path)
-        return there is not None and os.path.samestat(there, inode)
+        return self._stands_at(path, fd)
 
     def is_writable(self, path: str) -> bool:
         """May names be made in this folder?"""

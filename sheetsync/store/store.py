@@ -20,7 +20,7 @@ from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import INDEX, is_worth_writing, load_index
+from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, load_index, parse_remembered
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
@@ -161,8 +161,12 @@ class Store(StoreWriter):
 
     def _keep_foreign_index(self) -> None:
         """Aside, before ours is in its place: beside a torn line it would read as if that had been a commit."""
-        if (data := self._part.read_work(INDEX)) is not None:
-            self._part.keep_aside(f"foreign-{INDEX}", data)
+        data = self._part.read_work(INDEX)
+        if data is None or parse_remembered(data) != self._witnesses.foreign:  # another opening was quicker
+            return
+        self._part.keep_aside(FOREIGN_INDEX, data)
+        if self._state.number == 0:  # an index of nothing is none
+            self._part.write_work(INDEX, b"", durable=False)
 
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""

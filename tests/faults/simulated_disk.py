@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from sheetsync.store.backend import Holder
+from sheetsync.store.filesystem import AnotherEnd
 
 ROOT = 0
 
@@ -190,7 +191,7 @@ class SimulatedDisk:
             self._new(path, folder=False)
         node = self._file(path)
         if len(node.data) != offset:
-            raise FileExistsError(path)
+            raise AnotherEnd(path)
         half = len(data) // 2
         node_data = node.data[:offset]
         self._act("append", path)

@@ -9,14 +9,17 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
-from sheetsync.store import Store, VersionedStore
+from sheetsync.store import Store, VersionedStore, fsck, recovery
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.object_port import MemoryObjects
+from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 from sheetsync.store.segments import Rotation
 
@@ -250,6 +253,8 @@ def test_a_foreign_index_does_not_close_the_store_when_a_writer_dies_later(folde
     assert [line for line in told if "the index tells of entry 9" in line]
     kept = list((folder / "default/.store/aside").iterdir())
     assert [path.read_bytes() for path in kept if "index" in path.name] == [newer]
+    notes = [(one.path, one.damage) for one in fsck(folder).findings]
+    assert notes == [(".store/aside/foreign-index.json.0", False)]
     with closing(opened(folder)) as named:
         save(named, 10, 10)
     line = file.read_bytes().splitlines()[-1]
@@ -260,3 +265,91 @@ def test_a_foreign_index_does_not_close_the_store_when_a_writer_dies_later(folde
     with Store.open(folder, tell=told.append) as store:
         assert store.head() == 5
     assert not [line for line in told if "index" in line]
+
+
+def test_a_foreign_index_beside_an_empty_journal_does_not_stay(folder: Path) -> None:
+    with closing(opened(folder)) as named:
+        save(named, 1, 9)
+        named.store.rebuild_index()
+    index = (folder / "default/.store/index.json").read_bytes()
+    for path in (folder / "default").iterdir():
+        shutil.rmtree(path)
+    (folder / "default/.store").mkdir()
+    (folder / "default/.store/index.json").write_bytes(index)
+    told: list[str] = []
+    with Store.open(folder, tell=told.append):
+        assert [line for line in told if "tells of entry 9" in line]
+    told.clear()
+    with Store.open(folder, tell=told.append) as store:
+        assert store.head() == 0
+    assert not told
+    assert [one.path for one in fsck(folder).findings] == [".store/aside/foreign-index.json.0"]
+
+
+def test_an_index_that_another_opening_wrote_meanwhile_is_not_kept_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = MemoryObjects()
+    key = "default/.store/index.json"
+    with Store.on(ObjectBackend(objects, "x")) as store:
+        for number in range(3):
+            store.note(CTX, "", {"n": number})
+        store.rebuild_index()
+        foreign = objects.get(key)
+        assert foreign is not None
+    for kept in [kept for kept in objects.list("default/") if kept != key]:
+        del objects._objects[kept]
+    recovered = recovery.recover
+
+    def slowly(*args: Any) -> int:
+        seen = recovered(*args)
+        with monkeypatch.context() as patch:
+            patch.setattr("sheetsync.store.store.recover", recovered)
+            with Store.on(ObjectBackend(objects, "x")) as quicker:
+                quicker.note(CTX, "", {})
+                quicker.rebuild_index()
+        return seen
+
+    monkeypatch.setattr("sheetsync.store.store.recover", slowly)
+    with Store.on(ObjectBackend(objects, "x")):
+        pass
+    kept_aside = [objects.get(name) for name in objects.list("default/.store/aside/")]
+    assert kept_aside == [foreign]
+
+
+def test_an_error_of_a_signal_handler_is_not_taken_for_another_end(folder: Path) -> None:
+    class Interrupted(PosixFileSystem):
+        raises = False
+
+        def append(self, path: str, offset: int, data: bytes) -> None:
+            super().append(path, offset, data)
+            if self.raises:
+                self.raises = False
+                raise FileExistsError("a handler's own file")
+
+    folder.mkdir()
+    files = Interrupted(folder)
+    with closing(opened(folder, files)) as named:
+        save(named, 1, 2)
+        files.raises = True
+        with pytest.raises(UnknownOutcomeError):
+            named.store.note(CTX, "once", {})
+    with closing(opened(folder)) as named:
+        assert [commit.why for commit in named.store.log()].count("once") == 1
+
+
+def test_a_descriptor_that_something_else_closed_is_no_lock_and_no_folder(folder: Path, tmp_path: Path) -> None:
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    with closing(opened(folder)) as named:
+        save(named, 1, 2)
+        for path in (folder / "default/journal", folder / "default/alpha", folder / "default/.store"):
+            for link in list(Path("/proc/self/fd").iterdir()):
+                with suppress(OSError):
+                    if link.readlink() == path:
+                        os.close(int(link.name))  # a double close, in another library
+                        assert os.open(strange, os.O_RDONLY | os.O_DIRECTORY) == int(link.name)
+        with suppress(SheetSyncError):
+            save(named, 3, 4)
+    assert not list(strange.iterdir())
+    with closing(opened(folder)) as named:
+        save(named, 5, 5)
+    assert fsck(folder).exit_code == 0
