@@ -4,6 +4,7 @@ by then stays, and nothing is acknowledged that a new opening would refuse."""
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -336,20 +337,44 @@ def test_an_error_of_a_signal_handler_is_not_taken_for_another_end(folder: Path)
         assert [commit.why for commit in named.store.log()].count("once") == 1
 
 
-def test_a_descriptor_that_something_else_closed_is_no_lock_and_no_folder(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["journal", ".store", "record"])
+def test_a_descriptor_that_something_else_closed_is_no_lock_and_no_folder(
+    which: str, folder: Path, tmp_path: Path
+) -> None:
     strange = tmp_path / "strange"
     strange.mkdir()
     other = os.open(strange, os.O_RDONLY | os.O_DIRECTORY)
-    with closing(opened(folder)) as named:
+    folder.mkdir()
+    files, locked = Hooked(folder), list[bool]()
+
+    def is_locked() -> None:
+        journal = os.open(folder / "default/journal", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked.append(False)
+        except BlockingIOError:
+            locked.append(True)
+        finally:
+            os.close(journal)
+
+    with closing(opened(folder, files)) as named:
         save(named, 1, 2)
-        for path in (folder / "default/journal", folder / "default/alpha", folder / "default/.store"):
-            for link in list(Path("/proc/self/fd").iterdir()):
-                with suppress(OSError):
-                    if link.readlink() == path:
-                        os.dup2(other, int(link.name))  # as after a double close, in another library
+        found = named.latest("alpha")
+        assert found is not None
+        path = folder / "default" / (which if which != "record" else found.path.rpartition("/")[0])
+        taken = 0
+        for link in list(Path("/proc/self/fd").iterdir()):
+            with suppress(OSError):
+                if link.readlink() == path:
+                    os.dup2(other, int(link.name))  # as after a double close, in another library
+                    taken += 1
+        assert taken
+        files.before_append = is_locked
         with suppress(SheetSyncError):
             save(named, 3, 4)
+            named.store.compact()
     os.close(other)
+    assert locked in ([], [True])
     assert not list(strange.iterdir())
     with closing(opened(folder)) as named:
         save(named, 5, 5)
