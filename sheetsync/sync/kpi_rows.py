@@ -54,12 +54,18 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             heal_owned(c, tab, row, key, [row])
             row_problem(c, tab, row, key, *bad)
             return
-    if deletion is not None and deletion.value is None and base is not None:
-        _deleted_elsewhere(c, tab, row, key, base, deletion)
+    deleted = deletion is not None and deletion.value is None
+    if deletion is not None and deleted and base is not None:
+        if published is None:  # dropped as well
+            _dropped(c, tab, row, key, base, deletion)
+        else:
+            _deleted_elsewhere(c, tab, row, key, base, deletion, published)
         return
+    if deleted and published is None:  # a new row: there is nothing that it could be compared with
+        edits = {}
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
     _check_whole(outcomes, new=published is None and not edits)
-    if deletion is not None and deletion.value is None and c.takes(KPIS, key):
+    if deleted and c.takes(KPIS, key) and any(one.decision.event in ("edit", "withdraw") for one in outcomes):
         _added_again(c, row, key, outcomes)
     finish_row(c, tab, row, key, outcomes)
     _know_whole_row(c, key, outcomes)
