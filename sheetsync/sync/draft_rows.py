@@ -21,7 +21,8 @@ its other cells are B in base and policy, else a lock is off; the row then is as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sheetsync.domain.cells import (
@@ -34,11 +35,12 @@ from sheetsync.domain.cells import (
     UNDECIDED,
     PolicyCell,
     cell_at,
+    is_kpi_column,
     policy_cells,
     read_cell,
     with_cells,
 )
-from sheetsync.domain.draft import CellValue, SheetEdit
+from sheetsync.domain.draft import CellValue, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
 from sheetsync.sync.outcome import EditEvent
@@ -101,8 +103,7 @@ class DraftRows:
             if cell.column == KPI_NAME:
                 for column, start in zip(KPI_COLUMNS, event.start_row, strict=True):
                     one = cell._replace(column=column)
-                    self.starts.pop(one, None)
-                    self.starts |= {} if start is None else {one: start}
+                    self.starts[one] = _shown(self.live, one) if start is None else start
                     self.values[one] = EMPTY
                 continue
             self._start(cell, event.edit.base)
@@ -122,28 +123,52 @@ class DraftRows:
         """
         base = policy = self.live
         for row in dict.fromkeys(cell[:2] for cell in self.values):
-            base_row, policy_row = self._rows(row)
+            base_row, policy_row = self.rows_of(row)
             base, policy = _with_row(base, base_row, row), _with_row(policy, policy_row, row)
         known = set(scopes)
         firearms = {scope: binding for scope, binding in policy.firearms.items() if scope in known}
         return base, PolicySnapshot(firearms=firearms, kpis=policy.kpis)
 
-    def _rows(self, row: _Row) -> tuple[PolicySnapshot, PolicySnapshot]:
+    def rows_of(self, row: _Row) -> tuple[PolicySnapshot, PolicySnapshot]:
         """One row of base and policy, each as a policy that has no other."""
         fits: PolicySnapshot | None = None
         why: InvalidContentError | None = None
         for rest in (self.live, self.under, NOTHING):
             try:
-                policy = _build(row, self.values, rest, whole=row in self.asked)
+                policy = _build(row, self.values, rest, whole=True)
                 fits = fits or policy
                 return _build(row, self.starts, rest), policy
             except InvalidContentError as exc:
                 why = why or exc
-        if row not in self.asked:  # as they stood
-            return self.under, self.mine
-        if fits is None and why is not None:
+        if row in self.asked and fits is None and why is not None:
             raise RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), why) from why
-        return self.live, fits or NOTHING
+        if row in self.asked:
+            return self.live, fits or NOTHING
+        for rest in (self.live, self.under):
+            with suppress(InvalidContentError):  # it goes, by a deletion, or with the edits that proposed it
+                return _build(row, self.starts, rest), _build(row, self.values, NOTHING)
+        return self.under, self.mine
+
+
+def without_dropped(draft: WorkbenchDraft, live_kpis: Collection[str]) -> WorkbenchDraft:
+    """The draft where publish had a KPI that owners propose, too, and dropped it again: it is a proposal as before."""
+    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+    under = draft.base.policy or NOTHING
+    kpis = [edit for edit in edits if is_kpi_column(edit.column)]
+    started = {edit.row_key[-1] for edit in kpis if edit.base is not None}
+    names = [name for name in dict.fromkeys(edit.row_key[-1] for edit in kpis) if name in under.kpis]
+    names = [name for name in names if name not in live_kpis and name not in started]
+    if not names:
+        return draft
+    rows = DraftRows(NOTHING, under, draft.policy_snapshot, never=False)
+    rows.take_operators(edits)
+    rows.take_carried(edits)
+    base, policy = under, draft.policy_snapshot
+    for name in names:
+        base_row, policy_row = rows.rows_of((KPI_TAB, name))
+        base, policy = (_with_row(one, its, (KPI_TAB, name)) for one, its in ((base, base_row), (policy, policy_row)))
+    moved = draft.base.model_copy(update={"policy": base})
+    return draft if base == under else draft.model_copy(update={"base": moved, "policy_snapshot": policy})
 
 
 def cells_of(edit: SheetEdit) -> list[PolicyCell]:
@@ -161,7 +186,7 @@ def _shown(policy: PolicySnapshot, cell: PolicyCell) -> CellValue:
 def _build(
     row: _Row, cells: Mapping[PolicyCell, CellValue], rest: PolicySnapshot, *, whole: bool = False
 ) -> PolicySnapshot:
-    """The row with these cells, and its others as in `rest`; a KPI must be there if it is to be `whole`.
+    """The row with these cells, and its others as in `rest`; a KPI without those that it needs is none, if not `whole`.
 
     Raises:
         InvalidContentError: that is no valid row.
@@ -170,15 +195,10 @@ def _build(
     for column in KPI_COLUMNS if row[0] == KPI_TAB else FIREARM_COLUMNS:
         cell = PolicyCell(*row, column)
         found[cell] = cells[cell] if cell in cells else _shown(rest, cell)
-    values = {cell.column: value for cell, value in found.items()}
-    if (
-        row[0] == KPI_TAB
-        and not whole
-        and values["impact_type"] in (EMPTY, None)
-        and values["formula"] in (EMPTY, None)
-    ):
+    needed = [value for cell, value in found.items() if cell.column in NEEDED]
+    if needed and not whole and all(value in (EMPTY, None) for value in needed):
         return NOTHING
-    if row[0] == POLICY_TAB and values["firearm_id"] in (UNDECIDED, None) and values["strategy_lock"]:
+    if row[0] == POLICY_TAB and {UNDECIDED, None} & set(found.values()) and True in found.values():
         raise InvalidContentError(NO_FIREARM_AT_ALL)
     return with_cells(NOTHING, found)
 

@@ -19,7 +19,7 @@ from sheetsync.errors import DefectError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
 from sheetsync.sync.decide import Nothing, PendingEdit
-from sheetsync.sync.draft_rows import DraftRows
+from sheetsync.sync.draft_rows import DraftRows, without_dropped
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Plan
 from sheetsync.sync.tabs import POLICY, Cell, RowKey, role_of, title_of
 
@@ -70,7 +70,8 @@ def make_drafts(
     for draft_id, own_marks in sorted(rest.items()):
         stored = catalogue.draft(draft_id)
         draft = stored.draft.model_copy(update={"conflicts": _marked(stored.draft.conflicts, own_marks)})
-        changes.changed.append((draft, stored))
+        live = catalogue.published(draft.connector_id)
+        changes.changed.append((draft if live is None else without_dropped(draft, live.policy().kpis), stored))
     return changes
 
 
@@ -90,13 +91,18 @@ def name_drafts(plan: Plan, changes: DraftChanges) -> None:
 def close_spent(drafts: Mapping[str, StoredDraft], live: Mapping[str, LiveConnector], changes: DraftChanges) -> None:
     """Close open sheet drafts in which nothing is left: their last edit was decided for what is published.
 
-    `drafts`: connector → its open sheet draft. Until a run sees it, such a draft may still be published.
+    Until a run sees it, such a draft may still be published. A row of a draft's base that publish dropped since goes.
+    `drafts`: connector → its open sheet draft.
     """
     concerned = {stored.draft.id for _, stored in changes.changed}
     for connector, stored in sorted(drafts.items()):
-        if connector in live and stored.draft.id not in concerned and _is_spent(stored.draft):
-            closed = {"status": "superseded", "closed_reason": SPENT}
-            changes.changed.append((stored.draft.model_copy(update=closed), stored))
+        if connector not in live or stored.draft.id in concerned:
+            continue
+        draft = without_dropped(stored.draft, live[connector].kpis)
+        if _is_spent(draft):
+            draft = draft.model_copy(update={"status": "superseded", "closed_reason": SPENT})
+        if draft is not stored.draft:
+            changes.changed.append((draft, stored))
 
 
 def _is_spent(draft: WorkbenchDraft) -> bool:
