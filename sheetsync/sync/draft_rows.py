@@ -44,7 +44,7 @@ from sheetsync.domain.draft import CellValue, SheetEdit, SheetOrigin, WorkbenchD
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
 from sheetsync.sync.outcome import EditEvent
-from sheetsync.sync.tabs import Role, RowKey, role_of
+from sheetsync.sync.tabs import FIREARM, LOCK, Role, RowKey, role_of
 
 NOTHING = PolicySnapshot()
 NEEDED = ("impact_type", "formula")  # of a KPI
@@ -186,7 +186,10 @@ def _shown(policy: PolicySnapshot, cell: PolicyCell) -> CellValue:
 def _build(
     row: _Row, cells: Mapping[PolicyCell, CellValue], rest: PolicySnapshot, *, whole: bool = False
 ) -> PolicySnapshot:
-    """The row with these cells, and its others as in `rest`; a KPI without those that it needs is none, if not `whole`.
+    """The row with these cells, and its others as in `rest`.
+
+    If it is not to be a `whole` one, a KPI without those that it needs is none; else a decision taken back takes back a
+    lock with it.
 
     Raises:
         InvalidContentError: that is no valid row.
@@ -198,7 +201,9 @@ def _build(
     needed = [value for cell, value in found.items() if cell.column in NEEDED]
     if needed and not whole and all(value in (EMPTY, None) for value in needed):
         return NOTHING
-    if row[0] == POLICY_TAB and {UNDECIDED, None} & set(found.values()) and True in found.values():
+    lock = PolicyCell(*row, LOCK)
+    undecided = found.get(lock._replace(column=FIREARM)) in (UNDECIDED, None)
+    if row[0] == POLICY_TAB and undecided and found[lock] and (lock in cells or not whole):
         raise InvalidContentError(NO_FIREARM_AT_ALL)
     return with_cells(NOTHING, found)
 

@@ -25,7 +25,7 @@ def the_draft(desk: Any) -> Any:
     return found
 
 
-def decide(desk: Any, side: str) -> None:
+def decide(desk: Any, side: Any) -> None:
     while desk.open_drafts() and (conflicts := the_draft(desk).open_conflicts()):
         drafts.resolve_conflict(desk.ws, the_draft(desk).id, conflicts[-1].row_key, conflicts[-1].column, side)
 
