@@ -144,10 +144,14 @@ class DraftRows:
             raise RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), why) from why
         if row in self.asked:
             return self.live, fits or NOTHING
+        try:
+            gone = _build(row, self.values, NOTHING)  # by a deletion, or with the edits that proposed it
+        except InvalidContentError:
+            return self.under, self.mine
         for rest in (self.live, self.under):
-            with suppress(InvalidContentError):  # it goes, by a deletion, or with the edits that proposed it
-                return _build(row, self.starts, rest), _build(row, self.values, NOTHING)
-        return self.under, self.mine
+            with suppress(InvalidContentError):
+                return _build(row, self.starts, rest), gone
+        return self.live, gone
 
 
 def without_dropped(draft: WorkbenchDraft, live_kpis: Collection[str]) -> WorkbenchDraft:

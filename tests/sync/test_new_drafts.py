@@ -278,3 +278,15 @@ def test_a_row_that_was_dropped_under_an_edit_is_in_the_next_draft_as_the_edit_f
     decide(alpha, "yours")
     alpha.publish(the_draft(alpha).id)
     assert live(alpha).kpis["k1"].target == 700
+
+
+def test_a_kpi_that_was_proposed_and_published_is_deleted_as_a_whole(alpha: Any) -> None:
+    add_kpi(alpha, *K2, "cost", "usage.cost * 7")
+    alpha.set_kpi("alpha", {"k2": kpi("usage.cost * 9")})
+    alpha.sync()
+    alpha.tab("KPIs").delete_rows(3)
+    alpha.sync()
+    found = the_draft(alpha)
+    assert [edit.column for edit in found.origin.edits] == ["kpi_name"]
+    assert "k2" not in found.policy_snapshot.kpis
+    assert found.base.policy.kpis["k2"] == live(alpha).kpis["k2"]
