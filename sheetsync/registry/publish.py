@@ -144,8 +144,11 @@ class _Planner:
     def _with_live(
         self, draft: WorkbenchDraft, records: Records | None, live: PublishedConnector | None
     ) -> WorkbenchDraft:
-        """The draft merged with what was published since its base; itself where nothing moved."""
-        if live is None or _stands_on(draft, records):
+        """The draft merged with what is published; itself where nothing moved since its base.
+
+        What counts is the base's content, not its names: owners' edits may have started before what the names name.
+        """
+        if live is None or (live.retired and _stands_on(draft, records)):
             return draft
         merged = merge_with_live(draft, live)
         if merged.moved:

@@ -73,12 +73,15 @@ def edit_policy(
 ) -> PolicySnapshot:
     """The policy with bindings set, decisions taken back, and KPIs set or (None) dropped.
 
+    What it decides for scopes that the spec lost goes; such a decision may be named among those taken back.
+
     Raises:
         NotFoundError: no such scope, or no such KPI to drop.
         InvalidContentError: the outcome breaks a rule of the model.
     """
-    check_scopes(spec, [*firearms, *undecide])
-    bindings = {scope: one for scope, one in {**policy.firearms, **firearms}.items() if scope not in undecide}
+    check_scopes(spec, [*firearms, *(scope for scope in undecide if scope not in policy.firearms)])
+    kept = keep_policy(policy, spec).firearms
+    bindings = {scope: one for scope, one in {**kept, **firearms}.items() if scope not in undecide}
     merged: dict[str, Any] = {**policy.kpis, **kpis}
     gone = [name for name, binding in kpis.items() if binding is None and name not in policy.kpis]
     if gone:

@@ -25,7 +25,6 @@ from sheetsync.services.differences import DraftDiff, diff_draft
 from sheetsync.services.draft_content import (
     check_scopes,
     edit_policy,
-    keep_policy,
     parse_firearm_option,
     parse_spec,
     raise_version,
@@ -138,7 +137,7 @@ def edit_draft(
     if policy is not None:
         new_policy = policy if isinstance(policy, PolicySnapshot) else PolicySnapshot.from_json(policy, where="policy")
         check_scopes(new_spec, new_policy.firearms)
-    new_policy = edit_policy(new_spec, keep_policy(new_policy, new_spec), firearms, tuple(undecide), kpis or {})
+    new_policy = edit_policy(new_spec, new_policy, firearms, tuple(undecide), kpis or {})
     changed = draft.model_copy(update={"spec_snapshot": new_spec, "policy_snapshot": new_policy})
     return _save(ws, catalogue, stored, changed, why=f"draft edit {draft_id}")
 

@@ -34,7 +34,8 @@ from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.drafting import DraftChanges, Pulled, RowRefusedError, close_spent, make_drafts, name_drafts
+from sheetsync.sync.draft_rows import RowRefusedError
+from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts, name_drafts
 from sheetsync.sync.drift import doubled_problems, mend_drift, pick_known_tabs, rules_once_set, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
 from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead, TabSize

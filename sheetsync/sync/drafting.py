@@ -2,35 +2,28 @@
 
 A new sheet draft starts from the connector's open sheet draft, with all that operators did to it; else from published;
 else (never published) from its newest open draft. It carries all pending edits and supersedes what it started from.
+What that makes of each cell is in `draft_rows`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sheetsync.domain.cells import KPI_COLUMNS, KPI_NAME, PolicyCell, cell_at, policy_cells, read_cell, with_cells
-from sheetsync.domain.draft import CellValue, Conflict, DraftBase, SheetEdit, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.cells import cell_at, policy_cells
+from sheetsync.domain.draft import Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import cell_loosening
-from sheetsync.errors import DefectError, InvalidContentError
+from sheetsync.errors import DefectError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
 from sheetsync.sync.decide import Nothing, PendingEdit
+from sheetsync.sync.draft_rows import DraftRows, without_dropped
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Plan
-from sheetsync.sync.tabs import KPIS, PRESENCE, Cell, Role, RowKey, role_of, title_of
+from sheetsync.sync.tabs import POLICY, Cell, RowKey, role_of, title_of
 
 SPENT = "its edits were decided for what is published, and nothing was left"
-UNSET_CELLS: dict[str, CellValue] = {"firearm_id": "", "strategy_lock": False}  # what an undecided scope shows
-
-
-class RowRefusedError(InvalidContentError):
-    """An owner's row does not fit the policy's rules as a whole: no draft can have it."""
-
-    def __init__(self, row: tuple[Role, RowKey], why: InvalidContentError) -> None:
-        super().__init__(why.message, hint=why.hint)
-        self.row = row
 
 
 @dataclass
@@ -77,7 +70,8 @@ def make_drafts(
     for draft_id, own_marks in sorted(rest.items()):
         stored = catalogue.draft(draft_id)
         draft = stored.draft.model_copy(update={"conflicts": _marked(stored.draft.conflicts, own_marks)})
-        changes.changed.append((draft, stored))
+        live = catalogue.published(draft.connector_id)
+        changes.changed.append((draft if live is None else without_dropped(draft, live.policy().kpis), stored))
     return changes
 
 
@@ -97,13 +91,18 @@ def name_drafts(plan: Plan, changes: DraftChanges) -> None:
 def close_spent(drafts: Mapping[str, StoredDraft], live: Mapping[str, LiveConnector], changes: DraftChanges) -> None:
     """Close open sheet drafts in which nothing is left: their last edit was decided for what is published.
 
-    `drafts`: connector → its open sheet draft. Until a run sees it, such a draft may still be published.
+    Until a run sees it, such a draft may still be published. A row of a draft's base that publish dropped since goes.
+    `drafts`: connector → its open sheet draft.
     """
     concerned = {stored.draft.id for _, stored in changes.changed}
     for connector, stored in sorted(drafts.items()):
-        if connector in live and stored.draft.id not in concerned and _is_spent(stored.draft):
-            closed = {"status": "superseded", "closed_reason": SPENT}
-            changes.changed.append((stored.draft.model_copy(update=closed), stored))
+        if connector not in live or stored.draft.id in concerned:
+            continue
+        draft = without_dropped(stored.draft, live[connector].kpis)
+        if _is_spent(draft):
+            draft = draft.model_copy(update={"status": "superseded", "closed_reason": SPENT})
+        if draft is not stored.draft:
+            changes.changed.append((draft, stored))
 
 
 def _is_spent(draft: WorkbenchDraft) -> bool:
@@ -125,12 +124,7 @@ def _make_draft(
     live = catalogue.published(connector)
     live_policy = live.policy() if live is not None and not live.retired else None
     old = catalogue.proposed(connector) if live_policy is None else catalogue.newest_open(connector, sheet=True)
-    policy, base = _start(old, live_policy, catalogue.base_of(connector))
-    edits = _carried(old, events)
-    policy, base_policy = _apply(policy, base.policy or PolicySnapshot(), events, live_policy)
-    for event in events:
-        if event.edit is not None:
-            edits[event.cell] = _sheet_edit(event, event.edit)
+    base = catalogue.base_of(connector)
     spec = (
         old.draft.spec_snapshot
         if old and _spec_is_own(old.draft, live_policy is None)
@@ -138,7 +132,15 @@ def _make_draft(
     )
     if spec is None:
         raise DefectError(f"an edit belongs to {connector!r}, which has neither a draft nor a published state")
-    conflicts = _conflicts(old, events, marks)
+    scopes = frozenset(spec.scope_names())
+    carried = {cell: edit for cell, edit in _carried(old, events).items() if _has_scope(edit, scopes)}
+    base_policy, policy = _lay(old, live_policy, carried.values(), events).lay(scopes)
+    edits = carried | {
+        event.cell: edit
+        for event in events
+        if event.edit is not None and _has_scope(edit := _sheet_edit(event, event.edit), scopes)
+    }
+    conflicts = tuple(one for one in _conflicts(old, events, marks) if _has_scope(one, scopes))
     keep = (
         live_policy is None or bool(edits) or policy_cells(policy) != policy_cells(base_policy)
         or (live is not None and spec != live.spec)
@@ -160,54 +162,29 @@ def _make_draft(
         changes.changed.append((old.draft.model_copy(update=closed | reason), old))
 
 
-def _start(old: StoredDraft | None, live: PolicySnapshot | None, base: DraftBase) -> tuple[PolicySnapshot, DraftBase]:
-    """The policy to start from and its base: published, with every cell that the old draft changed as it has it."""
+def _lay(
+    old: StoredDraft | None, live: PolicySnapshot | None, carried: Iterable[SheetEdit], events: list[EditEvent]
+) -> DraftRows:
+    """The rows that are not simply as published."""
     if old is None:
-        return live or PolicySnapshot(), base
-    under = old.draft.base.policy or PolicySnapshot()
-    if live is None:
-        start = under if isinstance(old.draft.origin, SheetOrigin) else old.draft.policy_snapshot
-        return old.draft.policy_snapshot, base.model_copy(update={"policy": start})
-    mine, before = policy_cells(old.draft.policy_snapshot), policy_cells(under)
-    names = dict.fromkeys((*mine, *before))
-    changed = [cell for cell in names if _at(mine, cell) != _at(before, cell)]
-    rows = dict.fromkeys((cell.tab, cell.name) for cell in changed)
-    policy = _with_rows(live, old.draft.policy_snapshot, changed, rows)
-    return policy, base.model_copy(update={"policy": _with_rows(live, under, changed, rows)})
+        rows = DraftRows(live or PolicySnapshot(), PolicySnapshot(), PolicySnapshot(), never=live is None)
+    else:
+        sheet = isinstance(old.draft.origin, SheetOrigin)
+        under = old.draft.base.policy or PolicySnapshot() if sheet else old.draft.policy_snapshot
+        rows = DraftRows(under if live is None else live, under, old.draft.policy_snapshot, never=live is None)
+        rows.take_operators(_edits_of(old.draft))
+    rows.take_carried(carried)
+    rows.take_new(events)
+    return rows
 
 
-def _at(cells: dict[PolicyCell, CellValue], cell: PolicyCell) -> CellValue:
-    if cell in cells:
-        return cells[cell]
-    return UNSET_CELLS.get(cell.column)
+def _edits_of(draft: WorkbenchDraft) -> tuple[SheetEdit, ...]:
+    return draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
 
 
-def _with_rows(
-    live: PolicySnapshot, source: PolicySnapshot, changed: list[PolicyCell], rows: dict[tuple[str, str], None]
-) -> PolicySnapshot:
-    """`live` with these cells as `source` has them; where that alone is not valid, the whole row of `source`."""
-    policy = live
-    for tab, name in rows:
-        own = [cell for cell in changed if (cell.tab, cell.name) == (tab, name)]
-        if any(cell.column == KPI_NAME for cell in own) or (tab == title_of(KPIS) and name not in live.kpis):
-            policy = _row_of(policy, source, tab, name)
-            continue
-        try:
-            policy = with_cells(policy, {cell: read_cell(source, cell) for cell in own})
-        except InvalidContentError:
-            policy = _row_of(policy, source, tab, name)
-    return policy
-
-
-def _row_of(policy: PolicySnapshot, source: PolicySnapshot, tab: str, name: str) -> PolicySnapshot:
-    if tab == title_of(KPIS):
-        kpis = {key: value for key, value in policy.kpis.items() if key != name}
-        return PolicySnapshot(
-            firearms=policy.firearms, kpis=kpis | ({name: source.kpis[name]} if name in source.kpis else {})
-        )
-    firearms = {key: value for key, value in policy.firearms.items() if key != name}
-    own = {name: source.firearms[name]} if name in source.firearms else {}
-    return PolicySnapshot(firearms=firearms | own, kpis=policy.kpis)
+def _has_scope(one: SheetEdit | Conflict, scopes: Set[str]) -> bool:
+    """Is it about a KPI, or about a scope that there is? Others went with an import or a publish, and are answered."""
+    return one.tab != title_of(POLICY) or one.row_key[1] in scopes
 
 
 def _carried(old: StoredDraft | None, events: list[EditEvent]) -> dict[Cell, SheetEdit]:
@@ -226,56 +203,6 @@ def _cell_of(tab: str, row_key: RowKey, column: str) -> Cell:
 def _sheet_edit(event: EditEvent, edit: PendingEdit) -> SheetEdit:
     role, key, column = event.cell
     return SheetEdit(tab=title_of(role), cell=event.a1, row_key=key, column=column, base=edit.base, value=edit.value)
-
-
-def _apply(
-    policy: PolicySnapshot, base: PolicySnapshot, events: list[EditEvent], live: PolicySnapshot | None
-) -> tuple[PolicySnapshot, PolicySnapshot]:
-    """Policy and base with the events in them: an edit's cell in the base is what the edit started from."""
-    never = live is None
-    values: dict[PolicyCell, CellValue] = {}
-    starts: dict[PolicyCell, CellValue] = {}
-    for event in events:
-        cell = cell_at(event.cell[1], event.cell[2])
-        if event.edit is None:
-            back = read_cell(base if live is None else live, cell)
-            values[cell], starts[cell] = back, back
-            continue
-        values[cell] = event.value
-        start = event.edit.base
-        starts[cell] = (
-            (read_cell(base, cell) if live is None else read_cell(live, cell)) if never or start is None else start
-        )
-        for column, value in zip(
-            KPI_COLUMNS, event.start_row, strict=False
-        ):  # a deletion: the whole row it started from
-            starts[cell._replace(column=column)] = value
-    connector = events[0].connector_id
-    return _with_events(policy, values, live or base, connector), _with_events(base, starts, live or base)
-
-
-def _with_events(
-    policy: PolicySnapshot, values: dict[PolicyCell, CellValue], live: PolicySnapshot, connector: str = ""
-) -> PolicySnapshot:
-    """The policy with these cells. A row that is no valid one: refused, for a `connector`; else as it is in `live`."""
-    rows: dict[tuple[str, str], dict[PolicyCell, CellValue]] = {}
-    for cell, value in values.items():
-        rows.setdefault((cell.tab, cell.name), {})[cell] = value
-    for (tab, name), row in rows.items():
-        presence = next((value for cell, value in row.items() if cell.column == PRESENCE), "")
-        if tab == title_of(KPIS) and presence not in (None, ""):  # the row is there: a deletion that was taken back
-            policy = _row_of(policy, live, tab, name)
-        cells = {cell: value for cell, value in row.items() if cell.column != PRESENCE}
-        if presence is None or (tab == title_of(KPIS) and cells and all(value is None for value in cells.values())):
-            policy = _row_of(policy, PolicySnapshot(), tab, name)
-            continue
-        try:
-            policy = with_cells(policy, {cell: value for cell, value in cells.items() if value is not None})
-        except InvalidContentError as exc:
-            if connector:
-                raise RowRefusedError((role_of(tab) or tab, (connector, name)), exc) from exc
-            policy = _row_of(policy, live, tab, name)
-    return policy
 
 
 def _spec_is_own(draft: WorkbenchDraft, never: bool) -> bool:

@@ -54,12 +54,19 @@ def compare_kpi_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> N
             heal_owned(c, tab, row, key, [row])
             row_problem(c, tab, row, key, *bad)
             return
-    if deletion is not None and deletion.value is None and base is not None:
-        _deleted_elsewhere(c, tab, row, key, base, deletion)
+    deleted = deletion is not None and deletion.value is None
+    if deletion is not None and deleted and base is not None:
+        if published is None:  # dropped as well
+            _dropped(c, tab, row, key, base, deletion)
+        else:
+            _deleted_elsewhere(c, tab, row, key, base, deletion, published)
         return
+    if deleted and published is None:  # a new row: there is nothing that it could be compared with
+        edits = {}
     outcomes = [_cell(c, tab, row, key, name, base, published, edits) for name in LAYOUT.owned_names]
     _check_whole(outcomes, new=published is None and not edits)
-    if deletion is not None and deletion.value is None and c.takes(KPIS, key):
+    taken = published is not None or any(one.decision.event == "edit" for one in outcomes)
+    if deleted and taken and c.takes(KPIS, key):
         _added_again(c, row, key, outcomes)
     finish_row(c, tab, row, key, outcomes)
     _know_whole_row(c, key, outcomes)
@@ -149,17 +156,16 @@ def _withdraw_deletion(c: Comparison, row: RowRead, key: RowKey) -> None:
 
 
 def _deleted_elsewhere(
-    c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row, deletion: PendingEdit
+    c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row, deletion: PendingEdit, published: Row
 ) -> None:
     """The row's deletion was proposed in another spreadsheet: it goes here, too.
 
     Where its owner changed it here, not knowing that, the changes are in conflict with the deletion.
     """
-    published = c.view.tables[KPIS].get(key)
     outcomes = [
         compare_cell(
             c, tab, row, key, column, base=base[LAYOUT.position(column.name)],
-            published=None if published is None else published[LAYOUT.position(column.name)], edit=None,
+            published=published[LAYOUT.position(column.name)], edit=None,
         ) for column in LAYOUT.owned
     ]  # fmt: skip
     changed = [one for one in outcomes if one.bad or one.decision.event in ("edit", "unpulled")]
@@ -180,10 +186,13 @@ def _deleted_elsewhere(
     result.says.append(("pending", PRESENCE, deletion.draft_id))
 
 
-def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) -> None:
+def _dropped(
+    c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row, deletion: PendingEdit | None = None
+) -> None:
     """The KPI is not published, nor proposed any more: the row goes, unless its owner changed it meanwhile.
 
-    A changed row is a conflict with the drop; where its proposal was only rejected, it is a new proposal.
+    A changed row is a conflict with the drop; where its proposal was only rejected, it is a new proposal. A `deletion`
+    that another spreadsheet proposed before stands, or is taken back by that.
     """
     changed = []
     outcomes = []
@@ -196,6 +205,8 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
     for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
         one.bad = INCOMPLETE
     if not changed or c.mode.answer == "store":
+        if deletion is not None:
+            _standing_deletion(c, key, deletion, None)
         if c.mode.writes and changed:
             _removed(c, tab, row, key)
         elif c.mode.writes:
@@ -207,8 +218,12 @@ def _dropped(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, base: Row) 
             start = None if rejected or isinstance(one.base, Nothing) else one.base
             edit = PendingEdit(start, one.remote, "", NO_CONFLICT if rejected else None)
             one.decision = Decision(one.remote, one.remote, edit, "edit")
+        if deletion is not None:
+            _withdraw_deletion(c, row, key)
     else:  # not taken now, for one of its cells is bad or settling, or this run takes nothing: the row stays as it is
         _leave_row(outcomes)
+        if deletion is not None:
+            _standing_deletion(c, key, deletion, None)
     finish_row(c, tab, row, key, outcomes)
 
 
