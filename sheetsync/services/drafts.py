@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sheetsync.domain.draft import STAGES, Approval, Stage, Status, WorkbenchDraft
+from sheetsync.domain.draft import STAGES, Approval, Conflict, Stage, Status, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.domain.model import JSONValue
@@ -35,8 +35,8 @@ from sheetsync.store import Snapshot
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
-    "edit_draft", "list_drafts", "new_draft", "open_draft", "parse_firearm_option", "resolve_conflict", "restore_draft",
-    "save_new", "show_draft",
+    "edit_draft", "list_drafts", "new_draft", "open_draft", "owners_conflicts", "parse_firearm_option",
+    "resolve_conflict", "restore_draft", "save_new", "show_draft",
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
@@ -174,13 +174,23 @@ def resolve_conflict(
     catalogue = ws.catalogue()
     stored = _open(catalogue, draft_id, expected)
     conflict = find_conflict(stored.draft, row_key, column)
-    live = catalogue.published(stored.draft.connector_id)
-    policy = None if live is None else live.policy()
-    rivals = find_rivals(catalogue, stored.draft, policy)
+    live = _live_policy(catalogue, stored.draft)
+    rivals = find_rivals(catalogue, stored.draft, live)
     started = Rivals(catalogue, stored.draft).started(conflict)
-    changed = resolve(stored.draft, conflict, side, live=policy, rivals=rivals, started=started)
+    changed = resolve(stored.draft, conflict, side, live=live, rivals=rivals, started=started)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
+
+
+def owners_conflicts(ws: Workspace, stored: StoredDraft) -> list[Conflict]:
+    """A draft's open conflicts that are with other owners' edits, not with what is published."""
+    catalogue = ws.catalogue()
+    return find_rivals(catalogue, stored.draft, _live_policy(catalogue, stored.draft))
+
+
+def _live_policy(catalogue: Catalogue, draft: WorkbenchDraft) -> PolicySnapshot | None:
+    live = catalogue.published(draft.connector_id)
+    return None if live is None else live.policy()
 
 
 def approve_draft(ws: Workspace, draft_id: str, *, expected: Expected = None) -> StoredDraft:
