@@ -7,7 +7,7 @@ conflicts are found is in `sync`, how they are decided in `conflicts`.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 
 from sheetsync.domain.cells import KPI_NAME, KPI_TAB, cell_at, read_cell
 from sheetsync.domain.draft import CellValue, Conflict, SheetOrigin, WorkbenchDraft
@@ -20,6 +20,7 @@ class Rivals:
 
     def __init__(self, catalogue: Catalogue, draft: WorkbenchDraft) -> None:
         self._catalogue, self._draft = catalogue, draft
+        self._drafts: dict[str, WorkbenchDraft] = {}
         self._histories: dict[str, list[tuple[int, WorkbenchDraft]]] = {}
         self._policies: dict[int, PolicySnapshot | None] = {}
 
@@ -38,22 +39,24 @@ class Rivals:
 
     def started(self, conflict: Conflict) -> PolicySnapshot | None:
         """What the first of the edits of a conflict's row was based on, of those that followed one another."""
-        first = self._draft
-        for draft in self._chain[1:]:
-            edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
-            if not any((one.tab, one.row_key) == (conflict.tab, conflict.row_key) for one in edits):
-                break
-            first = draft
-        return self._history(first)[0][1].base.policy
 
-    @cached_property
-    def _chain(self) -> list[WorkbenchDraft]:
-        """The draft, and those that it supersedes, newest first."""
-        found, seen = [self._draft], {self._draft.id}
-        while (before := found[-1].supersedes) is not None and before not in seen:
-            seen.add(before)
-            found.append(self._catalogue.draft(before).draft)
-        return found
+        def edited(draft: WorkbenchDraft) -> bool:
+            edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+            return any((one.tab, one.row_key) == (conflict.tab, conflict.row_key) for one in edits)
+
+        return self._history(self._oldest(edited))[0][1].base.policy
+
+    def _oldest(self, carries: Callable[[WorkbenchDraft], bool]) -> WorkbenchDraft:
+        """How far back this is carried on without a gap, from one draft to that which supersedes it."""
+        first, seen = self._draft, {self._draft.id}
+        while first.supersedes is not None and first.supersedes not in seen:
+            seen.add(first.supersedes)
+            if first.supersedes not in self._drafts:
+                self._drafts[first.supersedes] = self._catalogue.draft(first.supersedes).draft
+            if not carries(self._drafts[first.supersedes]):
+                break
+            first = self._drafts[first.supersedes]
+        return first
 
     def _came_since(self, conflict: Conflict) -> bool:
         """Was a conflict with this value decided before? What stands against the edit again was published."""
@@ -62,13 +65,8 @@ class Rivals:
 
     def _first(self, conflict: Conflict) -> tuple[int, WorkbenchDraft]:
         """The commit in which the conflict arose, and the draft as it was saved then."""
-        first = self._draft
-        for draft in self._chain[1:]:
-            if not _has(draft, conflict):
-                break
-            first = draft
-        found = None
-        history = self._history(first)
+        first = self._oldest(lambda draft: _has(draft, conflict))
+        found, history = None, self._history(first)
         for number, draft in history:
             found = (found or (number, draft)) if _has(draft, conflict) else None
             if draft == first:  # what came later is not what was asked for
