@@ -11,8 +11,10 @@ from sheetsync.cli.draft_text import diff_lines, draft_lines, saved_line
 from sheetsync.cli.options import Group, command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sheetsync.cli.session import Session
-    from sheetsync.domain.draft import Stage
+    from sheetsync.domain.draft import Conflict, Stage
     from sheetsync.domain.firearms import FirearmBinding
     from sheetsync.registry.catalogue import StoredDraft
     from sheetsync.registry.conflicts import Side
@@ -167,12 +169,16 @@ def advance(session: Session, *, draft_id: str, stage: Stage | None) -> int:
 @command("resolve")
 @click.argument("draft_id", metavar="DRAFT")
 @click.option("--yours", is_flag=True, help="Keep the owner's value.")
-@click.option("--theirs", is_flag=True, help="Keep what is published.")
+@click.option("--theirs", is_flag=True, help="Keep what is published, or take the other owner's edit.")
 @click.option("--row", metavar="KEY", help="Only this row: its scope or KPI name.")
 @click.option("--column", metavar="NAME", help="Only this column.")
 def resolve(session: Session, *, draft_id: str, yours: bool, theirs: bool, row: str | None, column: str | None) -> int:
-    """Decide the draft's open conflicts, all or those of one row or column."""
-    from sheetsync.registry.conflicts import choose_conflicts
+    """Decide the draft's open conflicts, all or those of one row or column.
+
+    What nobody was shown yet stays open, and is listed: what was published under the edit that stands now, and other
+    owners' edits that are in conflict with that one.
+    """
+    from sheetsync.registry.conflicts import choose_conflicts, is_newest
     from sheetsync.services import drafts
 
     if yours == theirs:
@@ -183,10 +189,26 @@ def resolve(session: Session, *, draft_id: str, yours: bool, theirs: bool, row: 
     if not chosen:
         session.output.answer({"draft": stored.draft.to_json()}, ["no open conflicts"])
         return 0
-    for conflict in chosen:
-        if conflict in stored.draft.open_conflicts():  # a KPI row that comes or goes was decided as a whole
+    before = stored.draft.open_conflicts()
+    for conflict in reversed(chosen):  # of one cell, the newest is decided first: it is the one that is shown
+        if is_newest(stored.draft, conflict):  # a KPI row that comes or goes was decided as a whole
             stored = drafts.resolve_conflict(session.workspace, draft_id, conflict.row_key, conflict.column, side)
+    left = [one for one in stored.draft.open_conflicts() if one in chosen or one not in before]
+    _tell_left(session, stored, left)
     return _answer_draft(session, stored, "saved")
+
+
+def _tell_left(session: Session, stored: StoredDraft, left: Sequence[Conflict]) -> None:
+    """Which conflicts the decision left open, and whom they are with."""
+    from sheetsync.registry.conflicts import describe_conflict
+    from sheetsync.services import drafts
+
+    owners = drafts.owners_conflicts(session.workspace, stored) if left else ()
+    for one in left:
+        why = "what another owner typed" if one in owners else "what is published"
+        session.output.say(f"still open: {describe_conflict(one)}: {why} is in conflict with the edit that stands now")
+    if left:
+        session.output.say(f"decide again: 'sheetsync draft resolve {stored.draft.id}', yours or theirs")
 
 
 @command("approve")

@@ -107,6 +107,18 @@ class Catalogue:
         both = sorted(name for name in components if name in firearms and name in kpis)
         return {name: (components[name], firearms[name], kpis[name]) for name in both}
 
+    def policy_before(self, connector_id: str, commit: int) -> PolicySnapshot | None:
+        """The policy that was published right before a commit; None if nothing was."""
+        found: list[JSONValue] = []
+        for kind in (FIREARMS, KPIS):
+            history = self.store.history(registry_record(self.ctx.tenant, kind, connector_id))
+            before = [one for one in history if one.commit < commit]
+            if not before:
+                return None
+            found.append(content(before[-1]))
+        firearms, kpis = PublishedFirearms.from_json(found[0]), PublishedKpis.from_json(found[1])
+        return PolicySnapshot(firearms=firearms.firearms, kpis=kpis.kpis)
+
     def base_of(self, connector_id: str) -> DraftBase:
         """The base for a draft that is made now: names and content of what is published, or an empty one.
 
@@ -216,6 +228,11 @@ class Catalogue:
                         told.setdefault(one.record, []).append((one.author, content(one)))
             self._told = (self.store.head(), told)
         return self._told[1].get(record, [])
+
+    def history_of(self, draft: WorkbenchDraft) -> list[tuple[int, WorkbenchDraft]]:
+        """All that was saved of a draft, oldest first, with the commits that saved it."""
+        history = self.store.history(self.record_of(draft))
+        return [(one.commit, WorkbenchDraft.from_json(content(one), where=draft.id)) for one in history]
 
     def record_of(self, draft: WorkbenchDraft) -> RecordId:
         """Where a draft is saved: in its author's folder."""

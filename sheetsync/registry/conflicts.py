@@ -1,16 +1,27 @@
-"""Deciding a draft's conflicts: pure. How conflicts are found is in `sync`.
+"""Deciding a draft's conflicts: pure. How conflicts are found is in `sync`, whom they are with in `rivals`.
 
-*Yours* is the owner's value in the draft, *theirs* the store's. Resolved as yours, the edit and the draft's base stand
-on theirs, so that publish finds nothing moved; resolved as theirs, the edit is withdrawn and answered `rejected`.
-"""
+*Yours* is the owner's value in the draft; *theirs* is what is published or, between owners, the other one's edit.
+
+| theirs | yours stands | theirs stands |
+|---|---|---|
+| a published value | edit and base stand on it; decided against the cell's other owners, too | the edit goes or, where another owner is in conflict with it, his edit takes its place; policy and base take the value |
+| a published row, new under the edits | the same for all cells, and the base takes the whole row; cells that nobody has filled take its values | the same for all cells but the other ones that are in conflict with other owners, which stay |
+| a published row, under its deletion | the deletion stands on the row as it is, which the base takes | the deletion goes; policy and base take the row |
+| no row: publish dropped it | the row is proposed anew, as it was edited; the base has none | the row goes, with all its edits |
+| another owner's value | the edit stays, against all other owners | his value takes the edit's place |
+| another owner's deletion | the edits stay | the deletion takes the place of all the row's edits; the base takes the row it started from |
+
+The answer of an edit that goes is `rejected`. Then the row's conflicts are put in order (`_in_order`): decided is what
+has no edit any more, or agrees with it; an edit that nothing is in conflict with is compared with what is published.
+"""  # noqa: E501 - a table's row is one line
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from sheetsync.domain.cells import EMPTY, KPI_COLUMNS, KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
-from sheetsync.domain.draft import CellValue, Conflict, DraftBase, SheetEdit, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import show_value
 from sheetsync.errors import NotFoundError
@@ -18,6 +29,7 @@ from sheetsync.registry.withdraw import with_kpi_row
 
 Side = Literal["yours", "theirs"]
 SHOWN: Final = 80
+NONE: Final = PolicySnapshot()
 
 
 def find_conflict(draft: WorkbenchDraft, row_key: Sequence[str], column: str | None) -> Conflict:
@@ -68,173 +80,224 @@ def resolve(
     conflict: Conflict,
     side: Side,
     *,
-    live: PolicySnapshot,
-    rival: SheetEdit | None = None,
-    others: Sequence[Conflict] = (),
+    live: PolicySnapshot | None,
+    rivals: Sequence[Conflict] = (),
+    started: PolicySnapshot | None = None,
 ) -> WorkbenchDraft:
-    """The draft with this conflict decided. `live`: what is published now (or its stand-in), for whole KPI rows.
+    """The draft with this conflict decided.
 
-    `rival`: the other owner's edit, where it is with one: the draft goes on with the edit that is chosen.
-    `others`: the row's other open conflicts that are with other owners' edits, not with what is published.
+    `live`: what is published now; None if nothing ever was, then the draft's base stands for it.
+    `rivals`: the open conflicts that are with other owners' edits.
+    `started`: what the row's first edit was based on, where that is not the draft's base.
     """
-    if rival is not None:
-        return _resolve_rival(draft, conflict, side, rival, live, others)
-    cell = cell_at(conflict.row_key, conflict.column)
-    base = draft.base.policy or PolicySnapshot()
-    whole_row = cell.tab == KPI_TAB and (cell.column == KPI_NAME or _row_comes_or_goes(cell, conflict, base))
-    new_base = with_kpi_row(base, cell.name, live) if whole_row else _with_cell(base, cell, conflict, live)
-    changed = _resolved(draft, conflict, side, live, whole_row=whole_row, others=others)
-    changed = changed.model_copy(update={"base": _moved(draft.base, new_base)})
+    row = _Row(draft, conflict, live, rivals)
+    published = [one for one in row.over(conflict.column) if one not in rivals and one.theirs is not None]
+    if side == "yours" and conflict in rivals and conflict.theirs is not None and published:
+        conflict = published[-1]  # decided against all, and what is published is one of them
+    row.decided = [conflict]
+    if conflict in rivals:
+        _decide_rival(row, conflict, side, started)
+    elif row.is_kpi and (KPI_NAME in row.edits or row.name not in row.base.kpis or conflict.theirs is None):
+        _decide_row(row, conflict, side, started)
+    else:
+        _decide_cell(row, conflict, side, started)
+    return _in_order(row, draft, side)
+
+
+class _Row:
+    """One row of a draft while one of its conflicts is decided."""
+
+    def __init__(
+        self, draft: WorkbenchDraft, conflict: Conflict, live: PolicySnapshot | None, rivals: Sequence[Conflict]
+    ) -> None:
+        self.tab, self.key, self.name = conflict.tab, conflict.row_key, conflict.row_key[-1]
+        self.is_kpi = cell_at(self.key, conflict.column).tab == KPI_TAB
+        self.policy, self.base = draft.policy_snapshot, draft.base.policy or NONE
+        self.published = live
+        self.edits = {one.column: one for one in _edits_of(draft) if self.holds(one)}
+        self.open = [one for one in draft.open_conflicts() if self.holds(one)]
+        self.rivals = [one for one in self.open if one in rivals]
+        self.decided: list[Conflict] = []  # as the side that was chosen
+        self.answered: list[Conflict] = []  # as theirs: a neighbour had to give way
+
+    @property
+    def live(self) -> PolicySnapshot:
+        """What is published, or stands for it."""
+        return self.base if self.published is None else self.published
+
+    def holds(self, one: SheetEdit | Conflict) -> bool:
+        """Is it over a cell of this row?"""
+        return (one.tab, one.row_key) == (self.tab, self.key)
+
+    def at(self, column: str) -> PolicyCell:
+        """The address of one of its cells."""
+        return cell_at(self.key, column)
+
+    def over(self, column: str) -> list[Conflict]:
+        """The open conflicts over one of its cells, the newest last."""
+        return [one for one in self.open if one.column == column]
+
+    def owners(self, column: str) -> list[Conflict]:
+        """Those of them that are with another owner's value."""
+        return [one for one in self.over(column) if one in self.rivals and one.theirs is not None]
+
+    def start(self, column: str, base: CellValue) -> None:
+        """The cell's edit starts from `base` now."""
+        if column in self.edits:
+            self.edits[column] = self.edits[column].model_copy(update={"base": base})
+
+    def put(self, column: str, value: CellValue, *, edited: bool) -> None:
+        """The value into the policy: as the cell's edit, or in its place. A neighbour that gave way is answered."""
+        before, at = self.policy, self.at(column)
+        edit = self.edits.pop(column, None)
+        self.policy = _with_value(before, at, value, self.live)
+        if edited and edit is not None:
+            self.edits[column] = edit.model_copy(update={"value": value})
+        other = at if self.is_kpi else _neighbour(at)
+        value = read_cell(self.policy, other)
+        if self.is_kpi or value == read_cell(before, other):
+            return
+        start = read_cell(self.base, other)
+        new = SheetEdit(tab=self.tab, cell="", row_key=self.key, column=other.column, base=start, value=value)
+        edit = self.edits.pop(other.column, new)
+        if edit.base != value:
+            self.edits[other.column] = edit.model_copy(update={"value": value})
+        self.answered += self.over(other.column)
+
+
+def _decide_cell(row: _Row, conflict: Conflict, side: Side, started: PolicySnapshot | None) -> None:
+    """One cell, against what is published."""
+    row.base = _with_value(row.base, row.at(conflict.column), conflict.theirs, row.live)
+    if side == "theirs":
+        _give_way(row, conflict.column, conflict.theirs, started)
+        return
+    row.decided = [one for one in row.over(conflict.column) if one.theirs is not None]
+    row.start(conflict.column, conflict.theirs)
+
+
+def _decide_row(row: _Row, conflict: Conflict, side: Side, started: PolicySnapshot | None) -> None:
+    """A KPI row that comes, goes, or was to go, against what is published."""
+    before, drops = row.base, KPI_NAME in row.edits
+    goes = conflict.theirs is None or row.name not in row.live.kpis
+    row.base = with_kpi_row(row.base, row.name, row.live)
+    if side == "theirs":
+        others = {one.column for one in row.rivals}
+        stay = {} if goes or drops else {column: edit for column, edit in row.edits.items() if column in others}
+        cells = {row.at(column): read_cell(row.policy, row.at(column)) for column in stay}
+        row.policy = with_cells(with_kpi_row(row.policy, row.name, row.live), cells)
+        row.edits = stay
+        if conflict.column in stay:
+            _give_way(row, conflict.column, read_cell(row.live, row.at(conflict.column)), started)
+    elif drops:
+        row.start(KPI_NAME, conflict.theirs)
+    elif goes:
+        row.decided = [one for one in row.open if one not in row.rivals]
+        _propose(row, before, before if started is None else started)
+    else:
+        row.decided = [one for one in row.open if one not in row.rivals]
+        for one in row.decided:
+            row.start(one.column, one.theirs)
+        row.decided += row.owners(conflict.column)
+        _fill(row)
+
+
+def _decide_rival(row: _Row, conflict: Conflict, side: Side, started: PolicySnapshot | None) -> None:
+    """One of two owners' edits stands; what was published meanwhile is found when the row is put in order."""
+    deletes = conflict.theirs is None
     if side == "yours":
-        if not whole_row:
-            return changed
-        return (
-            _propose_row(changed, conflict, base) if conflict.theirs is None else _fill_row(changed, cell, base, live)
-        )
-    if whole_row:
-        return changed.model_copy(update={"policy_snapshot": with_kpi_row(draft.policy_snapshot, cell.name, live)})
-    return _with_policy(changed, conflict, _with_cell(draft.policy_snapshot, cell, conflict, live))
+        own = row.rivals if deletes else row.over(conflict.column)
+        row.decided = [one for one in own if (one.theirs is None) == deletes]
+    elif deletes:
+        _delete(row, started)
+    else:
+        row.put(conflict.column, conflict.theirs, edited=True)
 
 
-def _propose_row(draft: WorkbenchDraft, conflict: Conflict, before: PolicySnapshot) -> WorkbenchDraft:
-    """The owner's edits of a KPI that publish dropped stand: the row is proposed anew, all its cells as they stand."""
-    origin = draft.origin
-    if not isinstance(origin, SheetOrigin) or conflict.yours is None:
-        return draft
-    edited = {edit.column for edit in origin.edits if edit.row_key == conflict.row_key}
-    values = {column: read_cell(before, cell_at(conflict.row_key, column)) for column in KPI_COLUMNS}
-    rest = tuple(
-        SheetEdit(tab=conflict.tab, cell="", row_key=conflict.row_key, column=column, base=None, value=value)
-        for column, value in values.items()
-        if column not in edited and value not in (EMPTY, None)
-    )
-    return draft.model_copy(update={"origin": origin.model_copy(update={"edits": (*origin.edits, *rest)})})
+def _give_way(row: _Row, column: str, published: CellValue, started: PolicySnapshot | None) -> None:
+    """The edit goes for what is published. Who else has one there, in conflict with it, has not been answered by that.
+
+    Another owner's value takes its place; a deletion does, where no other cell of the row stands against it.
+    """
+    others = [one.theirs for one in row.owners(column) if one.theirs != published]
+    deletions = {one.column for one in row.rivals if one.theirs is None}
+    row.put(column, others[-1] if others else published, edited=bool(others))
+    if not others and deletions == {column}:
+        _delete(row, started)
 
 
-def _fill_row(draft: WorkbenchDraft, cell: PolicyCell, before: PolicySnapshot, live: PolicySnapshot) -> WorkbenchDraft:
-    """The owner's KPI stands on the one that was published meanwhile: of that are the cells that nobody changed."""
-    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
-    edited = {edit.column for edit in edits if cell_at(edit.row_key, edit.column)[:2] == cell[:2]}
-    rest: dict[PolicyCell, CellValue] = {}
+def _delete(row: _Row, started: PolicySnapshot | None) -> None:
+    """The deletion takes the place of the row's edits; of a row that is only proposed nothing is left to propose."""
+    gone = SheetEdit(tab=row.tab, cell="", row_key=row.key, column=KPI_NAME, base=row.name, value=None)
+    row.edits = {KPI_NAME: gone} if row.name in row.live.kpis else {}
+    row.policy = with_kpi_row(row.policy, row.name, NONE)
+    if started is not None and row.published is not None:
+        row.base = with_kpi_row(row.base, row.name, started)
+
+
+def _propose(row: _Row, before: PolicySnapshot, started: PolicySnapshot) -> None:
+    """The row that publish dropped is proposed anew, as its owners knew it; what operators added since went with it."""
     for column in KPI_COLUMNS:
-        at = cell._replace(column=column)
-        started = read_cell(before, at)
-        if column not in edited and read_cell(draft.policy_snapshot, at) in (
-            EMPTY if started is None else started,
-            None,
-        ):
-            rest[at] = read_cell(live, at)
-    if KPI_NAME in edited or cell.name not in live.kpis or not rest:
-        return draft
-    return draft.model_copy(update={"policy_snapshot": with_cells(draft.policy_snapshot, rest)})
+        row.start(column, None)
+        value = read_cell(before, row.at(column))
+        if column in row.edits or value in (EMPTY, None):
+            continue
+        if read_cell(started, row.at(column)) not in (EMPTY, None):
+            row.edits[column] = SheetEdit(tab=row.tab, cell="", row_key=row.key, column=column, base=None, value=value)
+        elif read_cell(row.policy, row.at(column)) == value:
+            row.policy = with_cells(row.policy, {row.at(column): EMPTY})
 
 
-def _resolve_rival(
-    draft: WorkbenchDraft,
-    conflict: Conflict,
-    side: Side,
-    rival: SheetEdit,
-    live: PolicySnapshot,
-    others: Sequence[Conflict],
-) -> WorkbenchDraft:
-    """One of two owners' edits stands, and the draft's base stays: what was published meanwhile is a conflict then.
+def _fill(row: _Row) -> None:
+    """The owner's KPI stands on the one that was published meanwhile: of that are the cells that nobody filled."""
+    cells = [row.at(column) for column in KPI_COLUMNS if column not in row.edits]
+    empty = [cell for cell in cells if read_cell(row.policy, cell) == EMPTY]
+    row.policy = with_cells(row.policy, {cell: read_cell(row.live, cell) for cell in empty})
 
-    More owners' edits of the cell are in conflict with the one that is taken, until each was decided.
+
+def _in_order(row: _Row, draft: WorkbenchDraft, side: Side) -> WorkbenchDraft:
+    """The draft with the row as it was decided, and its conflicts as they are now.
+
+    What was published under edits that were in conflict with one another is in conflict with the one that stands:
+    until these were decided, no run marked that. An edit of what is published, which it started from, is none.
     """
-    deletes = rival.value is None
-    published = None if side == "theirs" or deletes else _with_published(draft, conflict, live)
-    if published is not None:  # decided against all, and what is published is one of them
-        return resolve(draft, published, side, live=live, others=others)
+    origin = draft.origin
 
-    def same(one: SheetEdit | Conflict) -> bool:
-        return one.row_key == conflict.row_key and (one.column == conflict.column or (deletes and _is_kpi(one)))
-
-    def decided(one: Conflict) -> Conflict:
-        if not same(one) or one.resolution is not None:
+    def settle(one: Conflict) -> Conflict:
+        edit = row.edits.get(one.column)
+        if one.resolution is not None or not row.holds(one):
             return one
-        taken = side == "theirs" and (deletes or one.theirs == rival.value)
-        if taken or (side == "yours" and (one.theirs is None) == deletes):
+        if one in row.decided:
             return one.model_copy(update={"resolution": side})
-        return one if side == "yours" else one.model_copy(update={"yours": rival.value})
+        if one in row.answered or edit is None or edit.value == one.theirs:
+            return one.model_copy(update={"resolution": "theirs"})
+        return one.model_copy(update={"base": edit.base, "yours": edit.value})
 
-    changed = draft.model_copy(update={"conflicts": tuple(map(decided, draft.conflicts))})
-    if not isinstance(draft.origin, SheetOrigin):
-        return changed
-    if side == "yours":
-        return _against_published(_without_kept(changed, conflict, live), conflict, live)
-    if deletes:
-        return _take_deletion(changed, conflict, rival, live)
-    edits = [edit.model_copy(update={"value": rival.value}) if same(edit) else edit for edit in draft.origin.edits]
-    policy = _with_cell(draft.policy_snapshot, cell_at(conflict.row_key, conflict.column), conflict, live)
-    return _against_published(_with_policy(_with_edits(changed, edits), conflict, policy), conflict, live)
-
-
-def _take_deletion(
-    draft: WorkbenchDraft, conflict: Conflict, deletion: SheetEdit, live: PolicySnapshot
-) -> WorkbenchDraft:
-    """The other owner's deletion of the KPI stands, and no edit of the row."""
-    name = conflict.row_key[-1]
-    gone = (deletion,) if name in live.kpis else ()  # of a row that is only proposed nothing is left to propose
-    rest = (edit for edit in _edits_of(draft) if edit.row_key != conflict.row_key or not _is_kpi(edit))
-    draft = draft.model_copy(update={"policy_snapshot": with_kpi_row(draft.policy_snapshot, name, PolicySnapshot())})
-    return _against_published(_with_edits(draft, (*rest, *gone)), conflict, live)
-
-
-def _with_published(draft: WorkbenchDraft, conflict: Conflict, live: PolicySnapshot) -> Conflict | None:
-    """The open conflict over the same cell whose other value is what is published now."""
-    now = read_cell(live, cell_at(conflict.row_key, conflict.column))
-    where = (conflict.row_key, conflict.column, now)
-    found = [one for one in draft.open_conflicts() if (one.row_key, one.column, one.theirs) == where]
-    return found[-1] if found and now is not None else None
-
-
-def _without_kept(draft: WorkbenchDraft, conflict: Conflict, live: PolicySnapshot) -> WorkbenchDraft:
-    """Without the cell's edit, where the published value was kept before, and now against the last other owner."""
-    where = (conflict.row_key, conflict.column)
-    own = [one for one in draft.conflicts if (one.row_key, one.column) == where]
-    if any(one.resolution is None for one in own) or all(one.resolution != "theirs" for one in own):
-        return draft
-    now = read_cell(live, cell_at(*where))
-    return _with_edits(
-        draft, (edit for edit in _edits_of(draft) if (edit.row_key, edit.column) != where or _moves(edit, now))
-    )
-
-
-def _moves(edit: SheetEdit, now: CellValue) -> bool:
-    return edit.base != now or edit.value != now
-
-
-def _against_published(draft: WorkbenchDraft, conflict: Conflict, live: PolicySnapshot) -> WorkbenchDraft:
-    """What was published under edits that were in conflict with one another is in conflict with the one that stands.
-
-    Until these were decided, no run marked that.
-    """
-    undecided = {(one.row_key, one.column) for one in draft.open_conflicts()}
-    found = []
-    for edit in _edits_of(draft):
-        at = cell_at(edit.row_key, edit.column)
-        if edit.row_key != conflict.row_key or at.tab != cell_at(edit.row_key, conflict.column).tab:
-            continue
-        if (edit.row_key, edit.column) in undecided:
-            continue
-        now = _now_under(edit, at, draft.base.policy or PolicySnapshot(), live)
-        if now not in (edit.base, edit.value):
-            found.append(
-                Conflict(
-                    tab=edit.tab, row_key=edit.row_key, column=edit.column, base=edit.base, yours=edit.value, theirs=now
-                )
+    conflicts = [settle(one) for one in draft.conflicts]
+    standing = {one.column for one in conflicts if one.resolution is None and row.holds(one)}
+    for column, edit in list(row.edits.items()):
+        now = _now_under(edit, row)
+        if column not in standing and now not in (edit.base, edit.value):
+            conflicts.append(
+                Conflict(tab=row.tab, row_key=row.key, column=column, base=edit.base, yours=edit.value, theirs=now)
             )
-    return draft.model_copy(update={"conflicts": (*draft.conflicts, *found)})
+        elif column not in standing and edit.base == edit.value:
+            del row.edits[column]
+    changed = {"policy_snapshot": row.policy, "base": draft.base.model_copy(update={"policy": row.base})}
+    if isinstance(origin, SheetOrigin):
+        kept = [row.edits.pop(one.column, None) if row.holds(one) else one for one in origin.edits]
+        edits = (*(one for one in kept if one is not None), *row.edits.values())
+        changed["origin"] = origin.model_copy(update={"edits": edits})
+    return draft.model_copy(update=changed | {"conflicts": tuple(conflicts)})
 
 
-def _now_under(edit: SheetEdit, at: PolicyCell, base: PolicySnapshot, live: PolicySnapshot) -> CellValue:
+def _now_under(edit: SheetEdit, row: _Row) -> CellValue:
     """What is published under an edit; under a deletion: its base, unless any cell of the row moved."""
     if edit.column != KPI_NAME:
-        return read_cell(live, at)
-    row = live.kpis.get(at.name)
-    if row is None or row == base.kpis.get(at.name):
-        return None if row is None else edit.base
-    values = [read_cell(live, at._replace(column=column)) for column in KPI_COLUMNS]
+        return read_cell(row.live, row.at(edit.column))
+    now = row.live.kpis.get(row.name)
+    if now is None or now == row.base.kpis.get(row.name):
+        return None if now is None else edit.base
+    values = [read_cell(row.live, row.at(column)) for column in KPI_COLUMNS]
     return " | ".join(show_value(value) for value in values if value != EMPTY)
 
 
@@ -242,58 +305,15 @@ def _edits_of(draft: WorkbenchDraft) -> tuple[SheetEdit, ...]:
     return draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
 
 
-def _with_edits(draft: WorkbenchDraft, edits: Iterable[SheetEdit]) -> WorkbenchDraft:
-    if not isinstance(draft.origin, SheetOrigin):
-        return draft
-    return draft.model_copy(update={"origin": draft.origin.model_copy(update={"edits": tuple(edits)})})
-
-
-def _with_policy(draft: WorkbenchDraft, conflict: Conflict, policy: PolicySnapshot) -> WorkbenchDraft:
-    """The draft with this policy; where a neighbour had to change with the cell, its edit is answered, too."""
-    before, draft = draft.policy_snapshot, draft.model_copy(update={"policy_snapshot": policy})
-    cell = cell_at(conflict.row_key, conflict.column)
-    if cell.tab == KPI_TAB:
-        return draft
-    other = _neighbour(cell)
-    value = read_cell(policy, other)
-    if value == read_cell(before, other):
-        return draft
-
-    def same(one: SheetEdit | Conflict) -> bool:
-        return one.row_key == conflict.row_key and one.column == other.column
-
-    edits = [edit.model_copy(update={"value": value}) if same(edit) else edit for edit in _edits_of(draft)]
-    if not any(map(same, edits)):
-        start = read_cell(draft.base.policy or PolicySnapshot(), other)
-        edits.append(
-            SheetEdit(tab=other.tab, cell="", row_key=conflict.row_key, column=other.column, base=start, value=value)
-        )
-    conflicts = tuple(
-        one.model_copy(update={"resolution": "theirs"}) if same(one) and one.resolution is None else one
-        for one in draft.conflicts
-    )
-    draft = draft.model_copy(update={"conflicts": conflicts})
-    return _with_edits(draft, (edit for edit in edits if not same(edit) or edit.value != edit.base))
-
-
-def _neighbour(cell: PolicyCell) -> PolicyCell:
-    return cell._replace(column="strategy_lock" if cell.column == "firearm_id" else "firearm_id")
-
-
-def _row_comes_or_goes(cell: PolicyCell, conflict: Conflict, base: PolicySnapshot) -> bool:
-    """Is the conflict about a KPI that is missing on one side?"""
-    return cell.name not in base.kpis or conflict.theirs is None or conflict.yours is None
-
-
-def _with_cell(policy: PolicySnapshot, cell: PolicyCell, conflict: Conflict, live: PolicySnapshot) -> PolicySnapshot:
-    """The policy with theirs in the cell; where that alone breaks a rule, its neighbour gives way.
+def _with_value(policy: PolicySnapshot, cell: PolicyCell, value: CellValue, live: PolicySnapshot) -> PolicySnapshot:
+    """The policy with a value in the cell; where that alone breaks a rule, its neighbour gives way.
 
     A lock goes with its firearm; a lock that comes brings the live firearm.
     """
-    changes = {cell: conflict.theirs}
+    changes = {cell: value}
     if cell.tab != KPI_TAB:
         other = _neighbour(cell)
-        row = {cell.column: conflict.theirs, other.column: read_cell(policy, other)}
+        row = {cell.column: value, other.column: read_cell(policy, other)}
         if row["strategy_lock"] and row["firearm_id"] in ("NONE", ""):
             changes[other] = False if cell.column == "firearm_id" else read_cell(live, other)
             if cell.column == "strategy_lock" and changes[other] in ("NONE", ""):
@@ -301,65 +321,8 @@ def _with_cell(policy: PolicySnapshot, cell: PolicyCell, conflict: Conflict, liv
     return with_cells(policy, changes)
 
 
-def _moved(base: DraftBase, policy: PolicySnapshot) -> DraftBase:
-    return base.model_copy(update={"policy": policy})
-
-
-def _resolved(
-    draft: WorkbenchDraft,
-    conflict: Conflict,
-    side: Side,
-    live: PolicySnapshot,
-    *,
-    whole_row: bool,
-    others: Sequence[Conflict],
-) -> WorkbenchDraft:
-    """The draft's edits and conflicts after the decision; a KPI row that comes or goes is decided as a whole.
-
-    What other owners have in conflict stays undecided, unless it was decided against all, or the row goes.
-    """
-
-    def same(one: SheetEdit | Conflict) -> bool:
-        return one.row_key == conflict.row_key and (one.column == conflict.column or (whole_row and _is_kpi(one)))
-
-    own = [one for one in draft.open_conflicts() if same(one)]
-    gone = whole_row and conflict.theirs is None
-    now = {one.column: None if gone else read_cell(live, cell_at(one.row_key, one.column)) for one in own}
-    now[conflict.column] = conflict.theirs
-    if side == "yours":
-        left = [one for one in own if one in others and (one.column != conflict.column or one.theirs is None)]
-        moved = {one.column for one in own if one not in left}
-        edits = [
-            edit.model_copy(update={"base": now[edit.column]}) if same(edit) and edit.column in moved else edit
-            for edit in _edits_of(draft)
-        ]
-    else:  # an edit that others are still in conflict with stands at what is published
-        left = [] if gone else [one for one in own if one in others]
-        kept = {one.column: {"base": now[one.column], "value": now[one.column]} for one in left}
-        edits = [
-            edit.model_copy(update=kept[edit.column]) if same(edit) else edit
-            for edit in _edits_of(draft) if not same(edit) or edit.column in kept
-        ]  # fmt: skip
-    return _with_edits(_closed(draft, own, left, side, now), edits)
-
-
-def _closed(
-    draft: WorkbenchDraft, own: list[Conflict], left: list[Conflict], side: Side, now: Mapping[str, CellValue]
-) -> WorkbenchDraft:
-    """The draft with its own conflicts decided, but for those that are left; these are with what stands now."""
-
-    def close(one: Conflict) -> Conflict:
-        if one not in own:
-            return one
-        if one not in left:
-            return one.model_copy(update={"resolution": side})
-        return one if side == "yours" else one.model_copy(update={"base": now[one.column], "yours": now[one.column]})
-
-    return draft.model_copy(update={"conflicts": tuple(map(close, draft.conflicts))})
-
-
-def _is_kpi(one: SheetEdit | Conflict) -> bool:
-    return cell_at(one.row_key, one.column).tab == KPI_TAB
+def _neighbour(cell: PolicyCell) -> PolicyCell:
+    return cell._replace(column="strategy_lock" if cell.column == "firearm_id" else "firearm_id")
 
 
 def describe_conflict(conflict: Conflict) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sheetsync.domain.cells import cell_at, read_cell
-from sheetsync.domain.draft import STAGES, Approval, Conflict, SheetEdit, Stage, Status, WorkbenchDraft
+from sheetsync.domain.draft import STAGES, Approval, Conflict, Stage, Status, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
 from sheetsync.domain.model import JSONValue
@@ -18,7 +17,7 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
-from sheetsync.registry.rivals import find_rival
+from sheetsync.registry.rivals import Rivals, find_rivals
 from sheetsync.registry.withdraw import withdrawn_draft
 from sheetsync.services.catalogue import check_connector
 from sheetsync.services.differences import DraftDiff, diff_draft
@@ -35,8 +34,8 @@ from sheetsync.store import Snapshot
 
 __all__ = [
     "DiscardReport", "DraftDiff", "DraftList", "advance_draft", "approve_draft", "diff_draft", "discard_draft",
-    "edit_draft", "list_drafts", "new_draft", "open_draft", "parse_firearm_option", "resolve_conflict", "restore_draft",
-    "save_new", "show_draft",
+    "edit_draft", "list_drafts", "new_draft", "open_draft", "owners_conflicts", "parse_firearm_option",
+    "resolve_conflict", "restore_draft", "save_new", "show_draft",
 ]  # fmt: skip
 NO_FIREARMS: Mapping[str, FirearmBinding] = {}
 DISCARDED = "discarded"
@@ -174,18 +173,23 @@ def resolve_conflict(
     catalogue = ws.catalogue()
     stored = _open(catalogue, draft_id, expected)
     conflict = find_conflict(stored.draft, row_key, column)
-    live = catalogue.published(stored.draft.connector_id)
-    policy = live.policy() if live else stored.draft.base.policy or PolicySnapshot()
-    rivals = [(one, _rival(catalogue, stored.draft, one, policy)) for one in stored.draft.open_conflicts()]
-    others = [one for one, edit in rivals if one.row_key == conflict.row_key and one != conflict and edit is not None]
-    rival = _rival(catalogue, stored.draft, conflict, policy)
-    changed = resolve(stored.draft, conflict, side, live=policy, rival=rival, others=others)
+    live = _live_policy(catalogue, stored.draft)
+    rivals = find_rivals(catalogue, stored.draft, live)
+    started = Rivals(catalogue, stored.draft).started(conflict)
+    changed = resolve(stored.draft, conflict, side, live=live, rivals=rivals, started=started)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
 
 
-def _rival(catalogue: Catalogue, draft: WorkbenchDraft, one: Conflict, policy: PolicySnapshot) -> SheetEdit | None:
-    return find_rival(catalogue, draft, one, read_cell(policy, cell_at(one.row_key, one.column)))
+def owners_conflicts(ws: Workspace, stored: StoredDraft) -> list[Conflict]:
+    """A draft's open conflicts that are with other owners' edits, not with what is published."""
+    catalogue = ws.catalogue()
+    return find_rivals(catalogue, stored.draft, _live_policy(catalogue, stored.draft))
+
+
+def _live_policy(catalogue: Catalogue, draft: WorkbenchDraft) -> PolicySnapshot | None:
+    live = catalogue.published(draft.connector_id)
+    return None if live is None else live.policy()
 
 
 def approve_draft(ws: Workspace, draft_id: str, *, expected: Expected = None) -> StoredDraft:

@@ -27,7 +27,7 @@ from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
-from sheetsync.registry.rivals import find_rival
+from sheetsync.registry.rivals import Rivals
 from sheetsync.sync.decide import NO_CONFLICT, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
@@ -192,11 +192,12 @@ def find_rivals(
 ) -> dict[tuple[str, RowKey, str], tuple[CellValue, ...]]:
     """The cells of a draft with open conflicts with other owners' edits, not with what is published: their values."""
     found: dict[tuple[str, RowKey, str], tuple[CellValue, ...]] = {}
+    rivals = Rivals(catalogue, draft)
     for one in draft.open_conflicts():
         role = role_of(one.tab)
         row = tables[role].get(one.row_key) if role is not None else None
         now = row[LAYOUTS[role].position(one.column)] if role is not None and row is not None else None
-        if find_rival(catalogue, draft, one, now) is not None:
+        if rivals.holds(one, now):
             cell = (one.tab, one.row_key, one.column)
             found[cell] = (*found.get(cell, ()), one.theirs)
     return found
@@ -264,13 +265,14 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
     end = catalogue.successor(draft_id).draft
     role, key, column = cell
     title = LAYOUTS[role].title
-    if end.status == "published":
-        edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
-        mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
-        if mine is not None:
-            value = read_cell(end.policy_snapshot, cell_at(key, column))
-            # an operator may have changed the cell in the draft: then the owner's value is not what was published
-            return "published" if value == mine.value else f"rejected: published as {format_value(value) or 'empty'}"
+    edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
+    mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
+    if mine is not None and end.status == "published":
+        value = read_cell(end.policy_snapshot, cell_at(key, column))
+        # an operator may have changed the cell in the draft: then the owner's value is not what was published
+        return "published" if value == mine.value else f"rejected: published as {format_value(value) or 'empty'}"
+    if mine is not None and end.status == "discarded":  # whatever was decided about the cell before
+        return f"rejected: {end.closed_reason}"
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key) != (title, key):
             continue
@@ -280,7 +282,6 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
             return "rejected: the row was changed in another spreadsheet"
     if role == POLICY and key[1] not in end.spec_snapshot.scope_names():  # an import that lacks it came between
         return f"rejected: scope {key[1]} no longer exists"
-    held = end.origin.edits if end.status == "open" and isinstance(end.origin, SheetOrigin) else ()
-    if role == POLICY and any((one.tab, one.row_key, one.column) == (title, key, column) for one in held):
+    if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"

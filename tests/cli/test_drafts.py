@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.domain.draft import Conflict
+from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin
 from sheetsync.registry.catalogue import Catalogue
 from sheetsync.store import Store
 
@@ -123,14 +124,14 @@ def conflicted(work: Path, github: str) -> str:
     )
 
 
-def with_conflicts(work: Path, draft_id: str, *conflicts: Conflict) -> str:
+def with_conflicts(work: Path, draft_id: str, *conflicts: Conflict, **changes: Any) -> str:
     """Save the draft with these conflicts, as a pull would."""
     ctx = RequestContext(user="ana")
     with Store.open(work / "store") as store:
         catalogue = Catalogue(store, ctx)
         stored = catalogue.draft(draft_id)
         with store.transaction(ctx) as tx:
-            changed = stored.draft.model_copy(update={"conflicts": conflicts})
+            changed = stored.draft.model_copy(update={"conflicts": conflicts} | changes)
             catalogue.save_draft(tx, changed, expected=stored.snapshot)
     return draft_id
 
@@ -191,6 +192,42 @@ def test_a_kpi_row_that_comes_is_resolved_as_a_whole(work: Path, github: str, sh
     with_conflicts(work, github, *spend)
     assert sheetsync("draft", "resolve", github, "--theirs").code == 0
     assert open_conflicts(sheetsync, github) == []
+
+
+def rivals(
+    work: Path, draft_id: str, tab: str, name: str, column: str, base: CellValue, yours: CellValue, *theirs: CellValue
+) -> str:
+    """A draft with an owner's edit that is in conflict with those of others, who did not see it."""
+    edit = SheetEdit(tab=tab, cell="C2", row_key=("github", name), column=column, base=base, value=yours)
+    found = [
+        Conflict(tab=tab, row_key=edit.row_key, column=column, base=base, yours=yours, theirs=one) for one in theirs
+    ]
+    at = datetime(2026, 1, 7, 12, tzinfo=UTC)
+    return with_conflicts(work, draft_id, *found, origin=SheetOrigin(spreadsheet_id="one", edits=(edit,), pulled_at=at))
+
+
+def test_what_stays_open_is_told_and_whom_it_is_with(work: Path, github: str, sheetsync: Run) -> None:
+    firearm = ("Policy Matrix", "admin_write", "firearm_id")
+    rivals(work, github, *firearm, "", "firearm.payment", "firearm.a", "firearm.b")
+    ran = sheetsync("--json", "draft", "resolve", github, "--theirs")
+    assert (ran.code, list(ran.json())) == (0, ["draft"])
+    assert open_conflicts(sheetsync, github) == ["admin_write"]
+    first, then = ran.err.splitlines()
+    assert first == (
+        "still open: github/admin_write firearm_id: base (empty), yours firearm.b, theirs firearm.a: "
+        "what another owner typed is in conflict with the edit that stands now"
+    )
+    assert then == f"decide again: 'sheetsync draft resolve {github}', yours or theirs"
+
+
+@pytest.mark.parametrize("theirs", [(6.0, 7.0), (6.0, None), (None, 6.0)])
+def test_what_stands_against_all_leaves_nothing_open(
+    work: Path, github: str, sheetsync: Run, theirs: tuple[float | None, ...]
+) -> None:
+    """A deletion that stands aside leaves the other owners' values, which were chosen, too."""
+    rivals(work, github, "KPIs", "spend", "target", None, 5.0, *theirs)
+    ran = sheetsync("draft", "resolve", github, "--yours")
+    assert (ran.code, ran.err, open_conflicts(sheetsync, github)) == (0, "", [])
 
 
 @pytest.mark.parametrize("text", ["{}", '{"name": "GitHub"}', '{"scopess": [{"name": "admin_write"}]}'])

@@ -120,7 +120,7 @@ def test_an_edit_that_stands_against_a_deletion_is_in_conflict_with_what_was_pub
 
 
 @three
-@pytest.mark.parametrize(("side", "value"), [("theirs", 700), ("yours", 800)])
+@pytest.mark.parametrize(("side", "value"), [("yours", 700), ("theirs", 800)])
 def test_taking_the_published_value_leaves_the_third_owners_to_be_decided(
     offices: Offices, side: str, value: int
 ) -> None:
@@ -129,18 +129,48 @@ def test_taking_the_published_value_leaves_the_third_owners_to_be_decided(
     publish_target(offices, 800)
     offices.rest()
     decide(offices, "theirs")
+    assert offices.conflicts() == [("target", 700, 800)]
     offices.rest()
-    assert offices.conflicts() == [("target", 800, 700)]
-    assert [row[2] for row in rows(offices)] == [800] * 3
+    assert offices.conflicts() == [("target", 700, 800)]
+    assert [row[2] for row in rows(offices)] == [700] * 3
     decide(offices, side)
     offices.rest()
     assert [row[2] for row in rows(offices)] == [value] * 3
-    if side == "yours":
+    if side == "theirs":
         assert offices.desk.open_drafts() == []
         return
     assert (offices.conflicts(), edits(offices)) == ([], [("target", 800, 700)])
     offices.desk.publish(offices.draft().id)
     assert kpi(offices).target == 700
+
+
+@three
+def test_what_is_published_next_stands_against_the_edit_that_is_left(offices: Offices) -> None:
+    type_each(offices, 700, 800, 900)
+    offices.rest()
+    publish_target(offices, 800)
+    offices.rest()
+    decide(offices, "theirs")
+    offices.rest()
+    publish_target(offices, 42)
+    offices.rest()
+    assert offices.conflicts() == [("target", 700, 42)]
+    publish_target(offices, 700)
+    offices.rest()
+    assert offices.conflicts() == []
+
+
+@three
+def test_an_edit_of_what_is_published_that_stands_against_all_is_none(offices: Offices) -> None:
+    type_each(offices, 700, 800, 900)
+    offices.rest()
+    offices.at(0).edit(KPI, "target", 5, "KPIs")
+    offices.rest()
+    assert [theirs for _, _, theirs in offices.conflicts()] == [700, 800]
+    decide(offices, "yours")
+    offices.rest()
+    assert offices.desk.open_drafts() == []
+    assert [row[2] for row in rows(offices)] == [5] * 3
 
 
 @three
@@ -283,3 +313,159 @@ def test_the_lock_that_stood_in_the_way_of_the_chosen_none_goes_with_it(offices:
     assert {tuple(offices.at(at).row(*SCOPE)[2:4]) for at in (0, 1)} == {("NONE", False)}
     assert ("strategy_lock", True, False) in edits(offices)
     offices.desk.publish(offices.draft().id)
+
+
+# -- what is published, and what an owner typed
+
+
+def test_a_published_value_that_its_owner_once_typed_is_no_other_owners_edit(offices: Offices) -> None:
+    """Operators publish what he typed first, then take it back: nothing is in conflict, and nothing goes live of it."""
+    for value in (700, 800):
+        offices.at(0).edit(KPI, "target", value, "KPIs")
+        offices.run(0)
+    publish_target(offices, 700)
+    offices.rest()
+    assert offices.conflicts() == [("target", 800, 700)]
+    publish_target(offices, 42)
+    offices.rest()
+    assert offices.conflicts() == [("target", 800, 42)]
+    publish_target(offices, 5)
+    offices.rest()
+    assert (offices.conflicts(), edits(offices)) == ([], [("target", 5, 800)])
+
+
+def test_nor_where_it_was_published_while_he_typed_the_next(offices: Offices) -> None:
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    publish_target(offices, 700)
+    offices.at(0).edit(KPI, "target", 800, "KPIs")
+    offices.run(0)
+    assert offices.conflicts() == [("target", 800, 700)]
+    publish_target(offices, 5)
+    decide(offices, "theirs")
+    assert (offices.conflicts(), edits(offices)) == ([], [])
+
+
+def test_a_kpi_that_was_dropped_and_published_again_was_deleted_by_no_owner(offices: Offices) -> None:
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    publish_target(offices, None)
+    offices.run(0)
+    assert offices.conflicts() == [("target", 700, None)]
+    publish_target(offices, 5)
+    offices.rest()
+    assert (offices.conflicts(), edits(offices)) == ([], [("target", 5, 700)])
+
+
+def test_a_conflict_of_two_owners_stays_one_in_the_next_drafts(offices: Offices) -> None:
+    type_each(offices, 700, 900)
+    offices.rest()
+    for firearm in (A, B):
+        offices.at(0).edit(SCOPE, "firearm_id", firearm)
+        offices.rest()
+        assert offices.conflicts() == [("target", 900, 700)]
+    decide(offices, "theirs")
+    assert edits(offices) == [("target", 5, 700), ("firearm_id", START, B)]
+
+
+def test_a_deletion_that_stands_drops_nothing_that_was_published_before_an_edit_elsewhere(offices: Offices) -> None:
+    unseen_deletion(offices)
+    offices.desk.set_kpi("alpha", {"k1": K1 | {"unit": "EUR", "formula": "usage.cost * 99"}})
+    offices.at(0).edit(SCOPE, "firearm_id", A)
+    offices.run(0)
+    decide(offices, "theirs")
+    assert offices.conflicts() == [("kpi_name", None, "cost | usage.cost * 99 | 5 | EUR")]
+    offices.rest()
+    assert offices.conflicts() == [("kpi_name", None, "cost | usage.cost * 99 | 5 | EUR")]
+    decide(offices, "theirs", column="kpi_name")
+    offices.rest()
+    assert [row[1:] for row in rows(offices)] == [["usage.cost * 99", 5, "EUR"]] * 2
+
+
+# -- the cells of a row that are not decided
+
+
+def both_add(offices: Offices) -> None:
+    """Both owners add one KPI, and operators publish another one of its name."""
+    add_kpi(offices.at(0), "alpha", "k2", "cost", "usage.cost * 11", "", "UA")
+    add_kpi(offices.at(1), "alpha", "k2", "cost", "usage.cost * 22", 222, "UA")
+    offices.run(0)
+    offices.run(1)
+    values = {"impact_type": "cost", "formula": "usage.cost * 33", "target": 333, "unit": "UO"}
+    offices.desk.set_kpi("alpha", {"k2": values})
+    offices.rest()
+
+
+def test_the_published_row_takes_no_cell_that_is_in_conflict_with_another_owner(offices: Offices) -> None:
+    both_add(offices)
+    decide(offices, "theirs", ("alpha", "k2"), "target")
+    assert offices.conflicts() == [("formula", "usage.cost * 22", "usage.cost * 11")]
+    offices.rest()
+    assert offices.conflicts() == [("formula", "usage.cost * 22", "usage.cost * 11")]
+    decide(offices, "theirs", ("alpha", "k2"), "formula")
+    assert offices.conflicts() == [("formula", "usage.cost * 11", "usage.cost * 33")]
+    offices.rest()
+    decide(offices, "yours", ("alpha", "k2"), "formula")
+    offices.desk.publish(offices.draft().id)
+    made = kpi(offices, "k2")
+    assert (made.formula, made.target, made.unit) == ("usage.cost * 11", 333, "UO")
+
+
+@three
+def test_a_deletion_takes_the_place_of_the_edit_that_gave_way_to_what_is_published(offices: Offices) -> None:
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    offices.at(2).tab("KPIs").delete_rows(2)
+    offices.run(2)
+    offices.at(1).edit(KPI, "target", 900, "KPIs")
+    offices.run(1)
+    assert offices.conflicts() == [("target", 900, None), ("target", 900, 700)]
+    publish_target(offices, 700)
+    decide(offices, "theirs")
+    assert offices.conflicts() == [("kpi_name", None, "cost | usage.cost | 700")]
+    decide(offices, "yours", column="kpi_name")
+    offices.rest()
+    offices.desk.publish(offices.draft().id)
+    assert kpi(offices) is None
+
+
+def test_a_kpi_proposed_anew_has_nothing_that_only_operators_put_into_it(offices: Offices) -> None:
+    add_kpi(offices.at(0), "alpha", "k2", "cost", "usage.cost * 7", 7)
+    offices.run(0)
+    offices.desk.set_kpi("alpha", {"k2": {"impact_type": "cost", "formula": "usage.cost * 9", "unit": "EUR"}})
+    offices.run(0)
+    decide(offices, "yours", ("alpha", "k2"), "formula")
+    offices.rest()
+    offices.desk.set_kpi("alpha", {"k2": None})
+    offices.rest()
+    decide(offices, "yours", ("alpha", "k2"), "formula")
+    assert [edit[0] for edit in edits(offices)] == ["impact_type", "formula", "target"]
+    offices.rest()
+    offices.desk.publish(offices.draft().id)
+    assert (kpi(offices, "k2").target, kpi(offices, "k2").unit) == (7, None)
+
+
+def test_a_kpi_proposed_anew_has_all_that_its_owner_saw_in_it(offices: Offices) -> None:
+    offices.desk.set_kpi("alpha", {"k1": K1 | {"unit": "EUR"}})
+    offices.rest()
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    publish_target(offices, None)
+    offices.rest()
+    decide(offices, "yours")
+    offices.rest()
+    offices.desk.publish(offices.draft().id)
+    assert (kpi(offices).formula, kpi(offices).target, kpi(offices).unit) == ("usage.cost", 700, "EUR")
+
+
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_an_edit_that_was_discarded_is_answered_with_the_reason_whatever_was_decided(
+    offices: Offices, side: str
+) -> None:
+    type_each(offices, 700, 900)
+    offices.rest()
+    decide(offices, side)
+    offices.rest()
+    drafts.discard_draft(offices.desk.ws, offices.draft().id, "not this year")
+    offices.rest()
+    assert [offices.at(at).row(*KPI, title="KPIs")[6] for at in (0, 1)] == ["rejected: not this year"] * 2
