@@ -145,7 +145,7 @@ class _Planner:
         self, draft: WorkbenchDraft, records: Records | None, live: PublishedConnector | None
     ) -> WorkbenchDraft:
         """The draft merged with what was published since its base; itself where nothing moved."""
-        if live is None or _stands_on(draft, records):
+        if live is None or _stands_on(draft, records, live):
             return draft
         merged = merge_with_live(draft, live)
         if merged.moved:
@@ -206,10 +206,16 @@ def _refuse_unverified(draft: WorkbenchDraft) -> None:
         )
 
 
-def _stands_on(draft: WorkbenchDraft, records: Records | None) -> bool:
-    """Is the draft's base what the registries hold now?"""
+def _stands_on(draft: WorkbenchDraft, records: Records | None, live: PublishedConnector) -> bool:
+    """Is the draft's base what the registries hold now?
+
+    A sheet draft is made on what is published, but its owners' edits may have started from what was published before:
+    its base has that in their rows.
+    """
     names = (None, None, None) if records is None else tuple(one.filename for one in records)
-    return (draft.base.components, draft.base.firearms, draft.base.kpis) == names
+    if (draft.base.components, draft.base.firearms, draft.base.kpis) != names:
+        return False
+    return live.retired or draft.base.policy == live.policy()
 
 
 def _refuse_retirement(draft: WorkbenchDraft, records: Records | None, live: PublishedConnector | None) -> None:
@@ -218,7 +224,7 @@ def _refuse_retirement(draft: WorkbenchDraft, records: Records | None, live: Pub
     if live is None or live.retired:
         state = "retired already" if live else "not published"
         raise RefusedError(f"{draft.id}: {name} is {state}", hint=f"discard {draft.id}", code="not_published")
-    if not _stands_on(draft, records):
+    if not _stands_on(draft, records, live):
         raise RegistryMovedError(
             f"{draft.id}: {name} was published again since it was to be retired",
             hint=f"if it shall still go: 'sheetsync retire {name}'",
