@@ -18,6 +18,7 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
+from sheetsync.registry.lone_locks import fit_row
 from sheetsync.registry.rivals import find_rival
 from sheetsync.registry.withdraw import withdrawn_draft
 from sheetsync.services.catalogue import check_connector
@@ -181,6 +182,7 @@ def resolve_conflict(
     others = [one for one, edit in rivals if one.row_key == conflict.row_key and one != conflict and edit is not None]
     rival = _rival(catalogue, stored.draft, conflict, policy)
     changed = resolve(stored.draft, conflict, side, live=policy, rival=rival, others=others)
+    changed = fit_row(changed, conflict, side, None if live is None else live.policy())
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
 
