@@ -24,6 +24,7 @@ NO_FIREARM_TO_LOCK = Bad(
 )
 
 NOT_PUBLISHED = "not published yet"
+GOES = "a newer edit of the cell took its place"
 OWNED = tuple((column, LAYOUTS[POLICY].position(column.name)) for column in LAYOUTS[POLICY].owned)
 
 
@@ -147,6 +148,7 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         return
     if decision.event in ("edit", "withdraw"):
         plan.events.append(EditEvent(cell, one.a1, edit, one.remote))
+        _say_replaced(c, one)
     elif decision.event == "unpulled":
         found = Found(cell, one.a1, one.remote)
         (plan.settling if one.settling else plan.unpulled).append(found)
@@ -160,6 +162,15 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         state.set_value(cell, one.remote)
         state.answers.pop(cell, None)
     _keep_pending(c, result, one)
+
+
+def _say_replaced(c: Comparison, one: CellOutcome) -> None:
+    """An operator had changed the pending cell in the draft: that goes with the edit that this one replaces."""
+    value = c.view.drafted(one.cell)
+    if one.before is not None and value not in (None, one.before.value, one.remote):
+        c.plan.overwritten.append(
+            Found(one.cell, one.a1, value, f"an operator's value in {one.before.draft_id}: {GOES}")
+        )
 
 
 def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
