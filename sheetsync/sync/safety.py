@@ -40,8 +40,10 @@ EDIT_SHARE: Final = 0.5
 EDIT_LEAST: Final = 20
 NAMES_LOST: Final = "lost the column that names its rows"
 NAMELESS: Final[Mapping[Role, str]] = {  # what a forced run makes of rows without names
-    POLICY: ", which adds all its rows again below those that stand there without a name",
-    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them",
+    POLICY: ", which adds all its rows again below those that stand there without a name; "
+    "'sheetsync undo' takes these out, and does not bring the column back",
+    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them; "
+    "'sheetsync undo' takes back neither that draft nor the column's deletion",
 }
 MAX_CELLS: Final = 10_000_000
 MAX_CHARACTERS: Final = 50_000

@@ -84,6 +84,7 @@ def test_forced_all_policy_rows_are_added_again_and_no_edit_is_lost(owned: Any, 
     stood = [row[2:4] for row in owned.values()[1:]]
     delete(owned, MATRIX, at)
     assert "adds all its rows again" in stop(owned).hint
+    assert "does not bring the column back" in stop(owned).hint
     report = owned.sync(forces=owned.force(lost_rows=frozenset({MATRIX})))
     assert edits(owned) == pending
     head, *rows = owned.values()
