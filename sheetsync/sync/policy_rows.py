@@ -44,7 +44,7 @@ def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -
             )
         )  # fmt: skip
     _check_lock(outcomes)
-    _mark_unfit(c, key, outcomes)
+    _mark_unfit(c, outcomes)
     finish_row(c, tab, row, key, outcomes)
 
 
@@ -89,7 +89,7 @@ def _locks_nothing(values: Mapping[str, CellValue]) -> bool:
     return values[LOCK] is True and values[FIREARM] in (UNDECIDED, NO_FIREARM)
 
 
-def _mark_unfit(c: Comparison, key: RowKey, outcomes: list[CellOutcome]) -> None:
+def _mark_unfit(c: Comparison, outcomes: list[CellOutcome]) -> None:
     """A pending edit is in conflict with what is published beside it, where both together make a lock of nothing."""
     if not _locks_nothing({one.column.name: _drafted(one) for one in outcomes}):
         return
