@@ -50,8 +50,8 @@ def live(desk: Any) -> tuple[Any, bool]:
 
 
 def row(desk: Any) -> tuple[Any, Any, str]:
-    firearm, lock, *status = [*desk.row(*S1)[2:], ""]
-    return firearm, lock, status[0]
+    found = [*desk.row(*S1)[2:], ""]
+    return found[0], found[1], found[2]
 
 
 def decide(desk: Any, column: str, side: Any) -> None:
