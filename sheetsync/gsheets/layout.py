@@ -204,16 +204,18 @@ def color_rows(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]
 
 
 def protect_tab(role: Role, sheet_id: int, columns: dict[str, int]) -> list[JSON]:
-    """Hard: tabs that only sheetsync writes, and our headers. Warning only: keys and `sync_status` in owners' tabs."""
-    if role not in OWNER_ROLES:
-        return [_protect({"sheetId": sheet_id}, f"{OURS}written by sheetsync only", hard=True)]
-    found = []
+    """Hard: tabs that only sheetsync writes, and our headers. Warning only: keys and `sync_status` in owners' tabs.
+
+    A header's own protection tells its column from people's, within a protected tab, too (`sync.headers`).
+    """
+    owners = role in OWNER_ROLES
+    found = [] if owners else [_protect({"sheetId": sheet_id}, f"{OURS}written by sheetsync only", hard=True)]
     for column in LAYOUTS[role].columns:
         if column.name not in columns:
             continue
         index = columns[column.name]
         found.append(_protect(column_range(sheet_id, index, 0, 1), f"{HEADER_MARK}{column.name}", hard=True))
-        if column.key or column.name == SYNC_STATUS:
+        if owners and (column.key or column.name == SYNC_STATUS):
             text = f"{OURS}{column.name} is kept by sheetsync"
             found.append(_protect(column_range(sheet_id, index, 1), text, hard=False))
     return found

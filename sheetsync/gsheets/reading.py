@@ -159,7 +159,8 @@ def parse_tab(role: Role, sheet: JSON, given: dict[str, int] | None = None, know
     grid = properties.get("gridProperties", {})
     rows = _grid_rows(sheet)
     first = next(rows, (1, []))
-    headers = tuple(_text(parse_cell(cell)) for cell in first[1]) if first[0] == 0 else ()
+    head = tuple(map(parse_cell, first[1])) if first[0] == 0 else ()
+    headers = tuple(map(_text, head))
     protections = _protections(sheet, grid)
     found = FoundColumns(given) if given else find_columns(role, headers, protections, known)
     columns = found.columns
@@ -181,7 +182,7 @@ def parse_tab(role: Role, sheet: JSON, given: dict[str, int] | None = None, know
         role, int(properties.get("sheetId", 0)), str(properties.get("title", "")), columns, body,
         int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0)), headers, merges,
         protections, int(grid.get("frozenRowCount", 0)), last, tables, frozenset(in_use), found.copies,
-        found.unclear,
+        found.unclear, head,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of
 from sheetsync.registry.conflicts import Side, find_conflict, resolve
+from sheetsync.registry.lone_locks import fit_row
 from sheetsync.registry.rivals import Rivals, find_rivals
 from sheetsync.registry.withdraw import withdrawn_draft
 from sheetsync.services.catalogue import check_connector
@@ -177,6 +178,7 @@ def resolve_conflict(
     rivals = find_rivals(catalogue, stored.draft, live)
     started = Rivals(catalogue, stored.draft).started(conflict)
     changed = resolve(stored.draft, conflict, side, live=live, rivals=rivals, started=started)
+    changed = fit_row(changed, conflict, side, live)
     where = "/".join(conflict.row_key)
     return _save(ws, catalogue, stored, changed, why=f"draft resolve {draft_id}: {where} {conflict.column} as {side}")
 

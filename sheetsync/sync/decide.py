@@ -66,6 +66,7 @@ class CellState:
         published: the published value (never published: the newest open draft's, without pending edits).
         edit: the pending edit that lies over it.
         withdrawn: an overlay that was shown here was discarded or rejected, not published.
+        unfit: the pending edit and what is published in its row make no valid row: no publish can take both.
     """
 
     base: CellValue | Nothing
@@ -73,6 +74,7 @@ class CellState:
     published: CellValue
     edit: PendingEdit | None = None
     withdrawn: bool = False
+    unfit: bool = False
 
     @property
     def local(self) -> CellValue:
@@ -174,11 +176,14 @@ def left_alone(cell: CellState) -> Decision:
 
 
 def mark_third_value(cell: CellState, decision: Decision) -> Decision:
-    """Published moving to a third value under a pending edit is a conflict though the cell did not change."""
+    """Published moving to a third value under a pending edit is a conflict though the cell did not change.
+
+    So it is where another cell of the row moved, and the edit does not fit it.
+    """
     edit = decision.edit
     if edit is None or edit is not cell.edit or edit.rival:
         return decision
-    fine = same(cell.published, edit.base) or same(cell.published, edit.value)
+    fine = (same(cell.published, edit.base) or same(cell.published, edit.value)) and not cell.unfit
     theirs: CellValue | Nothing = NO_CONFLICT if fine else cell.published
     if theirs == edit.theirs:
         return decision

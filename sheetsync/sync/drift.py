@@ -32,11 +32,10 @@ FOREIGN = "it had got a validation that is not sheetsync's; taken away"
 
 
 def expected_protections(role: Role) -> int:
-    """How many protections of ours a tab has: one, or (owners' tabs) one a header, key column and `sync_status`."""
-    if role not in OWNER_ROLES:
-        return 1
+    """How many protections of ours a tab has: one a header, and one of all, or of each key column and `sync_status`."""
     columns = LAYOUTS[role].columns
-    return len(columns) + sum(column.key or column.name == SYNC_STATUS for column in columns)
+    whole = sum(column.key or column.name == SYNC_STATUS for column in columns) if role in OWNER_ROLES else 1
+    return len(columns) + whole
 
 
 def unprotected(read: SheetRead) -> tuple[Role, ...]:
@@ -94,7 +93,8 @@ def mend_drift(
     `read`: without tabs that only now become ours; all of them is set anyway, and nobody took anything away.
     """
     state = plan.state
-    plan.mended += _mended_tabs(read, state, headers)
+    for one in _mended_tabs(read, state, headers):  # a header of people's that goes is kept in the journal
+        (plan.mended if one.value is None else plan.overwritten).append(one)
     whole = {*headers, *unprotected(read)}  # all of it is set again there
     astray = list(_astray(read, view, plan))
     if not astray:
@@ -239,7 +239,8 @@ def _mended_tabs(read: SheetRead, state: SyncState, headers: Mapping[Role, Mappi
                 yield Found((role, (), ""), "", None, "the tab was missing; made again")
             continue
         for name, at in headers.get(role, {}).items():
-            if name not in tab.headers or tab.headers.index(name) != at:
-                yield Found((role, (), name), a1(0, at), None, "the header was gone or renamed; written again")
+            if tab.headers[at : at + 1] != (name,):
+                stood = None if tab.head[at : at + 1] in ((), ("",)) else plain(tab.head[at])
+                yield Found((role, (), name), a1(0, at), stood, "the header was gone or renamed; written again")
         if role in unprotected(read) and role not in headers:
-            yield Found((role, (), ""), "", None, "protections of ours had been taken away; set again")
+            yield Found((role, (), ""), "", None, "protections of ours were missing; set again")

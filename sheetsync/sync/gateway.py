@@ -85,7 +85,10 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class TabRead:
-    """One tab of ours as it was read. `columns`: column → index in the grid, for those whose header was found."""
+    """One tab of ours as it was read. `columns`: column → index in the grid, for those whose header was found.
+
+    `head` is the header row as it stands, `headers` the texts in it, without spaces around them.
+    """
 
     role: Role
     sheet_id: int
@@ -103,6 +106,7 @@ class TabRead:
     in_use: frozenset[int] = frozenset()  # the columns that hold a value; told only where a header of ours is missing
     copies: tuple[tuple[str, int], ...] = ()  # headers of ours that stand a second time: (column, index)
     unclear: tuple[tuple[str, int], ...] = ()  # and those of which nothing tells which is ours; not in `columns`
+    head: tuple[Raw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

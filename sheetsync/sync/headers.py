@@ -7,7 +7,7 @@ still stand where they were. Where neither tells, nothing is read or written. A 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,6 @@ from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Role, a1, column_letters, 
 
 HEADER_MARK: Final = f"{PROTECTION_MARK}header "  # a header's protection: its description, but for the column's name
 Places = Mapping[str, int]
-HoldsOurs = Callable[[TabRead, str, int], bool]  # does the column at that place hold what we last showed in this one?
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,13 @@ def check_doubled(read: SheetRead) -> None:
             )  # fmt: skip
 
 
-def places_again(tab: TabRead, missing: Sequence[str], known: Places | None, holds_ours: HoldsOurs) -> dict[str, int]:
+def places_again(tab: TabRead, missing: Sequence[str], known: Places | None) -> dict[str, int]:
     """Where our columns are once the missing headers are written again, over no column of people's own.
 
     A header that was renamed is still under our protection of it. Where others of ours are protected, one without its
     protection was deleted with its column; where none is left, it stands where it was last seen (`known`), if all
-    others of ours do. In a tab that only we write, whose headers have no protections of their own, a column that slid
-    there is told by what it holds (`holds_ours`). A tab that we never saw has our columns where nothing stands yet. All
-    else goes to the end.
+    others of ours do: in a tab that only we write, which nobody is asked about, only if nothing stands there now. A
+    tab that we never saw has our columns where nothing stands yet. All else goes to the end.
     """
     places = dict(tab.columns)
     for name in missing:
@@ -100,8 +98,8 @@ def places_again(tab: TabRead, missing: Sequence[str], known: Places | None, hol
         if name in places:
             continue
         at = None if protected else _last_seen(tab, name, known)
-        slid = tab.role not in OWNER_ROLES and at in tab.in_use and not holds_ours(tab, name, at)
-        if at is None or at in places.values() or slid:
+        unasked = tab.role not in OWNER_ROLES and at in tab.in_use
+        if at is None or at in places.values() or unasked:
             at = max([len(tab.headers) - 1, *tab.in_use, *places.values()]) + 1
         places[name] = at
     return places

@@ -5,22 +5,26 @@ Here is what both tabs share, and `Policy Matrix`; KPI rows, which owners add an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from sheetsync.domain.cells import UNDECIDED
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import UNKNOWN, CellState, left_alone, same
+from sheetsync.sync.decide import UNKNOWN, CellState, PendingEdit, left_alone, mark_third_value, same
 from sheetsync.sync.gateway import RowRead, TabRead, Written
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
-from sheetsync.sync.tabs import FIREARM, LAYOUTS, LOCK, POLICY, Role, RowKey, title_of
+from sheetsync.sync.tabs import FIREARM, LAYOUTS, LOCK, POLICY, Cell, Role, RowKey, title_of
 
 NO_FIREARM_TO_LOCK = Bad(
     "lock_without_firearm", "a lock with no firearm locks nothing", "choose a firearm, or untick strategy_lock"
 )
 
 NOT_PUBLISHED = "not published yet"
+GOES = "a newer edit of the cell took its place"
 OWNED = tuple((column, LAYOUTS[POLICY].position(column.name)) for column in LAYOUTS[POLICY].owned)
 
 
@@ -40,6 +44,7 @@ def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -
             )
         )  # fmt: skip
     _check_lock(outcomes)
+    _mark_unfit(c, outcomes)
     finish_row(c, tab, row, key, outcomes)
 
 
@@ -71,13 +76,33 @@ def _show_published(c: Comparison, row: RowRead, key: RowKey, published: tuple[C
 def _check_lock(outcomes: list[CellOutcome]) -> None:
     """A lock with NONE, or with no firearm, is a problem; the row's new edits are held back, not guessed at."""
     firearm, lock = outcomes
-    values = {one.column.name: _drafted(one) for one in outcomes}
     new = [one for one in outcomes if is_new(one)]
-    if not new or values[LOCK] is not True or values[FIREARM] not in (UNDECIDED, NO_FIREARM):
+    if not new or not _locks_nothing({one.column.name: _drafted(one) for one in outcomes}):
         return
     for one in new:
         hold_back(one)
     (lock if lock in new else firearm).bad = NO_FIREARM_TO_LOCK
+
+
+def _locks_nothing(values: Mapping[str, CellValue]) -> bool:
+    """Is there a lock, but no firearm?"""
+    return values[LOCK] is True and values[FIREARM] in (UNDECIDED, NO_FIREARM)
+
+
+def _mark_unfit(c: Comparison, outcomes: list[CellOutcome]) -> None:
+    """A pending edit is in conflict with what is published beside it, where both together make a lock of nothing."""
+    if not _locks_nothing({one.column.name: _drafted(one) for one in outcomes}):
+        return
+    for one in outcomes:
+        if one.before is not None and not is_new(one) and _stands_in_draft(c, one.cell, one.before):
+            state = CellState(one.base, one.remote, one.published, one.before, unfit=True)
+            one.decision = mark_third_value(state, replace(one.decision, edit=one.before, marked=False))
+
+
+def _stands_in_draft(c: Comparison, cell: Cell, edit: PendingEdit) -> bool:
+    """Does the draft have the edit as its owner made it, unchanged by operators?"""
+    value = c.view.drafted(cell)
+    return value is None or same(value, edit.value)
 
 
 def is_new(one: CellOutcome) -> bool:
@@ -123,6 +148,7 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         return
     if decision.event in ("edit", "withdraw"):
         plan.events.append(EditEvent(cell, one.a1, edit, one.remote))
+        _say_replaced(c, one)
     elif decision.event == "unpulled":
         found = Found(cell, one.a1, one.remote)
         (plan.settling if one.settling else plan.unpulled).append(found)
@@ -136,6 +162,15 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         state.set_value(cell, one.remote)
         state.answers.pop(cell, None)
     _keep_pending(c, result, one)
+
+
+def _say_replaced(c: Comparison, one: CellOutcome) -> None:
+    """An operator had changed the pending cell in the draft: that goes with the edit that this one replaces."""
+    value = c.view.drafted(one.cell)
+    if one.before is not None and value not in (None, one.before.value, one.remote):
+        c.plan.overwritten.append(
+            Found(one.cell, one.a1, value, f"an operator's value in {one.before.draft_id}: {GOES}")
+        )
 
 
 def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
@@ -218,11 +253,13 @@ def row_problem(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, bad: Bad
 
 def _mark_pending(c: Comparison, role: Role, key: RowKey) -> None:
     """Mark third values under the pending edits of a row whose cells are not compared."""
-    published = c.view.tables[role].get(key)
+    published, shown = c.view.tables[role].get(key), c.view.shown[role].get(key)
+    unfit = role == POLICY and shown is not None and _locks_nothing(dict(zip(LAYOUTS[role].names, shown, strict=False)))
     for column, edit in c.view.edited_rows.get((role, key), {}).items():
         if column not in LAYOUTS[role].owned_names:  # a KPI's row that is to go
             continue
         value = published[LAYOUTS[role].position(column)] if published else None
-        left = left_alone(CellState(UNKNOWN, "", value, edit))
+        clash = unfit and _stands_in_draft(c, (role, key, column), edit)
+        left = left_alone(CellState(UNKNOWN, "", value, edit, unfit=clash))
         if left.marked and left.edit is not None:
             c.plan.marks.append(ConflictMark(edit.draft_id, (role, key, column), left.edit, left.edit.theirs))

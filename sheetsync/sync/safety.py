@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from sheetsync.errors import SafetyStopError
@@ -19,7 +18,6 @@ from sheetsync.sync.headers import is_made_again, places_again
 from sheetsync.sync.normalize import text_key
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.protected import HINT, MESSAGE, describe, shutting_header
-from sheetsync.sync.sync_tabs import holds_ours
 from sheetsync.sync.tabs import (
     KPIS,
     LAYOUTS,
@@ -42,8 +40,10 @@ EDIT_SHARE: Final = 0.5
 EDIT_LEAST: Final = 20
 NAMES_LOST: Final = "lost the column that names its rows"
 NAMELESS: Final[Mapping[Role, str]] = {  # what a forced run makes of rows without names
-    POLICY: ", which adds all its rows again below those that stand there without a name",
-    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them",
+    POLICY: ", which adds all its rows again below those that stand there without a name; "
+    "'sheetsync undo' takes these out, and does not bring the column back",
+    KPIS: ", which proposes to delete all its KPIs, and drops the edits pending in them; "
+    "'sheetsync undo' takes back neither that draft nor the column's deletion",
 }
 MAX_CELLS: Final = 10_000_000
 MAX_CHARACTERS: Final = 50_000
@@ -157,7 +157,7 @@ def check_headers(read: SheetRead, state: SyncState, forces: Forces) -> dict[Rol
             _check_open(tab, tab.columns)
             continue
         known = state.tabs[role].columns if role in state.tabs else None
-        places = places_again(tab, missing, known, partial(holds_ours, state))
+        places = places_again(tab, missing, known)
         if role in OWNER_ROLES:
             _check_forced(tab, missing, _rows_lost(tab, places, state), forces)
         repairs[role] = places

@@ -8,7 +8,6 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
 from typing import Final
 
 from sheetsync.domain.draft import CellValue
@@ -48,7 +47,8 @@ def plan_sync_tabs(
     tab = read.tabs.get(STATUS)
     if tab is None and not writes:
         return
-    ours = _marks(state)
+    marks = state.digests.get(STATUS, "")
+    ours = {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
     theirs = bool(ours) or STATUS in adopted
     typed = [row for row in tab.rows if _mark(row.cells) not in ours] if tab is not None and theirs else []
     told, operations = _status(tab, plan, ids, keep_own=STATUS in adopted)
@@ -70,11 +70,6 @@ def _status(
     """What `Sync Status` is to say, and the operations that make it."""
     told = numbered(status_rows(plan, ids, commit=plan.state.shown_commit))
     return told, compare_sync_tab(STATUS, tab, told, None, keep_own=keep_own)[0]
-
-
-def _marks(state: SyncState) -> set[str]:
-    marks = state.digests.get(STATUS, "")
-    return {marks[at : at + MARK] for at in range(0, len(marks), MARK)}
 
 
 def _mark(row: tuple[Raw | CellValue, ...]) -> str:
@@ -102,7 +97,8 @@ def compare_sync_tab(
     """Operations that make the tab show `wanted`, and the foreign values they overwrite.
 
     `before`: what it showed last, where that is known; a cell that differs from both was written by somebody else.
-    `keep_own`: rows that go leave what people wrote beside them.
+    `keep_own`: rows that go leave what people wrote beside them; those without a key, which went with its column, do so
+    in any case.
     """
     if tab is None:
         return [AddRow(role, key, row, 1) for key, row in wanted.items()], []
@@ -113,7 +109,8 @@ def compare_sync_tab(
     for row in tab.rows:
         key = _key(role, row)
         if key in seen or key not in wanted:
-            operations.append(leave_row(tab, row, key) if keep_own else DeleteRow(role, row.index, key, row.cells))
+            keep = keep_own or not any(key)
+            operations.append(leave_row(tab, row, key) if keep else DeleteRow(role, row.index, key, row.cells))
             if before is not None:
                 overwritten += _foreign(tab, key, row, wanted, before)
             continue
@@ -126,24 +123,6 @@ def compare_sync_tab(
                 overwritten += _foreign(tab, key, row, wanted, before)
     operations += _additions(role, standing, [key for key in wanted if key not in seen], wanted)
     return operations, overwritten
-
-
-def holds_ours(state: SyncState, tab: TabRead, name: str, at: int) -> bool:
-    """Does the column at `at`, without a header of ours, hold what we last showed under `name`, at least by half?
-
-    Then its header was renamed; else it is a column of people's own.
-    """
-    place, marks, table = LAYOUTS[tab.role].position(name), _marks(state), state.tables.get(tab.role, {})
-    found: list[bool] = []
-    for row in tab.rows:
-        value = dict(row.own).get(at, "")
-        if value == "":
-            continue
-        cells = (*row.cells[:place], value, *row.cells[place + 1 :])
-        shown = table.get(_key(tab.role, replace(row, cells=cells)))
-        ours = _mark(cells) in marks if tab.role == STATUS else shown is not None and matches(value, shown[place])
-        found.append(ours)
-    return any(found) and 2 * sum(found) >= len(found)
 
 
 def digest_of_rows(rows: Iterable[tuple[Raw | CellValue, ...]]) -> str:

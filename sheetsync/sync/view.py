@@ -93,6 +93,11 @@ class View:
     def _connectors(self) -> frozenset[str]:
         return frozenset(self.live) | self.unpublished
 
+    def drafted(self, cell: Cell) -> CellValue:
+        """What a cell is in its connector's open sheet draft, with all that operators did to it; None without one."""
+        stored = self.drafts.get(cell[1][0])
+        return None if stored is None else read_cell(stored.draft.policy_snapshot, cell_at(cell[1], cell[2]))
+
     def connectors(self) -> frozenset[str]:
         """The connectors that are shown."""
         return self._connectors

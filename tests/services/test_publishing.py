@@ -182,6 +182,26 @@ def test_another_field_moved_meanwhile_is_merged_verified_and_saved(ws: Workspac
     assert draft.validation.content_hash == draft.content_hash()
 
 
+def test_a_base_that_is_of_before_is_merged_though_its_names_are_of_now(ws: Workspace, live: Live) -> None:
+    """As of a sheet draft, in the rows in which its owners' edits started from what was published before."""
+    live()
+    before = new_draft(ws, "github").draft
+    publish_drafts(ws, [verified(ws, firearms=READ)])
+    second = verified(ws, kpis={"calls": {"impact_type": "count", "formula": "usage.count"}})
+    stored = show_draft(ws, second)
+    mine = before.policy_snapshot.model_copy(update={"kpis": stored.draft.policy_snapshot.kpis})
+    base = stored.draft.base.model_copy(update={"policy": before.policy_snapshot})
+    older = stored.draft.model_copy(update={"policy_snapshot": mine, "base": base})
+    with ws.store.transaction(ws.ctx, why="as a pull saves it") as tx:
+        ws.catalogue().save_draft(tx, older, expected=stored.snapshot)
+    verify_drafts(ws, [second])
+    publish_drafts(ws, [second])
+    published = ws.catalogue().published("github")
+    assert published is not None
+    assert published.policy().firearms["read_public"].firearm_id == "firearm.read_secret"
+    assert set(published.policy().kpis) == {"spend", "calls"}
+
+
 def test_a_merge_that_fails_verification_is_refused(ws: Workspace, live: Live) -> None:
     live()
     first = verified(ws, firearms=READ)

@@ -209,7 +209,7 @@ def test_a_missing_tab_headers_and_protections_are_reported(desk: Any) -> None:
     number = policy["protectedRanges"][0]["protectedRangeId"]
     desk.book.batch_update({"requests": [{"deleteProtectedRange": {"protectedRangeId": number}}]})
     (found,) = desk.sync().to_json()["healed"]
-    assert (found["tab"], found["message"]) == ("Policy Matrix", "protections of ours had been taken away; set again")
+    assert (found["tab"], found["message"]) == ("Policy Matrix", "protections of ours were missing; set again")
     desk.tab().update([["guard"]], "C1")
     report = desk.sync(forces=desk.force(headers=frozenset({"Policy Matrix"})))
     (found,) = report.to_json()["healed"]

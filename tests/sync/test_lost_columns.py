@@ -8,6 +8,7 @@ import pytest
 
 from sheetsync.errors import SafetyStopError
 from sheetsync.localsheets.collaborator import Collaborator
+from sheetsync.sync.headers import HEADER_MARK
 
 HEAD = "head@example.com"
 MATRIX, KPIS = "Policy Matrix", "KPIs"
@@ -83,6 +84,7 @@ def test_forced_all_policy_rows_are_added_again_and_no_edit_is_lost(owned: Any, 
     stood = [row[2:4] for row in owned.values()[1:]]
     delete(owned, MATRIX, at)
     assert "adds all its rows again" in stop(owned).hint
+    assert "does not bring the column back" in stop(owned).hint
     report = owned.sync(forces=owned.force(lost_rows=frozenset({MATRIX})))
     assert edits(owned) == pending
     head, *rows = owned.values()
@@ -241,4 +243,96 @@ def test_a_header_of_ours_that_was_renamed_there_is_written_again_in_its_place(o
     request(owned, "updateCells", start=start, fields="userEnteredValue", rows=text)
     owned.sync()
     assert owned.values(title) == before
+    assert owned.sync().calls == QUIET
+
+
+def people_write_left_of(desk: Any, title: str, at: int, cells: list[Any]) -> None:
+    """A column of people's own before one of ours, header first."""
+    where = {"sheetId": desk.tab(title).id, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1}
+    request(desk, "insertDimension", range=where, inheritFromBefore=True)
+    write_column(desk, title, at, cells)
+
+
+def write_column(desk: Any, title: str, at: int, cells: list[Any]) -> None:
+    rows = [{"values": [{"userEnteredValue": {kind_of(one): one}}]} for one in cells]
+    start = {"sheetId": desk.tab(title).id, "rowIndex": 0, "columnIndex": at}
+    request(desk, "updateCells", start=start, fields="userEnteredValue", rows=rows)
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolValue"
+    return "stringValue" if isinstance(value, str) else "numberValue"
+
+
+def overwritten(desk: Any) -> list[Any]:
+    found = [commit.details.get("overwritten", []) for commit in desk.ws.store.log() if commit.details]
+    return [one["value"] for some in found for one in some]
+
+
+def remove_header_protections(desk: Any, title: str) -> None:
+    """As in a spreadsheet that was set up before such headers were protected."""
+    sheets = desk.server.workspace.spreadsheet(desk.spreadsheet_id).sheets
+    found = next(one.protected_ranges for one in sheets if one.sheet_id == desk.tab(title).id)
+    for number, one in list(found.items()):
+        if one["description"].startswith(HEADER_MARK):
+            request(desk, "deleteProtectedRange", protectedRangeId=number)
+
+
+SLID = [  # the column of ours, and what people wrote right of it: alike by chance, or a copy
+    (COVERAGE, 2, ["our goal", 1, 0.75]),
+    (REGISTRY, 3, ["reviewed", True, False]),
+    (REGISTRY, 3, ["reviewed", True, True]),
+    (REGISTRY, 1, ["old version", "1.2.0", "0.0.1"]),
+    (REGISTRY, 1, ["old version", "1.2.0", "1.0.0"]),
+    (STATUS, 1, ["my", "commit"]),
+]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize(("title", "at", "own"), SLID)
+def test_what_people_wrote_beside_is_theirs_though_it_is_as_ours_was(
+    owned: Any, title: str, at: int, own: list[Any], protected: bool
+) -> None:
+    people_write_left_of(owned, title, at + 1, own)
+    owned.sync()
+    before = [row[at + 1] for row in owned.values(title)]
+    ours = [row[at] for row in owned.values(title)]
+    if not protected:
+        remove_header_protections(owned, title)
+    delete(owned, title, at)
+    owned.sync()
+    assert [row[at] for row in owned.values(title)] == before
+    assert [row[-1] for row in owned.values(title)] == ours
+    assert overwritten(owned) == []
+    assert owned.sync().calls == QUIET
+
+
+@pytest.mark.parametrize(("title", "at"), [(COVERAGE, 2), (COVERAGE, 0), (REGISTRY, 4), (STATUS, 1)])
+@pytest.mark.parametrize("text", ["renamed", 2026])
+def test_a_renamed_header_is_kept_in_the_journal(owned: Any, title: str, at: int, text: Any) -> None:
+    before = owned.values(title)
+    write_column(owned, title, at, [text])
+    report = owned.sync()
+    assert owned.values(title) == before
+    assert overwritten(owned) == [text]
+    assert [one.value for one in report.healed if one.cell[1] == ()] == [text]
+
+
+@pytest.mark.parametrize("title", [MATRIX, KPIS])
+def test_a_renamed_header_of_an_owners_tab_is_kept_in_the_journal_too(owned: Any, title: str) -> None:
+    write_column(owned, title, 2, ["renamed"])
+    owned.sync(forces=owned.force(headers=BOTH))
+    assert overwritten(owned) == ["renamed"]
+
+
+@pytest.mark.parametrize("title", [COVERAGE, REGISTRY, STATUS])
+def test_a_key_column_that_is_deleted_takes_nothing_of_peoples_with_it(owned: Any, title: str) -> None:
+    at = people_write_beside(owned, title, "note")
+    owned.sync()
+    own = [row[at] for row in owned.values(title)[1:]]
+    delete(owned, title, 0)
+    owned.sync()
+    left = [row[at - 1] for row in owned.values(title)[1:] if len(row) >= at]
+    assert [one for one in left if one] == own
     assert owned.sync().calls == QUIET

@@ -224,3 +224,22 @@ def test_a_deletion_that_saw_neither_of_two_edits_is_in_conflict_with_both(offic
     offices.rest()
     assert offices.conflicts() == []
     assert [edit.column for edit in offices.draft().origin.edits] == ["kpi_name"]
+
+
+@pytest.mark.parametrize("value", [900, 5])
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_operators_value_in_the_draft_that_an_edit_replaces_is_told_and_kept(
+    offices: Offices, at: int, value: int
+) -> None:
+    offices.at(0).edit(KPI, "target", 700, "KPIs")
+    offices.run(0)
+    k1 = {"impact_type": "cost", "formula": "usage.cost", "target": 650}
+    draft = offices.draft().id
+    drafts.edit_draft(offices.desk.ws, draft, kpis={"k1": k1})
+    if (at, value) == (1, 5):  # there it stands already
+        offices.run(1)
+    offices.at(at).edit(KPI, "target", value, "KPIs")
+    told = [(one.cell[2], one.value) for one in offices.run(at).healed]
+    assert told == [("target", 650)]
+    kept = [one for commit in offices.desk.ws.store.log() for one in commit.details.get("overwritten", ())]
+    assert [(one["value"], draft in one["message"]) for one in kept] == [(650, True)]

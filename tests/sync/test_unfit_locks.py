@@ -1,0 +1,194 @@
+"""A lock needs a firearm: an owner's edit of one of them does not fit what operators published in the other one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sheetsync.errors import UnresolvedConflictError
+from sheetsync.services import drafts
+from tests.sync.conftest import binding
+from tests.sync.test_unseen_edits import Offices
+
+S1, KPI = ("alpha", "s1"), ("alpha", "k1")
+READ, MONEY = "firearm.read", "firearm.money"
+QUIET = {"read": 1, "write": 0, "drive": 0}
+LOCKS = "strategy_lock"
+FIREARM = "firearm_id"
+
+# what the owner edits over firearm.read, what operators publish then, and what stands if the owner's row does
+CASES = [
+    (LOCKS, True, "NONE", (READ, True)),
+    (LOCKS, True, "", (READ, True)),
+    (FIREARM, "NONE", f"{READ}+lock", ("NONE", False)),
+    (FIREARM, "NONE", f"{MONEY}+lock", ("NONE", False)),
+]
+each = pytest.mark.parametrize(("column", "value", "published", "yours"), CASES)
+
+
+@pytest.fixture
+def desk(empty: Any) -> Any:
+    kpis = {"k1": {"impact_type": "cost", "formula": "usage.cost", "target": 5}}
+    empty.publish(empty.draft("alpha", ["s1"], {"s1": READ}, kpis=kpis))
+    empty.push()
+    return empty
+
+
+def publish(desk: Any, text: str) -> None:
+    made = drafts.new_draft(desk.ws, "alpha").draft.id
+    if text:
+        drafts.edit_draft(desk.ws, made, firearms={"s1": binding(text)})
+    else:
+        drafts.edit_draft(desk.ws, made, undecide=["s1"])
+    desk.publish(made)
+
+
+def live(desk: Any) -> tuple[Any, bool]:
+    found = desk.ws.catalogue().published("alpha").policy().firearms.get("s1")
+    return ("", False) if found is None else (found.shown(), found.strategy_lock)
+
+
+def row(desk: Any) -> tuple[Any, Any, str]:
+    found = [*desk.row(*S1)[2:], ""]
+    return found[0], found[1], found[2]
+
+
+def decide(desk: Any, column: str, side: Any) -> None:
+    drafts.resolve_conflict(desk.ws, desk.open_drafts()[-1].id, S1, column, side)
+
+
+def conflicts(desk: Any) -> list[tuple[str, Any, Any, Any]]:
+    return [(one.column, one.base, one.yours, one.theirs) for one in desk.open_drafts()[-1].open_conflicts()]
+
+
+def edit_both(desk: Any, column: str, value: Any) -> None:
+    """And a KPI, so that a draft is left to be published whatever is decided about the scope."""
+    desk.edit(S1, column, value)
+    desk.edit(KPI, "target", 9, "KPIs")
+    desk.sync()
+
+
+@each
+def test_it_is_a_conflict_in_the_sheet_and_in_the_draft(
+    desk: Any, column: str, value: Any, published: str, yours: Any
+) -> None:
+    edit_both(desk, column, value)
+    publish(desk, published)
+    report = desk.sync()
+    theirs = live(desk)[column == LOCKS]
+    base = READ if column == FIREARM else False
+    assert report.exit_code == 3
+    assert [(one.cell[2], one.base, one.yours, one.theirs) for one in report.conflicts] == [
+        (column, base, value, theirs)
+    ]
+    assert conflicts(desk) == [(column, base, value, theirs)]
+    assert row(desk)[2].startswith(f"conflict: {column}: base ")
+    assert row(desk)[column == LOCKS] == value
+    with pytest.raises(UnresolvedConflictError):
+        desk.publish(desk.open_drafts()[-1].id)
+    assert desk.sync().calls == QUIET
+
+
+@each
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_either_decision_leads_to_a_draft_that_publish_takes(
+    desk: Any, side: str, column: str, value: Any, published: str, yours: Any
+) -> None:
+    edit_both(desk, column, value)
+    publish(desk, published)
+    before = live(desk)
+    desk.sync()
+    decide(desk, column, side)
+    report = desk.sync()
+    assert report.conflicts == []
+    assert row(desk)[:2] == (yours if side == "yours" else before)
+    assert row(desk)[2].startswith("pending" if side == "yours" else "rejected: the published value was kept")
+    assert desk.sync().calls == QUIET
+    desk.publish(desk.open_drafts()[-1].id)
+    desk.sync()
+    assert live(desk) == (yours if side == "yours" else before)
+    assert row(desk)[:2] == live(desk)
+    assert desk.open_drafts() == []
+    assert desk.sync().calls == QUIET
+
+
+@each
+def test_a_decision_may_be_published_before_a_run_sees_it(
+    desk: Any, column: str, value: Any, published: str, yours: Any
+) -> None:
+    edit_both(desk, column, value)
+    publish(desk, published)
+    desk.sync()
+    decide(desk, column, "yours")
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == yours
+
+
+@each
+def test_it_is_over_when_operators_take_theirs_back(
+    desk: Any, column: str, value: Any, published: str, yours: Any
+) -> None:
+    edit_both(desk, column, value)
+    publish(desk, published)
+    desk.sync()
+    publish(desk, READ)
+    assert desk.sync().conflicts == []
+    assert row(desk)[2].startswith("pending")
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == yours
+
+
+def test_it_is_none_where_the_owner_mends_it_meanwhile(desk: Any) -> None:
+    edit_both(desk, LOCKS, True)
+    publish(desk, "NONE")
+    desk.sync()
+    desk.edit(S1, FIREARM, MONEY)
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, True)
+
+
+def test_it_is_none_where_an_operator_took_the_edit_out_of_the_draft(desk: Any) -> None:
+    edit_both(desk, LOCKS, True)
+    drafts.edit_draft(desk.ws, desk.open_drafts()[-1].id, firearms={"s1": binding("NONE")})
+    publish(desk, "NONE")
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == ("NONE", False)
+
+
+def test_it_is_marked_in_a_row_that_is_frozen_too(desk: Any) -> None:
+    edit_both(desk, LOCKS, True)
+    desk.tab().append_row([*S1, READ, True])
+    publish(desk, "NONE")
+    desk.sync()
+    assert conflicts(desk) == [(LOCKS, False, True, False)]
+
+
+def test_an_edit_that_another_owner_gave_way_to_is_in_conflict_with_it(empty: Any) -> None:
+    empty.publish(empty.draft("alpha", ["s1"], {"s1": READ}))
+    offices = Offices(empty, 2)
+    for at in (0, 1):
+        offices.run(at)
+    offices.at(0).edit(S1, FIREARM, "NONE")
+    offices.at(1).edit(S1, FIREARM, MONEY)
+    for at in (0, 1):
+        offices.run(at)
+    publish(empty, f"{READ}+lock")
+    decide(empty, FIREARM, "theirs")
+    assert conflicts(empty) == [(FIREARM, READ, "NONE", READ)]
+    decide(empty, FIREARM, "yours")
+    empty.publish(empty.open_drafts()[-1].id)
+    assert live(empty) == ("NONE", False)
+
+
+def test_in_the_same_run_as_another_edit_it_is_a_conflict_too(desk: Any) -> None:
+    edit_both(desk, LOCKS, True)
+    publish(desk, "NONE")
+    desk.edit(KPI, "target", 10, "KPIs")
+    desk.sync()
+    assert conflicts(desk) == [(LOCKS, False, True, False)]
+    decide(desk, LOCKS, "yours")
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (READ, True)
