@@ -183,12 +183,13 @@ def test_an_edit_that_another_owner_gave_way_to_is_in_conflict_with_it(empty: An
     assert live(empty) == ("NONE", False)
 
 
-def test_in_the_same_run_as_another_edit_it_is_a_conflict_too(desk: Any) -> None:
+@pytest.mark.parametrize(("side", "stands"), [("yours", (READ, True)), ("theirs", ("NONE", False))])
+def test_in_the_same_run_as_another_edit_it_is_a_conflict_too(desk: Any, side: Any, stands: Any) -> None:
     edit_both(desk, LOCKS, True)
     publish(desk, "NONE")
     desk.edit(KPI, "target", 10, "KPIs")
     desk.sync()
     assert conflicts(desk) == [(LOCKS, False, True, False)]
-    decide(desk, LOCKS, "yours")
+    decide(desk, LOCKS, side)
     desk.publish(desk.open_drafts()[-1].id)
-    assert live(desk) == (READ, True)
+    assert live(desk) == stands
