@@ -84,5 +84,7 @@ def parse_remembered(data: bytes | None) -> int:
 
 def is_worth_writing(state: JournalState, lag: int, lag_bytes: int) -> bool:
     """Is the index so far behind that the next opening would feel it, and writing it is paid by what came since?"""
+    if lag == 0 or (lag < LEAST_LAG and lag_bytes < LEAST_LAG_BYTES):  # most saves
+        return False
     entries, size = max(LEAST_LAG, len(state.heads) // 8), max(LEAST_LAG_BYTES, LAG_BYTES_A_RECORD * len(state.heads))
-    return lag > 0 and (lag >= entries or lag_bytes >= size)
+    return lag >= entries or lag_bytes >= size
