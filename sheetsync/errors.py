@@ -61,10 +61,21 @@ class SheetSyncError(Exception):
         if code is not None:
             self.code = code
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors pass between processes, whatever their class asks for when it is made."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
     def to_json(self) -> dict[str, object]:
         """The contract's error object: `{"error": {"code", "message", "hint", "exit_code"}}`."""
         inner = {"code": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
         return {"error": inner}
+
+
+def _made_again(kind: type[SheetSyncError], args: tuple[object, ...], state: dict[str, object]) -> SheetSyncError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class DefectError(SheetSyncError):

@@ -21,6 +21,7 @@ from sheetsync.store.segments import parse_segment_name, segment_name
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
+MOST_SETTLED: Final = 8
 INDEX_PATH: Final = f"{WORK}/{INDEX}"
 LOST_OR_FOREIGN: Final = (
     "if nobody put another store's files here, or an older copy back, the journal lost commits: compare it with a copy"
@@ -72,11 +73,15 @@ def scan_derived(found: TenantScan) -> None:
 
 def _scan_foreign(found: TenantScan) -> None:
     """The indexes that openings kept aside: they told of more than the journal did."""
+    gap = 0  # some were settled, and moved away
     for serial in itertools.count():
         name = f"aside/{FOREIGN_INDEX}.{serial}"
         data = found.part.read_work(name)
-        if data is None:
+        gap = gap + 1 if data is None else 0
+        if gap > MOST_SETTLED:
             return
+        if data is None:
+            continue
         message = f"{WORK}/{name} told of entry {parse_remembered(data)}, which the journal had not: an opening kept it"
         hint = f"{LOST_OR_FOREIGN}; move that file elsewhere once it is settled"
         found.find("index", f"{WORK}/{name}", message, damage=False, hint=hint)

@@ -68,6 +68,15 @@ def check_apart(source: str | Path, destination: str | Path) -> None:
         raise DestinationError(f"'{destination}' lies in the store itself", hint=ELSEWHERE)
     if old.is_within(new):
         raise DestinationError(f"the store itself lies in '{destination}'", hint=ELSEWHERE)
+    if old.kind == new.kind == "folder":
+        store, there = Path(*old.parts), Path(*new.parts)
+        if _is_within(there, store) or _is_within(store, there):
+            raise DestinationError(f"'{destination}' leads to the store by another path", hint=ELSEWHERE)
+
+
+def _is_within(inner: Path, outer: Path) -> bool:
+    """Is it the other folder, or below it, whatever path leads there (a bind mount, another case)?"""
+    return outer.exists() and any(path.exists() and path.samefile(outer) for path in (inner, *inner.parents))
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,12 @@ class FileSystem(Protocol):
     def sync_folder(self, path: str) -> None:
         """The names in a folder survive power loss from here on; `""` is the root."""
 
-    def sync_all(self) -> bool:
-        """Everything on this file system survives power loss from here on; False if it cannot be asked for."""
+    def sync_all(self, path: str) -> bool:
+        """Everything below this folder survives power loss from here on.
+
+        Returns:
+            False if that cannot be asked for at once, also since another file system is mounted in the folder.
+        """
 
     def is_writable(self, path: str) -> bool:
         """May names be made in this folder, as far as modes and mounts tell?"""

@@ -18,6 +18,7 @@ from sheetsync.store.descriptors import stands_there
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 ROOT_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 FOLDERS_KEPT: Final = 64
+LINK: Final = "a symbolic link; it is not followed"
 
 
 class OpenFolders:
@@ -28,6 +29,7 @@ class OpenFolders:
         self._root_fd = os.open(root, ROOT_FLAGS)
         self._open: dict[str, int] = {}  # the oldest first
         self._proved: set[str] = set()
+        self._no_links: set[str] = set()  # where no link stands, as far as was looked since the last doubt
 
     def fd(self, path: str) -> int:
         """The open folder. It stays open, until others need the place."""
@@ -57,6 +59,7 @@ class OpenFolders:
 
     def prove(self, path: str) -> None:
         """Make sure that what is open is what stands at the path now."""
+        self.refuse_links_above(path)
         if path and path not in self._open:  # then it is opened now, in a folder that is proved
             self.to_write(path)
             self.fd(path)
@@ -71,9 +74,20 @@ class OpenFolders:
             self.fd(path)
         self._proved.add(path)
 
+    def refuse_links_above(self, path: str) -> None:
+        """What is open stands at its path also where a folder above it was moved away and a link to it put there."""
+        above = path.rpartition("/")[0]
+        while above and above not in self._no_links:
+            with suppress(FileNotFoundError):
+                if stat.S_ISLNK(os.lstat(f"{self.root}/{above}").st_mode):
+                    raise stands_there(above, LINK)
+            self._no_links.add(above)
+            above = above.rpartition("/")[0]
+
     def doubt(self) -> None:
         """From here on each folder is proved anew before something is written into it."""
         self._proved.clear()
+        self._no_links.clear()
 
     def forget(self) -> None:
         """Look for all folders anew."""
@@ -124,6 +138,5 @@ def open_folder(above: int, part: str, path: str) -> int:
         if exc.errno in (errno.ELOOP, errno.ENOTDIR):
             with suppress(OSError):
                 is_link = stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode)
-                what = "a symbolic link; it is not followed" if is_link else "no folder"
-                raise stands_there(path, what) from exc
+                raise stands_there(path, LINK if is_link else "no folder") from exc
         raise

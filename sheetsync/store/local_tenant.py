@@ -344,7 +344,7 @@ class LocalTenant:
         """Files, their names, and the names of the folders above them."""
         before, self._names_failed = self._names_failed, True  # until it is known that it did not
         try:
-            if not self._files.sync_all():
+            if not self._files.sync_all(self._folder):
                 self._sync_one_by_one(paths)
         except BaseException:  # an interrupt may hide that it failed: then they are only written once more
             try:

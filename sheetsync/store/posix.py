@@ -315,10 +315,13 @@ class PosixFileSystem:
                 if exc.errno not in CANNOT_BE_ASKED:
                     raise
 
-    def sync_all(self) -> bool:
-        """Everything survives power loss."""
+    def sync_all(self, path: str) -> bool:
+        """The folder's whole file system survives power loss."""
         with self._mutex:
-            return sync_file_system(self._folders.fd(""))
+            fd = self._folders.fd(path)
+            own = os.fstat(fd).st_dev
+            there = (os.stat(name, dir_fd=fd, follow_symlinks=False).st_dev for name in self.listdir(path))
+            return all(device == own for device in there) and sync_file_system(fd)
 
     # --- locks --------------------------------------------------------------------------------------------------
     def lock(self, path: str) -> FolderLock:
@@ -338,6 +341,7 @@ class PosixFileSystem:
         """Is it the folder that stands there now? From here on the folders below are proved anew, too."""
         with self._mutex:
             self._folders.doubt()
+            self._folders.refuse_links_above(path)
         return self._stands_at(path, fd)
 
     def is_writable(self, path: str) -> bool:

@@ -20,7 +20,7 @@ from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, load_index, parse_remembered
+from sheetsync.store.index import is_worth_writing, load_index
 from sheetsync.store.lease import Lease, lease_member, refuse_held, this_holder
 from sheetsync.store.media import media_errors, open_backend, open_format
 from sheetsync.store.mutex import Mutex, under
@@ -134,9 +134,7 @@ class Store(StoreWriter):
                 under(self._part.exclusive(), self._recover_locked)
             else:
                 self._look_only()
-            if beyond := self._witnesses.foreign:
-                told = f"it ends at entry {self._state.number}, the index tells of entry {beyond}"
-                self._tell(f"the journal: {told}: run 'sheetsync fsck'")
+            self._tell_foreign()
 
     def _look_only(self) -> None:
         """Where nothing can be written: learn the journal, and look whether it is all of it."""
@@ -154,19 +152,8 @@ class Store(StoreWriter):
             self._tell(f"recovery is left to the next opening ({exc})")
             return
         with suppress(OSError, SheetSyncError):  # derived: the next opening is slower
-            if self._witnesses.foreign:
-                self._keep_foreign_index()
             if self._witnesses.foreign or is_worth_writing(self._state, self._lag, self._lag_bytes):
                 self._write_index()
-
-    def _keep_foreign_index(self) -> None:
-        """Aside, before ours is in its place: beside a torn line it would read as if that had been a commit."""
-        data = self._part.read_work(INDEX)
-        if data is None or parse_remembered(data) != self._witnesses.foreign:  # another opening was quicker
-            return
-        self._part.keep_aside(FOREIGN_INDEX, data)
-        if self._state.number == 0:  # an index of nothing is none
-            self._part.write_work(INDEX, b"", durable=False)
 
     def rebuild_index(self) -> int:
         """Forget the derived index, read the whole journal again, and write the index anew; the number of records."""
@@ -220,6 +207,10 @@ class Store(StoreWriter):
         if not is_time or not isinstance(name, str) or not isinstance(who, str):
             raise UsageError(f"a lease of {ascii(name)[:40]} for {ascii(ttl_s)[:40]} s: a text and a number are needed")
         check_lease_name(name)
+        try:
+            who.encode("utf-8")
+        except UnicodeEncodeError as exc:
+            raise UsageError(f"{ascii(who)[:80]} is no name of a holder: half a character is no text") from exc
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):

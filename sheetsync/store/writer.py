@@ -25,12 +25,13 @@ from sheetsync.errors import (
     StoreDamagedError,
     TryLaterError,
     UnknownOutcomeError,
+    UsageError,
 )
 from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
-from sheetsync.store.index import is_worth_writing, write_index
+from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, parse_remembered, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors, passes_by_itself
 from sheetsync.store.mutex import Mutex, under
@@ -215,6 +216,8 @@ class StoreWriter(StoreReader):
     def _plan(self, request: Request) -> tuple[Added, bytes] | None:
         """The entry upon the present state and its line, None if it would say nothing."""
         now = self._clock.now()
+        if now.tzinfo is None:
+            raise UsageError("the store's clock gives a time without a zone", hint="give it one that is aware of UTC")
         changes = plan_changes(request, self._state, now)
         if not changes and not request.always and not request.details:
             return None
@@ -326,9 +329,26 @@ class StoreWriter(StoreReader):
         self._since_checkpoint, self._failed, self._dropped = 0, 0, False
 
     def _write_index(self) -> None:
+        if self._witnesses.foreign:
+            self._keep_foreign_index()
         write_index(self._part, self._state)
         self._witnesses.begin(is_believed=True)
         self._lag, self._lag_bytes = 0, 0
+
+    def _keep_foreign_index(self) -> None:
+        """Aside, before ours is in its place: beside a torn line it would read as if that had been a commit."""
+        data = self._part.read_work(INDEX)
+        if data is not None and parse_remembered(data) == self._witnesses.foreign:  # else another was quicker
+            self._part.keep_aside(FOREIGN_INDEX, data)
+            if self._state.number == 0:  # an index of nothing is none
+                self._part.write_work(INDEX, b"", durable=False)
+        self._tell_foreign()
+        self._witnesses.foreign = 0
+
+    def _tell_foreign(self) -> None:
+        if beyond := self._witnesses.foreign:
+            told = f"it ends at entry {self._state.number}, the index tells of entry {beyond}"
+            self._tell(f"the journal: {told}: run 'sheetsync fsck'")
 
     def _run_lease(self, who: str, why: str, lease: Callable[[JournalState], dict[str, JSONValue]]) -> None:
         """An entry that takes, frees or breaks a lease."""

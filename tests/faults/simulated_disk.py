@@ -241,7 +241,7 @@ class SimulatedDisk:
         self._act("sync folder", path)
         self._settle(self._folder(path) if self.harsh else None)
 
-    def sync_all(self) -> bool:
+    def sync_all(self, path: str) -> bool:
         if not self.can_sync_all:
             return False
         self._act("sync all", "")

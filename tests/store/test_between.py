@@ -379,3 +379,25 @@ def test_a_descriptor_that_something_else_closed_is_no_lock_and_no_folder(
     with closing(opened(folder)) as named:
         save(named, 5, 5)
     assert fsck(folder).exit_code == 0
+
+
+def test_a_foreign_index_is_kept_aside_by_an_open_handle_too(folder: Path, tmp_path: Path) -> None:
+    index = folder / "default/.store/index.json"
+    with closing(opened(folder)) as named:
+        save(named, 1, 1)
+        shutil.copytree(folder, tmp_path / "copy")
+    with closing(opened(tmp_path / "copy")) as other:
+        save(other, 2, 9)
+        other.store.rebuild_index()
+    told: list[str] = []
+    with Store.open(folder, tell=told.append) as store:
+        index.parent.mkdir(exist_ok=True)
+        newer = (tmp_path / "copy/default/.store/index.json").read_bytes()
+        index.write_bytes(newer)
+        store.compact()
+        store.compact()
+    assert len([line for line in told if "the index tells of entry 9" in line]) == 1
+    assert (folder / "default/.store/aside/foreign-index.json.0").read_bytes() == newer
+    (folder / "default/.store/aside/foreign-index.json.0").rename(tmp_path / "settled")
+    (folder / "default/.store/aside/foreign-index.json.1").write_bytes(newer)
+    assert [one.path for one in fsck(folder).findings] == [".store/aside/foreign-index.json.1"]

@@ -1,0 +1,146 @@
+"""What leads to a store, or out of it, by another path; and what passes between processes."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from sheetsync.domain.clock import SystemClock
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import (
+    DestinationError,
+    NotPlacedError,
+    SheetSyncError,
+    StaleSnapshotError,
+    StoreDamagedError,
+    UsageError,
+)
+from sheetsync.store import Snapshot, Store, VersionedStore, copy_store, fsck
+from sheetsync.store.posix import PosixFileSystem
+
+CTX = RequestContext(user="ada")
+
+
+def opened(folder: Path) -> VersionedStore:
+    return VersionedStore(CTX, url=folder)
+
+
+@pytest.mark.parametrize("above", ["default", "kind", "record"])
+def test_an_open_handle_writes_nothing_through_a_link_that_took_a_folders_place(
+    above: str, folder: Path, tmp_path: Path
+) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+        found = named.latest("alpha")
+        assert found is not None
+        kind, *_ = found.path.split("/")
+        path = {"default": folder / "default", "kind": folder / "default" / kind}.get(
+            above, (folder / "default" / found.path).parent
+        )
+        moved = tmp_path / "elsewhere"
+        path.rename(moved)
+        path.symlink_to(moved)
+        before = {one: one.read_bytes() for one in moved.rglob("*") if one.is_file()}
+        with pytest.raises(StoreDamagedError, match="symbolic link"):
+            named.save("alpha", {"n": 2})
+        with suppress(SheetSyncError):
+            named.store.compact()
+        after = {one: one.read_bytes() for one in moved.rglob("*") if one.is_file()}
+        assert after == before
+        path.unlink()
+        moved.rename(path)
+        named.save("alpha", {"n": 3})
+    with closing(opened(folder)) as named:
+        found = named.latest("alpha")
+        assert found is not None
+        assert found.content == {"n": 3}
+    assert fsck(folder).exit_code == 0
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A second file system; skipped where none can be mounted."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+    tool = shutil.which("mount")
+    if tool is None or subprocess.run([tool, "-t", "tmpfs", "none", place], capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], capture_output=True, check=True)
+
+
+def test_what_is_mounted_in_a_tenants_folder_is_made_durable_by_itself(folder: Path, tmp_path: Path) -> None:
+    with closing(opened(folder)) as named:
+        found = named.save("alpha", {"n": 1})
+    place = (folder / "default" / found.path).parent.parent
+    tool = shutil.which("mount")
+    files = PosixFileSystem(folder)
+    whole = files.sync_all("default")
+    if (
+        not whole
+        or tool is None
+        or subprocess.run([tool, "-t", "tmpfs", "none", place], capture_output=True).returncode != 0
+    ):
+        files.close()
+        pytest.skip("no file system can be mounted here, or be asked for all of it")
+    try:
+        assert not files.sync_all(str(place.parent.relative_to(folder)))
+    finally:
+        files.close()
+        subprocess.run(["umount", "-l", place], capture_output=True, check=True)
+
+
+def test_a_copy_into_the_store_is_refused_by_whatever_path(folder: Path, mounted: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+    subprocess.run(["umount", mounted], check=True)
+    subprocess.run(["mount", "--bind", folder, mounted], check=True)
+    with pytest.raises(DestinationError, match="by another path"):
+        copy_store(folder, mounted / "copy")
+    with pytest.raises(DestinationError):
+        copy_store(folder, mounted)
+    assert fsck(folder).exit_code == 0
+
+
+def test_errors_pass_between_processes(folder: Path) -> None:
+    with closing(opened(folder)) as named:
+        first = named.save("alpha", {"n": 1})
+        named.save("alpha", {"n": 2})
+        with pytest.raises(StaleSnapshotError) as caught:
+            named.save("alpha", {"n": 3}, expected=first)
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 (our own bytes)
+    assert type(again) is StaleSnapshotError
+    assert (str(again), again.hint, again.name, again.ours) == (
+        str(caught.value), caught.value.hint, "alpha", {"n": 3},
+    )  # fmt: skip
+    assert isinstance(again.theirs, Snapshot)
+    assert again.theirs.content == {"n": 2}
+    placed = pickle.loads(pickle.dumps(NotPlacedError("saved", commit=7, hint="move it")))  # noqa: S301
+    assert (placed.commit, placed.message, placed.hint, placed.exit_code) == (7, "saved", "move it", 9)
+
+
+def test_a_clock_without_a_zone_is_refused_before_anything_is_written(folder: Path) -> None:
+    class Naive(SystemClock):
+        def now(self) -> datetime:
+            return datetime(2026, 1, 7, 12)  # noqa: DTZ001 (that is the point)
+
+    with Store.open(folder, clock=Naive()) as store, pytest.raises(UsageError, match="without a zone"):
+        store.note(CTX, "why", {})
+    with Store.open(folder) as store:
+        assert store.head() == 0
+
+
+def test_a_lease_of_half_a_character_is_refused(folder: Path) -> None:
+    with Store.open(folder) as store:
+        with pytest.raises(UsageError, match="half a character"):
+            store.lease("sync", who="\ud800")
+        assert not store.held()
