@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Final
 
 from sheetsync.errors import StoreDamagedError
@@ -16,6 +19,29 @@ NO_FILE: Final = {
     errno.EISDIR: "a folder, not a file",
     errno.ENXIO: "no file",
 }
+
+
+@dataclass(slots=True)
+class Tail:
+    """A file that is appended to, and stays open for it."""
+
+    path: str
+    fd: int
+    inode: os.stat_result
+    _used: AbstractContextManager[bool] = field(default_factory=threading.RLock)
+
+    def sync(self) -> bool:
+        """Make it durable; False if it was closed meanwhile."""
+        with self._used:
+            if self.fd >= 0:
+                sync_marked(os.fdatasync, self.fd)
+            return self.fd >= 0
+
+    def close(self) -> None:
+        """Give back the descriptor, once nobody uses it."""
+        with self._used:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
 
 def stands_there(path: str, what: str) -> StoreDamagedError:
@@ -69,6 +95,14 @@ def read_from(fd: int, offset: int, length: int) -> bytes:
     while 0 < len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
         data += more
     return data
+
+
+def lies_on(device: int, path: str) -> bool:
+    """Is what stands there known to be on this device?"""
+    try:
+        return os.lstat(path).st_dev == device
+    except OSError:
+        return False
 
 
 def sync_file_system(fd: int) -> bool:

@@ -70,13 +70,21 @@ def check_apart(source: str | Path, destination: str | Path) -> None:
         raise DestinationError(f"the store itself lies in '{destination}'", hint=ELSEWHERE)
     if old.kind == new.kind == "folder":
         store, there = Path(*old.parts), Path(*new.parts)
-        if _is_within(there, store) or _is_within(store, there):
+        if _is_within(there, store) or (there.exists() and _identity(there) in map(_identity, store.parents)):
             raise DestinationError(f"'{destination}' leads to the store by another path", hint=ELSEWHERE)
 
 
 def _is_within(inner: Path, outer: Path) -> bool:
-    """Is it the other folder, or below it, whatever path leads there (a bind mount, another case)?"""
-    return outer.exists() and any(path.exists() and path.samefile(outer) for path in (inner, *inner.parents))
+    """Is it the other folder, one in it, or below these, whatever path leads there (a bind mount, another case)?"""
+    if not outer.is_dir():
+        return False
+    places = {_identity(outer), *(_identity(path) for path in outer.iterdir() if path.is_dir())}
+    return not places.isdisjoint({_identity(path) for path in (inner, *inner.parents) if path.exists()})
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    there = path.stat()
+    return there.st_dev, there.st_ino
 
 
 @dataclass(frozen=True, slots=True)

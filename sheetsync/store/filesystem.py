@@ -6,6 +6,7 @@ Tests put a simulated disk behind it that loses what was not fsynced. The real o
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -105,11 +106,11 @@ class FileSystem(Protocol):
     def sync_folder(self, path: str) -> None:
         """The names in a folder survive power loss from here on; `""` is the root."""
 
-    def sync_all(self, path: str) -> bool:
-        """Everything below this folder survives power loss from here on.
+    def sync_all(self, path: str, folders: Collection[str]) -> bool:
+        """Everything on this folder's file system survives power loss from here on.
 
         Returns:
-            False if that cannot be asked for at once, also since another file system is mounted in the folder.
+            False if that cannot be asked for, or if one of the `folders` below is not known to be on it.
         """
 
     def is_writable(self, path: str) -> bool:

@@ -101,11 +101,14 @@ class LocalTenant:
 
     def lock(self, name: str, holder: Holder) -> HeldLock:
         """A lease's lock."""
-        with suppress(FileExistsError):
-            self._files.mkdir(f"{self._work}/leases")
         path = self._lease_path(name)
         for _ in range(LOCK_TRIES):
-            held = self._files.try_lock(path, holder)
+            try:
+                held = self._files.try_lock(path, holder)
+            except FileNotFoundError:  # now it is known where the folder belongs
+                with suppress(FileExistsError):
+                    self._files.mkdir(f"{self._work}/leases")
+                held = self._files.try_lock(path, holder)
             if held is not None:
                 return held
             other = self._files.lock_holder(path)
@@ -342,9 +345,10 @@ class LocalTenant:
 
     def make_durable(self, paths: Iterable[str]) -> None:
         """Files, their names, and the names of the folders above them."""
+        paths = list(paths)
         before, self._names_failed = self._names_failed, True  # until it is known that it did not
         try:
-            if not self._files.sync_all(self._folder):
+            if not self._files.sync_all(self._folder, {parent(f"{self._folder}/{path}") for path in paths}):
                 self._sync_one_by_one(paths)
         except BaseException:  # an interrupt may hide that it failed: then they are only written once more
             try:

@@ -11,8 +11,8 @@ import fcntl
 import os
 import stat
 import threading
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ from sheetsync.store.descriptors import (
     CANNOT_BE_ASKED,
     NAMELESS,
     NO_FILE,
+    Tail,
+    lies_on,
     place_nameless,
     read_from,
     stands_there,
@@ -36,29 +38,6 @@ from sheetsync.store.folders import OpenFolders, open_folder
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 READ_CHUNK: Final = 1 << 20
 SHORT: Final = 4096
-
-
-@dataclass(slots=True)
-class Tail:
-    """A file that is appended to, and stays open for it."""
-
-    path: str
-    fd: int
-    inode: os.stat_result
-    _used: AbstractContextManager[bool] = field(default_factory=threading.RLock)
-
-    def sync(self) -> bool:
-        """Make it durable; False if it was closed meanwhile."""
-        with self._used:
-            if self.fd >= 0:
-                sync_marked(os.fdatasync, self.fd)
-            return self.fd >= 0
-
-    def close(self) -> None:
-        """Give back the descriptor, once nobody uses it."""
-        with self._used:
-            fd, self.fd = self.fd, -1
-            os.close(fd)
 
 
 class PosixFileSystem:
@@ -315,13 +294,12 @@ class PosixFileSystem:
                 if exc.errno not in CANNOT_BE_ASKED:
                     raise
 
-    def sync_all(self, path: str) -> bool:
-        """The folder's whole file system survives power loss."""
+    def sync_all(self, path: str, folders: Collection[str]) -> bool:
+        """The folder's whole file system survives power loss, where the others are on it."""
         with self._mutex:
             fd = self._folders.fd(path)
             own = os.fstat(fd).st_dev
-            there = (os.stat(name, dir_fd=fd, follow_symlinks=False).st_dev for name in self.listdir(path))
-            return all(device == own for device in there) and sync_file_system(fd)
+            return all(lies_on(own, self._below + folder) for folder in folders) and sync_file_system(fd)
 
     # --- locks --------------------------------------------------------------------------------------------------
     def lock(self, path: str) -> FolderLock:

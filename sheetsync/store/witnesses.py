@@ -17,13 +17,19 @@ Seen = tuple[tuple[int, ...] | None, int]  # a file as it was, and the entry it 
 
 
 class Witnesses:
-    """The checkpoint and the index of one tenant. `foreign` is the entry that another store's index tells of, or 0."""
+    """The checkpoint and the index of one tenant.
+
+    Attributes:
+        foreign: the entry that another store's index tells of; 0 if there is none.
+        ended: where the journal ended when that was seen.
+    """
 
     def __init__(self, part: TenantBackend) -> None:
         self._part = part
         self._checkpoint: Seen = (None, 0)
         self._index: Seen = (None, 0)
-        self.foreign = 0
+        self.foreign = self.ended = 0
+        self._foreign_stamp: tuple[int, ...] | None = None
 
     def begin(self, *, is_believed: bool) -> None:
         """The store was opened, or the index written: does the state hold all that the index tells of?"""
@@ -67,4 +73,9 @@ class Witnesses:
                 f"it ends at entry {state.number}, the index tells of entry {remembered}, and snapshots that it lacks"
             )
             check_names(self._part, state, names, what)
-            self._index, self.foreign = (self._index[0], 0), remembered
+            self._index, self.foreign, self.ended = (self._index[0], 0), remembered, state.number
+            self._foreign_stamp = self._index[0]
+
+    def is_foreign(self, data: bytes) -> bool:
+        """Is what stands there now, with these bytes, still the index that was seen to be another store's?"""
+        return parse_remembered(data) == self.foreign and self._part.work_stamp(INDEX) == self._foreign_stamp

@@ -31,7 +31,7 @@ from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
-from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, parse_remembered, write_index
+from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors, passes_by_itself
 from sheetsync.store.mutex import Mutex, under
@@ -216,7 +216,7 @@ class StoreWriter(StoreReader):
     def _plan(self, request: Request) -> tuple[Added, bytes] | None:
         """The entry upon the present state and its line, None if it would say nothing."""
         now = self._clock.now()
-        if now.tzinfo is None:
+        if now.utcoffset() is None:
             raise UsageError("the store's clock gives a time without a zone", hint="give it one that is aware of UTC")
         changes = plan_changes(request, self._state, now)
         if not changes and not request.always and not request.details:
@@ -338,16 +338,16 @@ class StoreWriter(StoreReader):
     def _keep_foreign_index(self) -> None:
         """Aside, before ours is in its place: beside a torn line it would read as if that had been a commit."""
         data = self._part.read_work(INDEX)
-        if data is not None and parse_remembered(data) == self._witnesses.foreign:  # else another was quicker
+        if data is not None and self._witnesses.is_foreign(data):  # else another was quicker
             self._part.keep_aside(FOREIGN_INDEX, data)
             if self._state.number == 0:  # an index of nothing is none
                 self._part.write_work(INDEX, b"", durable=False)
-        self._tell_foreign()
+            self._tell_foreign()
         self._witnesses.foreign = 0
 
     def _tell_foreign(self) -> None:
         if beyond := self._witnesses.foreign:
-            told = f"it ends at entry {self._state.number}, the index tells of entry {beyond}"
+            told = f"it ends at entry {self._witnesses.ended}, the index tells of entry {beyond}"
             self._tell(f"the journal: {told}: run 'sheetsync fsck'")
 
     def _run_lease(self, who: str, why: str, lease: Callable[[JournalState], dict[str, JSONValue]]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -241,7 +241,7 @@ class SimulatedDisk:
         self._act("sync folder", path)
         self._settle(self._folder(path) if self.harsh else None)
 
-    def sync_all(self, path: str) -> bool:
+    def sync_all(self, path: str, folders: Collection[str]) -> bool:
         if not self.can_sync_all:
             return False
         self._act("sync all", "")

@@ -401,3 +401,25 @@ def test_a_foreign_index_is_kept_aside_by_an_open_handle_too(folder: Path, tmp_p
     (folder / "default/.store/aside/foreign-index.json.0").rename(tmp_path / "settled")
     (folder / "default/.store/aside/foreign-index.json.1").write_bytes(newer)
     assert [one.path for one in fsck(folder).findings] == [".store/aside/foreign-index.json.1"]
+
+
+def test_an_index_that_another_handle_wrote_since_is_not_taken_for_the_foreign_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    index = folder / "default/.store/index.json"
+    with closing(opened(folder)) as named:
+        save(named, 1, 1)
+        shutil.copytree(folder, tmp_path / "copy")
+    with closing(opened(tmp_path / "copy")) as other:
+        save(other, 2, 9)
+        other.store.rebuild_index()
+    told: list[str] = []
+    with Store.open(folder, tell=told.append) as store, closing(opened(folder)) as other:
+        index.parent.mkdir(exist_ok=True)
+        index.write_bytes((tmp_path / "copy/default/.store/index.json").read_bytes())
+        assert store.head() == 1
+        save(other, 2, 9)
+        other.store.rebuild_index()  # it tells of entry 9, too
+        store.compact()
+    assert len(list((folder / "default/.store/aside").iterdir())) == 1
+    assert not told

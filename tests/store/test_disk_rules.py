@@ -103,7 +103,7 @@ def test_a_failed_syncfs_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     files = PosixFileSystem(folder)
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Libc)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        files.sync_all("")
+        files.sync_all("", ())
     files.close()
 
 

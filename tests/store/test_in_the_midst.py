@@ -258,7 +258,7 @@ def test_the_real_disk_marks_an_fsync_that_fails(name: str, folder: Path, monkey
 
 
 def test_an_interrupt_while_syncfs_fails_hides_no_doubt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(files: PosixFileSystem, path: str) -> bool:
+    def interrupted(files: PosixFileSystem, path: str, folders: object) -> bool:
         raise KeyboardInterrupt  # between the call that failed and what it raises
 
     with VersionedStore(CTX, url=folder) as named:
