@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sheetsync.domain.cells import cell_at, policy_cells
+from sheetsync.domain.cells import cell_at, policy_cells, read_cell
 from sheetsync.domain.draft import Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import cell_loosening
@@ -141,6 +141,8 @@ def _make_draft(
         if event.edit is not None and _has_scope(edit := _sheet_edit(event, event.edit), scopes)
     }
     conflicts = tuple(one for one in _conflicts(old, events, marks) if _has_scope(one, scopes))
+    if live_policy is not None:
+        conflicts += _unmarked(edits.values(), live_policy, conflicts)
     keep = (
         live_policy is None or bool(edits) or policy_cells(policy) != policy_cells(base_policy)
         or (live is not None and spec != live.spec)
@@ -160,6 +162,20 @@ def _make_draft(
         closed = {"status": "superseded", "superseded_by": new.id if new else None}
         reason = {} if new else {"closed_reason": "the owners took back all their edits"}
         changes.changed.append((old.draft.model_copy(update=closed | reason), old))
+
+
+def _unmarked(edits: Iterable[SheetEdit], live: PolicySnapshot, known: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """The conflicts of edits that started from no row with one that was published since, unless they are open already.
+
+    The comparison marks them only where the row stands, and can be read; their base is what is published, either way.
+    """
+    marked = {(one.tab, one.row_key, one.column) for one in known if one.resolution is None}
+    return tuple(
+        Conflict(tab=one.tab, row_key=one.row_key, column=one.column, base=None, yours=one.value, theirs=now)
+        for one in edits
+        if one.base is None and (one.tab, one.row_key, one.column) not in marked
+        and (now := read_cell(live, cell_at(one.row_key, one.column))) not in (None, one.value)
+    )  # fmt: skip
 
 
 def _lay(

@@ -1,0 +1,69 @@
+"""KPI rows that operators publish, or drop, while owners propose the same ones, or an operator does in their draft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sheetsync.errors import UnresolvedConflictError
+from sheetsync.services import drafts
+from sheetsync.services.syncing import pull, sync
+
+K1, K2 = ("alpha", "k1"), ("alpha", "k2")
+PUBLISHED = {"k2": {"impact_type": "count", "formula": "usage.cost * 9", "target": 42, "unit": "EUR"}}
+
+
+def propose(desk: Any) -> None:
+    desk.tab("KPIs").update([[*K2, "cost", "usage.cost * 7", 7]], "A3")
+    desk.sync()
+
+
+def the_draft(desk: Any) -> Any:
+    (found,) = desk.open_drafts()
+    return found
+
+
+def live(desk: Any) -> Any:
+    return desk.ws.catalogue().published("alpha").policy()
+
+
+@pytest.fixture
+def alpha(empty: Any) -> Any:
+    """One connector with a scope and a KPI."""
+    kpis = {"k1": {"impact_type": "cost", "formula": "usage.cost", "target": 5}}
+    empty.publish(empty.draft("alpha", ["s1", "s2"], {"s1": "NONE"}, kpis=kpis))
+    empty.sync()
+    return empty
+
+
+@pytest.mark.parametrize("run", [pull, sync])
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_a_spreadsheet_without_the_row_makes_the_draft_anew_in_conflict_with_what_was_published(
+    alpha: Any, run: Any, side: Any
+) -> None:
+    gateway = alpha.gateway_for(alpha.api.create_spreadsheet("second"))
+    alpha.clock.advance(1)
+    sync(alpha.ws, gateway)
+    propose(alpha)
+    alpha.set_kpi("alpha", PUBLISHED)
+    alpha.book = alpha.open(gateway.spreadsheet_id)
+    alpha.edit(K1, "target", 6, "KPIs")
+    alpha.clock.advance(1)
+    run(alpha.ws, gateway)
+    found = {one.column: (one.base, one.yours, one.theirs) for one in the_draft(alpha).open_conflicts()}
+    assert found == {
+        "impact_type": (None, "cost", "count"),
+        "formula": (None, "usage.cost * 7", "usage.cost * 9"),
+        "target": (None, 7, 42),
+    }
+    with pytest.raises(UnresolvedConflictError):
+        alpha.publish(the_draft(alpha).id)
+    alpha.clock.advance(1)
+    assert sync(alpha.ws, gateway).exit_code == 3
+    for column in found:
+        drafts.resolve_conflict(alpha.ws, the_draft(alpha).id, K2, column, side)
+    alpha.publish(the_draft(alpha).id)
+    k2 = live(alpha).kpis["k2"]
+    assert (k2.impact_type, k2.target, k2.unit) == (("cost", 7, "EUR") if side == "yours" else ("count", 42, "EUR"))
+    assert live(alpha).kpis["k1"].target == 6
