@@ -1,7 +1,7 @@
 """Base and policy of a new sheet draft, told cell by cell. Pure; what else is in a draft is in `drafting`.
 
 L is what is published (of a connector never published: its stand-in), B and P are base and policy of the draft that is
-superseded. An operator changed a cell there if P differs from B and no owner edited it.
+superseded. An operator changed a cell there if P differs from B, or lacks a row that B has, and no owner edited it.
 
 | the cell                             | base  | policy |
 | ------------------------------------ | ----- | ------ |
@@ -80,11 +80,12 @@ class DraftRows:
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
-        """Every cell that the old draft changed, but for those of its `edits`."""
+        """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell."""
         owned = {cell for edit in edits for cell in cells_of(edit)}
         for cell in dict.fromkeys((*policy_cells(self.mine), *policy_cells(self.under))):
             before, now = _shown(self.under, cell), _shown(self.mine, cell)
-            if cell.column != KPI_NAME and cell not in owned and before != now:
+            gone = _has_row(self.under, cell) and not _has_row(self.mine, cell)
+            if cell.column != KPI_NAME and cell not in owned and (gone or before != now):
                 self.starts[cell], self.values[cell] = before, now
 
     def take_carried(self, edits: Iterable[SheetEdit]) -> None:
@@ -179,6 +180,10 @@ def cells_of(edit: SheetEdit) -> list[PolicyCell]:
     """The cell of an edit; of a deletion all cells of its row."""
     cell = cell_at(edit.row_key, edit.column)
     return [cell._replace(column=column) for column in KPI_COLUMNS] if cell.column == KPI_NAME else [cell]
+
+
+def _has_row(policy: PolicySnapshot, cell: PolicyCell) -> bool:
+    return cell.name in (policy.kpis if cell.tab == KPI_TAB else policy.firearms)
 
 
 def _shown(policy: PolicySnapshot, cell: PolicyCell) -> CellValue:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sheetsync.errors import UnresolvedConflictError
+from sheetsync.errors import RegistryMovedError, UnresolvedConflictError
 from sheetsync.services import drafts
 from sheetsync.services.syncing import pull, sync
 
-K1, K2 = ("alpha", "k1"), ("alpha", "k2")
+K1, K2, S1 = ("alpha", "k1"), ("alpha", "k2"), ("alpha", "s1")
 PUBLISHED = {"k2": {"impact_type": "count", "formula": "usage.cost * 9", "target": 42, "unit": "EUR"}}
 
 
@@ -67,3 +67,35 @@ def test_a_spreadsheet_without_the_row_makes_the_draft_anew_in_conflict_with_wha
     k2 = live(alpha).kpis["k2"]
     assert (k2.impact_type, k2.target, k2.unit) == (("cost", 7, "EUR") if side == "yours" else ("count", 42, "EUR"))
     assert live(alpha).kpis["k1"].target == 6
+
+
+@pytest.mark.parametrize("moves_on", [False, True])
+def test_a_row_that_an_operator_took_out_takes_nothing_with_it_that_was_published_since(
+    alpha: Any, moves_on: bool
+) -> None:
+    alpha.edit(S1, "firearm_id", "firearm.read")
+    alpha.sync()
+    drafts.edit_draft(alpha.ws, the_draft(alpha).id, kpis={"k1": None})
+    alpha.set_kpi("alpha", {"k1": {"impact_type": "cost", "formula": "usage.cost", "target": 5, "unit": "EUR"}})
+    if moves_on:  # the draft is made anew
+        alpha.edit(S1, "firearm_id", "firearm.external_write")
+        alpha.sync()
+    with pytest.raises(RegistryMovedError, match="KPI k1"):
+        alpha.publish(the_draft(alpha).id)
+
+
+@pytest.mark.parametrize("moves_on", [False, True])
+def test_a_decision_that_an_operator_took_back_takes_no_lock_with_it_that_was_published_since(
+    alpha: Any, moves_on: bool
+) -> None:
+    alpha.set("alpha", "s1", "firearm.read")
+    alpha.sync()
+    alpha.edit(K1, "target", 700, "KPIs")
+    alpha.sync()
+    drafts.edit_draft(alpha.ws, the_draft(alpha).id, undecide=["s1"])
+    alpha.set("alpha", "s1", "firearm.read+lock")
+    if moves_on:
+        alpha.edit(K1, "target", 701, "KPIs")
+        alpha.sync()
+    with pytest.raises(RegistryMovedError, match="scope s1"):
+        alpha.publish(the_draft(alpha).id)
