@@ -24,6 +24,10 @@ def the_draft(desk: Any) -> Any:
     return found
 
 
+def target(value: int) -> dict[str, Any]:
+    return {"k1": {"impact_type": "cost", "formula": "usage.cost", "target": value}}
+
+
 def live(desk: Any) -> Any:
     return desk.ws.catalogue().published("alpha").policy()
 
@@ -99,3 +103,29 @@ def test_a_decision_that_an_operator_took_back_takes_no_lock_with_it_that_was_pu
         alpha.sync()
     with pytest.raises(RegistryMovedError, match="scope s1"):
         alpha.publish(the_draft(alpha).id)
+
+
+@pytest.mark.parametrize("way", ["as published", "published first"])
+def test_the_hint_names_what_helps_where_an_operators_change_in_the_owners_draft_was_overtaken(
+    alpha: Any, way: str
+) -> None:
+    alpha.edit(S1, "firearm_id", "firearm.read")
+    alpha.sync()
+    drafts.edit_draft(alpha.ws, the_draft(alpha).id, kpis=target(650))
+    alpha.set_kpi("alpha", target(42))
+    alpha.edit(S1, "firearm_id", "firearm.external_write")
+    alpha.sync()  # the next draft has the operator's change, too
+    mine = the_draft(alpha).id
+    with pytest.raises(RegistryMovedError, match="KPI k1 target") as refused:
+        alpha.publish(mine)
+    if way == "as published":
+        assert f"set it in this draft to what is published, with 'sheetsync draft edit {mine}'" in str(
+            refused.value.hint
+        )
+        drafts.edit_draft(alpha.ws, mine, kpis=target(42))
+    else:
+        assert "first publish that change from a draft of its own" in str(refused.value.hint)
+        alpha.set_kpi("alpha", target(650))
+    alpha.publish(mine)
+    assert live(alpha).kpis["k1"].target == (42 if way == "as published" else 650)
+    assert live(alpha).firearms["s1"].firearm_id == "firearm.external_write"
