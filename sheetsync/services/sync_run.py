@@ -40,6 +40,7 @@ from sheetsync.sync.drift import doubled_problems, mend_drift, pick_known_tabs, 
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
 from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead, TabSize
 from sheetsync.sync.headers import check_doubled, copied_header_problems, gone_columns
+from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import Plan
 from sheetsync.sync.planning import Structure, digest_of, intend, marks_after, plan_batch, refused_before
 from sheetsync.sync.protected import Guard, held_header_problems, held_headers
@@ -289,17 +290,17 @@ class SyncRun:
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         """The plan, and its drafts. A row that fits no draft holds up no other: it is left out, as a problem."""
-        refused: dict[tuple[Role, RowKey], str] = {}
+        refused: dict[tuple[Role, RowKey], Bad] = {}
         while True:
             try:
                 return self._compare_but(refused, read, view)
             except RowRefusedError as exc:
                 if exc.row in refused:
                     raise
-                refused[exc.row] = exc.message
+                refused[exc.row] = exc.bad
 
     def _compare_but(
-        self, refused: Mapping[tuple[Role, RowKey], str], read: SheetRead, view: View
+        self, refused: Mapping[tuple[Role, RowKey], Bad], read: SheetRead, view: View
     ) -> tuple[Plan, DraftChanges]:
         catalogue = self.ws.catalogue()
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)

@@ -43,6 +43,7 @@ from sheetsync.domain.cells import (
 from sheetsync.domain.draft import CellValue, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
+from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import EditEvent
 from sheetsync.sync.tabs import FIREARM, LOCK, Role, RowKey, role_of
 
@@ -53,11 +54,12 @@ _Row = tuple[str, str]  # tab, and scope or KPI name
 
 
 class RowRefusedError(InvalidContentError):
-    """An owner's row does not fit the policy's rules as a whole: no draft can have it."""
+    """An owner's row does not fit the policy's rules as a whole: no draft can have it. `bad` is what its cells say."""
 
-    def __init__(self, row: tuple[Role, RowKey], why: InvalidContentError) -> None:
-        super().__init__(why.message, hint=why.hint)
+    def __init__(self, row: tuple[Role, RowKey], message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
         self.row = row
+        self.bad = Bad("no_valid_row", message, hint)
 
 
 @dataclass
@@ -69,14 +71,18 @@ class DraftRows:
         under: the superseded draft's base.
         mine: its policy.
         never: was the connector never published?
+        old_id: the superseded draft's id.
+        typed: what owners typed, without what operators made of it.
     """
 
     live: PolicySnapshot
     under: PolicySnapshot
     mine: PolicySnapshot
     never: bool
+    old_id: str = ""
     starts: dict[PolicyCell, CellValue] = field(default_factory=dict)
     values: dict[PolicyCell, CellValue] = field(default_factory=dict)
+    typed: dict[PolicyCell, CellValue] = field(default_factory=dict)
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
@@ -94,6 +100,7 @@ class DraftRows:
             for cell in cells_of(edit):
                 self._start(cell, edit.base if len(cells_of(edit)) == 1 else _shown(self.under, cell))
                 self.values[cell] = _shown(self.mine, cell)
+                self.typed[cell] = EMPTY if edit.value is None else edit.value
 
     def take_new(self, events: Iterable[EditEvent]) -> None:
         """The edits of this run. A deletion starts from the row that its owner saw."""
@@ -108,7 +115,7 @@ class DraftRows:
                     self.values[one] = EMPTY
                 continue
             self._start(cell, event.edit.base)
-            self.values[cell] = event.value
+            self.values[cell] = self.typed[cell] = event.value
             self.asked[cell[:2]] = event.cell[1]
 
     def _start(self, cell: PolicyCell, start: CellValue) -> None:
@@ -142,7 +149,7 @@ class DraftRows:
             except InvalidContentError as exc:
                 why = why or exc
         if row in self.asked and fits is None and why is not None:
-            raise RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), why) from why
+            raise self._refusal(row, why) from why
         if row in self.asked:
             return self.live, fits or NOTHING
         try:
@@ -153,6 +160,18 @@ class DraftRows:
             with suppress(InvalidContentError):
                 return _build(row, self.starts, rest), gone
         return self.live, gone
+
+    def _refusal(self, row: _Row, why: InvalidContentError) -> RowRefusedError:
+        """What to tell the owner: what does not fit may be an operator's change, which the sheet does not show."""
+        message, hint = why.message, "correct the row, or undo the change"
+        if any(_fits(row, self.typed, rest) for rest in (self.live, self.under)):
+            removed = row[0] == KPI_TAB and not _has_row(self.mine, PolicyCell(*row, KPI_NAME))
+            did = "removed this row" if removed else "changed this row, and the edit does not fit that"
+            message = f"in {self.old_id}, an operator {did}"
+            hint = (
+                f"ask an operator to {'put it back' if removed else 'take that back'} there, or to discard that draft"
+            )
+        return RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), message, hint)
 
 
 def without_dropped(draft: WorkbenchDraft, live_kpis: Collection[str]) -> WorkbenchDraft:
@@ -215,6 +234,14 @@ def _build(
     if row[0] == POLICY_TAB and undecided and found[lock] and (lock in cells or not whole):
         raise InvalidContentError(NO_FIREARM_AT_ALL)
     return with_cells(NOTHING, found)
+
+
+def _fits(row: _Row, cells: Mapping[PolicyCell, CellValue], rest: PolicySnapshot) -> bool:
+    try:
+        _build(row, cells, rest, whole=True)
+    except InvalidContentError:
+        return False
+    return True
 
 
 def _with_row(policy: PolicySnapshot, source: PolicySnapshot, row: _Row) -> PolicySnapshot:

@@ -187,7 +187,9 @@ def _lay(
     else:
         sheet = isinstance(old.draft.origin, SheetOrigin)
         under = old.draft.base.policy or PolicySnapshot() if sheet else old.draft.policy_snapshot
-        rows = DraftRows(under if live is None else live, under, old.draft.policy_snapshot, never=live is None)
+        rows = DraftRows(
+            under if live is None else live, under, old.draft.policy_snapshot, never=live is None, old_id=old.draft.id
+        )  # fmt: skip
         rows.take_operators(_edits_of(old.draft))
     rows.take_carried(carried)
     rows.take_new(events)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.errors import RegistryMovedError, UnresolvedConflictError
 from sheetsync.services import drafts
 from sheetsync.services.syncing import pull, sync
 
-K1, K2, S1 = ("alpha", "k1"), ("alpha", "k2"), ("alpha", "s1")
+K1, K2, S1, S2 = ("alpha", "k1"), ("alpha", "k2"), ("alpha", "s1"), ("alpha", "s2")
 PUBLISHED = {"k2": {"impact_type": "count", "formula": "usage.cost * 9", "target": 42, "unit": "EUR"}}
 
 
@@ -129,3 +130,53 @@ def test_the_hint_names_what_helps_where_an_operators_change_in_the_owners_draft
     alpha.publish(mine)
     assert live(alpha).kpis["k1"].target == (42 if way == "as published" else 650)
     assert live(alpha).firearms["s1"].firearm_id == "firearm.external_write"
+
+
+REMOVED = {"kpis": {"k1": None}}, {"kpis": target(5)}, (K1, "target", 700, "KPIs")
+NONE = (
+    {"firearms": {"s1": FirearmBinding(firearm_id=None)}},
+    {"firearms": {"s1": FirearmBinding(firearm_id="firearm.read")}},
+    (S1, "strategy_lock", True),
+)
+UNDECIDED = {"undecide": ["s1"]}, NONE[1], NONE[2]
+LOCKED = (
+    {"firearms": {"s1": FirearmBinding(firearm_id="firearm.read", strategy_lock=True)}},
+    NONE[1],
+    (S1, "firearm_id", "NONE"),
+)
+
+
+@pytest.mark.parametrize("discards", [False, True])
+@pytest.mark.parametrize(
+    ("change", "back", "edit", "says"),
+    [
+        (*REMOVED, "in {}, an operator removed this row"),
+        (*NONE, "in {}, an operator changed this row, and the edit does not fit that"),
+        (*UNDECIDED, "in {}, an operator changed this row, and the edit does not fit that"),
+        (*LOCKED, "in {}, an operator changed this row, and the edit does not fit that"),
+    ],
+)
+def test_an_owner_is_not_blamed_for_what_an_operator_changed_in_the_draft(
+    alpha: Any, discards: bool, change: Any, back: Any, edit: Any, says: str
+) -> None:
+    alpha.set("alpha", "s1", "firearm.read")
+    alpha.sync()
+    alpha.edit(S2, "firearm_id", "NONE")
+    alpha.sync()
+    old = the_draft(alpha).id
+    drafts.edit_draft(alpha.ws, old, **change)
+    alpha.edit(*edit)
+    report = alpha.sync()
+    (found,) = report.problems
+    assert found.message == says.format(old)
+    assert found.hint.startswith("ask an operator to ")
+    assert found.hint.endswith(" back there, or to discard that draft")
+    if discards:
+        drafts.discard_draft(alpha.ws, old)
+    else:
+        drafts.edit_draft(alpha.ws, old, **back)
+    report = alpha.sync()
+    assert (report.problems, report.conflicts) == ([], [])
+    assert (edit[0], edit[1], edit[2]) in [
+        (one.row_key, one.column, one.value) for one in the_draft(alpha).origin.edits
+    ]
