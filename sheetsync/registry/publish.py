@@ -181,9 +181,14 @@ def _way_out(draft: WorkbenchDraft) -> str:
     """How to go on after the registries moved. The owners' next draft has all that operators changed in this one."""
     if not isinstance(draft.origin, SheetOrigin):
         return "make the change again in a new draft"
+    return f"'sheetsync sync' asks about owners' edits; what an operator changed: {mend_overtaken(draft.id)}"
+
+
+def mend_overtaken(draft_id: str) -> str:
+    """What helps where an operator's change in an owners' draft was overtaken by another one that was published."""
     return (
-        "'sheetsync sync' asks about owners' edits; what an operator changed: set it in this draft to what is "
-        f"published, with 'sheetsync draft edit {draft.id}', or first publish that change from a draft of its own"
+        f"set it in {draft_id} to what is published, with 'sheetsync draft edit {draft_id}', "
+        "or first publish that change from a draft of its own"
     )
 
 

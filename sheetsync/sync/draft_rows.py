@@ -50,6 +50,7 @@ from sheetsync.sync.tabs import FIREARM, LOCK, Role, RowKey, role_of
 NOTHING = PolicySnapshot()
 NEEDED = ("impact_type", "formula")  # of a KPI
 NO_FIREARM_AT_ALL = "a strategy lock without a firearm locks nothing"
+Refused = dict[tuple[Role, RowKey], Bad]
 _Row = tuple[str, str]  # tab, and scope or KPI name
 
 

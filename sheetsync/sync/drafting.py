@@ -7,21 +7,24 @@ What that makes of each cell is in `draft_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sheetsync.domain.cells import cell_at, policy_cells, read_cell
 from sheetsync.domain.draft import Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
+from sheetsync.domain.problems import Problem
 from sheetsync.domain.wording import cell_loosening
 from sheetsync.errors import DefectError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.publish import mend_overtaken, merge_with_live
 from sheetsync.sync.decide import Nothing, PendingEdit
 from sheetsync.sync.draft_rows import DraftRows, without_dropped
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Plan
 from sheetsync.sync.tabs import POLICY, Cell, RowKey, role_of, title_of
+from sheetsync.sync.view import base_policy
 
 SPENT = "its edits were decided for what is published, and nothing was left"
 
@@ -111,6 +114,27 @@ def _is_spent(draft: WorkbenchDraft) -> bool:
         return False
     under = draft.base.policy or PolicySnapshot()
     return draft.spec_snapshot == draft.base.spec and policy_cells(draft.policy_snapshot) == policy_cells(under)
+
+
+def overtaken(catalogue: Catalogue, drafts: Mapping[str, StoredDraft], changes: DraftChanges) -> Iterator[Problem]:
+    """Where publish refuses the owners' draft for what an operator changed in it: nobody is asked about that.
+
+    `drafts`: as for `close_spent`.
+    """
+    now = {connector: stored.draft for connector, stored in drafts.items()}
+    after = (*(draft for draft, _ in changes.changed), *changes.new)
+    now |= {draft.connector_id: draft for draft in after if isinstance(draft.origin, SheetOrigin)}
+    for connector, draft in sorted(now.items()):
+        under, policy = draft.base.policy or PolicySnapshot(), base_policy(draft)
+        if draft.status != "open" or (policy == under and draft.spec_snapshot == draft.base.spec):
+            continue
+        live = catalogue.published(connector)
+        if live is None or live.retired:
+            continue
+        if moved := merge_with_live(draft.model_copy(update={"policy_snapshot": policy}), live).moved:
+            message = f"changed by an operator in the draft, and published differently since: {', '.join(moved)}"
+            hint = f"ask an operator: {mend_overtaken(draft.id)}"
+            yield Problem(code="overtaken_change", row_key=(connector,), message=message, hint=hint)
 
 
 def _make_draft(

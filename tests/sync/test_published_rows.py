@@ -115,18 +115,21 @@ def test_the_hint_names_what_helps_where_an_operators_change_in_the_owners_draft
     drafts.edit_draft(alpha.ws, the_draft(alpha).id, kpis=target(650))
     alpha.set_kpi("alpha", target(42))
     alpha.edit(S1, "firearm_id", "firearm.external_write")
-    alpha.sync()  # the next draft has the operator's change, too
-    mine = the_draft(alpha).id
+    (told,) = alpha.sync().problems
+    mine = the_draft(alpha).id  # it has the operator's change, too
+    assert (told.code, told.row_key) == ("overtaken_change", ("alpha",))
+    assert "KPI k1 target" in told.message
+    assert mine in told.hint
+    assert alpha.sync().calls["write"] == 0
     with pytest.raises(RegistryMovedError, match="KPI k1 target") as refused:
         alpha.publish(mine)
     if way == "as published":
-        assert f"set it in this draft to what is published, with 'sheetsync draft edit {mine}'" in str(
-            refused.value.hint
-        )
+        assert f"set it in {mine} to what is published, with 'sheetsync draft edit {mine}'" in str(refused.value.hint)
         drafts.edit_draft(alpha.ws, mine, kpis=target(42))
     else:
         assert "first publish that change from a draft of its own" in str(refused.value.hint)
         alpha.set_kpi("alpha", target(650))
+    assert alpha.sync().problems == []
     alpha.publish(mine)
     assert live(alpha).kpis["k1"].target == (42 if way == "as published" else 650)
     assert live(alpha).firearms["s1"].firearm_id == "firearm.external_write"
