@@ -1,7 +1,8 @@
 """Base and policy of a new sheet draft, told cell by cell. Pure; what else is in a draft is in `drafting`.
 
-L is what is published (of a connector never published: its stand-in), B and P are base and policy of the draft that is
-superseded. An operator changed a cell there if P differs from B, or lacks a row that B has, and no owner edited it.
+L is what is published (of a connector never published its stand-in: the superseded draft without owners' edits), B and
+P are base and policy of the draft that is superseded. An operator changed a cell there if P differs from B, or lacks a
+row that B has, and no owner edited it.
 
 | the cell                             | base  | policy |
 | ------------------------------------ | ----- | ------ |
@@ -12,7 +13,8 @@ superseded. An operator changed a cell there if P differs from B, or lacks a row
 
 Base and policy are thus the same wherever nobody changed anything, and publish takes there what is published by then.
 Where an edit started from nothing known, or from no row, its base is that of "any other" cell: what is published is
-then what the edit says, or in conflict with it. Of a connector never published every edit's base is L.
+then what the edit says, or in conflict with it. Of a connector never published every edit's base is L,
+and so is that of a row that an operator added, once an owner edits it: the sheet shows the row.
 
 That a KPI is there at all follows from its cells: without impact_type and formula there is no row, and its deletion is
 an edit of them all. Where a row is not valid so (a lock with no firearm to lock; a KPI that was dropped under edits),
@@ -115,6 +117,8 @@ class DraftRows:
                     self.starts[one] = _shown(self.live, one) if start is None else start
                     self.values[one] = EMPTY
                 continue
+            if self.never and not _has_row(self.under, cell):  # it may be an operator's row, which the sheet shows
+                self.starts = {one: start for one, start in self.starts.items() if one[:2] != cell[:2]}
             self._start(cell, event.edit.base)
             self.values[cell] = self.typed[cell] = event.value
             self.asked[cell[:2]] = event.cell[1]

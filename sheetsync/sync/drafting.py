@@ -211,9 +211,9 @@ def _lay(
     else:
         sheet = isinstance(old.draft.origin, SheetOrigin)
         under = old.draft.base.policy or PolicySnapshot() if sheet else old.draft.policy_snapshot
-        rows = DraftRows(
-            under if live is None else live, under, old.draft.policy_snapshot, never=live is None, old_id=old.draft.id
-        )  # fmt: skip
+        stand_in = base_policy(old.draft) if live is None else live
+        mine = old.draft.policy_snapshot
+        rows = DraftRows(stand_in, under, mine, never=live is None, old_id=old.draft.id)
         rows.take_operators(_edits_of(old.draft))
     rows.take_carried(carried)
     rows.take_new(events)
