@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sheetsync.domain.clock import Clock
-from sheetsync.domain.draft import Validation, WorkbenchDraft
+from sheetsync.domain.draft import SheetOrigin, Validation, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmCatalogue
 from sheetsync.domain.gate import Loosening, loosenings
 from sheetsync.domain.identifiers import version_rises
@@ -154,7 +154,7 @@ class _Planner:
         if merged.moved:
             raise RegistryMovedError(
                 f"{draft.id}: {draft.connector_id} was published since, in the same fields: {', '.join(merged.moved)}",
-                hint=f"see 'sheetsync draft diff {draft.id}'; make the change again in a new draft",
+                hint=f"see 'sheetsync draft diff {draft.id}'; {_way_out(draft)}",
             )
         new = draft.model_copy(update={"spec_snapshot": merged.spec, "policy_snapshot": merged.policy})
         if new.content_hash() == draft.content_hash():
@@ -175,6 +175,21 @@ class _Planner:
         if not draft.retires:
             return ()
         return tuple(one for one in self.catalogue.drafts("open", draft.connector_id) if one.draft.id != draft.id)
+
+
+def _way_out(draft: WorkbenchDraft) -> str:
+    """How to go on after the registries moved. The owners' next draft has all that operators changed in this one."""
+    if not isinstance(draft.origin, SheetOrigin):
+        return "make the change again in a new draft"
+    return f"'sheetsync sync' asks about owners' edits; what an operator changed: {mend_overtaken(draft.id)}"
+
+
+def mend_overtaken(draft_id: str) -> str:
+    """What helps where an operator's change in an owners' draft was overtaken by another one that was published."""
+    return (
+        f"set it in {draft_id} to what is published, with 'sheetsync draft edit {draft_id}', "
+        "or first publish that change from a draft of its own"
+    )
 
 
 def merge_with_live(draft: WorkbenchDraft, live: PublishedConnector) -> Merged:

@@ -7,7 +7,7 @@ The decisions are pure and live in `sync`; here they are put in order, made dura
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -34,8 +34,8 @@ from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import state_to_json
 from sheetsync.sync.compare import compare
 from sheetsync.sync.decide import Mode
-from sheetsync.sync.draft_rows import RowRefusedError
-from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts, name_drafts
+from sheetsync.sync.draft_rows import Refused, RowRefusedError
+from sheetsync.sync.drafting import DraftChanges, Pulled, close_spent, make_drafts, name_drafts, overtaken
 from sheetsync.sync.drift import doubled_problems, mend_drift, pick_known_tabs, rules_once_set, without_tabs
 from sheetsync.sync.epoch import go_on_from, is_foreign, landed, next_token, step_over
 from sheetsync.sync.gateway import Batch, Landed, Mark, SheetGateway, SheetRead, TabSize
@@ -56,7 +56,7 @@ from sheetsync.sync.safety import (
 )
 from sheetsync.sync.settle import Settled, count_keys, settle
 from sheetsync.sync.sync_tabs import plan_sync_tabs
-from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role, RowKey
+from sheetsync.sync.tabs import OWNER_ROLES, ROLES, Role
 from sheetsync.sync.view import View, fate_of
 
 COMPARISONS: Final = 20  # how often a run compares again because the store moved
@@ -289,18 +289,16 @@ class SyncRun:
 
     def _compare(self, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         """The plan, and its drafts. A row that fits no draft holds up no other: it is left out, as a problem."""
-        refused: dict[tuple[Role, RowKey], str] = {}
+        refused: Refused = {}
         while True:
             try:
                 return self._compare_but(refused, read, view)
             except RowRefusedError as exc:
                 if exc.row in refused:
                     raise
-                refused[exc.row] = exc.message
+                refused[exc.row] = exc.bad
 
-    def _compare_but(
-        self, refused: Mapping[tuple[Role, RowKey], str], read: SheetRead, view: View
-    ) -> tuple[Plan, DraftChanges]:
+    def _compare_but(self, refused: Refused, read: SheetRead, view: View) -> tuple[Plan, DraftChanges]:
         catalogue = self.ws.catalogue()
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
         plan = compare(
@@ -314,7 +312,7 @@ class SyncRun:
             close_spent(view.drafts, view.live, changes)
         name_drafts(plan, changes)
         plan.problems += [*doubled_problems(read), *copied_header_problems(read)]
-        plan.problems += held_header_problems(read, self.held)
+        plan.problems += [*held_header_problems(read, self.held), *overtaken(catalogue, view.drafts, changes)]
         guard = Guard(read, self.held)
         guard.hold_cells(plan)
         plan.operations = answer_rows(plan, changes.ids, read, sure=self.state.known and self.mode.answer is None)

@@ -47,7 +47,7 @@ class Comparison:
     fates: dict[Cell, str]
     plan: Plan
     gone: Set[tuple[Role, str]]
-    refused: Mapping[tuple[Role, RowKey], str] = field(default_factory=dict)
+    refused: Mapping[tuple[Role, RowKey], Bad] = field(default_factory=dict)
 
     def takes(self, role: Role, key: RowKey) -> bool:
         """Are the owners' edits of this row taken into a draft in this run?"""
@@ -139,8 +139,7 @@ def compare_cell(
         )
     state = CellState(base, value, published, edit, state.withdrawn)
     decision = decide_cell(state, c.mode if c.takes(tab.role, key) else replace(c.mode, takes=False))
-    refused = c.refused.get((tab.role, key)) if decision.event == "unpulled" else None
-    bad = None if refused is None else Bad("no_valid_row", refused, "correct the row, or undo the change")
+    bad = c.refused.get((tab.role, key)) if decision.event == "unpulled" else None
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)
     if settling:
         decision = left_alone(state)

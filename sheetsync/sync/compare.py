@@ -41,7 +41,7 @@ MERGED = Bad("merged_cells", "merged cells", "unmerge the cells of this row")
 
 def compare(
     read: SheetRead, view: View, state: SyncState, mode: Mode, *, firearms: tuple[str, ...], settled: Settled,
-    fate: Fate, gone: Set[tuple[Role, str]] = NONE_GONE, refused: Mapping[tuple[Role, RowKey], str] | None = None,
+    fate: Fate, gone: Set[tuple[Role, str]] = NONE_GONE, refused: Mapping[tuple[Role, RowKey], Bad] | None = None,
 ) -> Plan:  # fmt: skip
     """The plan of one run: events for drafts, reports, the next baseline, and what rows are to become.
 

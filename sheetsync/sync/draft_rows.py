@@ -1,7 +1,8 @@
 """Base and policy of a new sheet draft, told cell by cell. Pure; what else is in a draft is in `drafting`.
 
-L is what is published (of a connector never published: its stand-in), B and P are base and policy of the draft that is
-superseded. An operator changed a cell there if P differs from B and no owner edited it.
+L is what is published (of a connector never published its stand-in: the superseded draft without owners' edits), B and
+P are base and policy of the draft that is superseded. An operator changed a cell there if P differs from B, or lacks a
+row that B has, and no owner edited it.
 
 | the cell                             | base  | policy |
 | ------------------------------------ | ----- | ------ |
@@ -12,7 +13,8 @@ superseded. An operator changed a cell there if P differs from B and no owner ed
 
 Base and policy are thus the same wherever nobody changed anything, and publish takes there what is published by then.
 Where an edit started from nothing known, or from no row, its base is that of "any other" cell: what is published is
-then what the edit says, or in conflict with it. Of a connector never published every edit's base is L.
+then what the edit says, or in conflict with it. Of a connector never published every edit's base is L,
+and so is that of a row that an operator added, once an owner edits it: the sheet shows the row.
 
 That a KPI is there at all follows from its cells: without impact_type and formula there is no row, and its deletion is
 an edit of them all. Where a row is not valid so (a lock with no firearm to lock; a KPI that was dropped under edits),
@@ -43,21 +45,24 @@ from sheetsync.domain.cells import (
 from sheetsync.domain.draft import CellValue, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
+from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import EditEvent
 from sheetsync.sync.tabs import FIREARM, LOCK, Role, RowKey, role_of
 
 NOTHING = PolicySnapshot()
 NEEDED = ("impact_type", "formula")  # of a KPI
 NO_FIREARM_AT_ALL = "a strategy lock without a firearm locks nothing"
+Refused = dict[tuple[Role, RowKey], Bad]
 _Row = tuple[str, str]  # tab, and scope or KPI name
 
 
 class RowRefusedError(InvalidContentError):
-    """An owner's row does not fit the policy's rules as a whole: no draft can have it."""
+    """An owner's row does not fit the policy's rules as a whole: no draft can have it. `bad` is what its cells say."""
 
-    def __init__(self, row: tuple[Role, RowKey], why: InvalidContentError) -> None:
-        super().__init__(why.message, hint=why.hint)
+    def __init__(self, row: tuple[Role, RowKey], message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
         self.row = row
+        self.bad = Bad("no_valid_row", message, hint)
 
 
 @dataclass
@@ -69,22 +74,27 @@ class DraftRows:
         under: the superseded draft's base.
         mine: its policy.
         never: was the connector never published?
+        old_id: the superseded draft's id.
+        typed: what owners typed, without what operators made of it.
     """
 
     live: PolicySnapshot
     under: PolicySnapshot
     mine: PolicySnapshot
     never: bool
+    old_id: str = ""
     starts: dict[PolicyCell, CellValue] = field(default_factory=dict)
     values: dict[PolicyCell, CellValue] = field(default_factory=dict)
+    typed: dict[PolicyCell, CellValue] = field(default_factory=dict)
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
-        """Every cell that the old draft changed, but for those of its `edits`."""
+        """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell."""
         owned = {cell for edit in edits for cell in cells_of(edit)}
         for cell in dict.fromkeys((*policy_cells(self.mine), *policy_cells(self.under))):
             before, now = _shown(self.under, cell), _shown(self.mine, cell)
-            if cell.column != KPI_NAME and cell not in owned and before != now:
+            gone = _has_row(self.under, cell) and not _has_row(self.mine, cell)
+            if cell.column != KPI_NAME and cell not in owned and (gone or before != now):
                 self.starts[cell], self.values[cell] = before, now
 
     def take_carried(self, edits: Iterable[SheetEdit]) -> None:
@@ -93,6 +103,7 @@ class DraftRows:
             for cell in cells_of(edit):
                 self._start(cell, edit.base if len(cells_of(edit)) == 1 else _shown(self.under, cell))
                 self.values[cell] = _shown(self.mine, cell)
+                self.typed[cell] = EMPTY if edit.value is None else edit.value
 
     def take_new(self, events: Iterable[EditEvent]) -> None:
         """The edits of this run. A deletion starts from the row that its owner saw."""
@@ -106,8 +117,10 @@ class DraftRows:
                     self.starts[one] = _shown(self.live, one) if start is None else start
                     self.values[one] = EMPTY
                 continue
+            if self.never and not _has_row(self.under, cell):  # it may be an operator's row, which the sheet shows
+                self.starts = {one: start for one, start in self.starts.items() if one[:2] != cell[:2]}
             self._start(cell, event.edit.base)
-            self.values[cell] = event.value
+            self.values[cell] = self.typed[cell] = event.value
             self.asked[cell[:2]] = event.cell[1]
 
     def _start(self, cell: PolicyCell, start: CellValue) -> None:
@@ -141,7 +154,7 @@ class DraftRows:
             except InvalidContentError as exc:
                 why = why or exc
         if row in self.asked and fits is None and why is not None:
-            raise RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), why) from why
+            raise self._refusal(row, why) from why
         if row in self.asked:
             return self.live, fits or NOTHING
         try:
@@ -152,6 +165,18 @@ class DraftRows:
             with suppress(InvalidContentError):
                 return _build(row, self.starts, rest), gone
         return self.live, gone
+
+    def _refusal(self, row: _Row, why: InvalidContentError) -> RowRefusedError:
+        """What to tell the owner: what does not fit may be an operator's change, which the sheet does not show."""
+        message, hint = why.message, "correct the row, or undo the change"
+        if any(_fits(row, self.typed, rest) for rest in (self.live, self.under)):
+            removed = row[0] == KPI_TAB and not _has_row(self.mine, PolicyCell(*row, KPI_NAME))
+            did = "removed this row" if removed else "changed this row, and the edit does not fit that"
+            message = f"in {self.old_id}, an operator {did}"
+            hint = (
+                f"ask an operator to {'put it back' if removed else 'take that back'} there, or to discard that draft"
+            )
+        return RowRefusedError((role_of(row[0]) or row[0], self.asked[row]), message, hint)
 
 
 def without_dropped(draft: WorkbenchDraft, live_kpis: Collection[str]) -> WorkbenchDraft:
@@ -179,6 +204,10 @@ def cells_of(edit: SheetEdit) -> list[PolicyCell]:
     """The cell of an edit; of a deletion all cells of its row."""
     cell = cell_at(edit.row_key, edit.column)
     return [cell._replace(column=column) for column in KPI_COLUMNS] if cell.column == KPI_NAME else [cell]
+
+
+def _has_row(policy: PolicySnapshot, cell: PolicyCell) -> bool:
+    return cell.name in (policy.kpis if cell.tab == KPI_TAB else policy.firearms)
 
 
 def _shown(policy: PolicySnapshot, cell: PolicyCell) -> CellValue:
@@ -210,6 +239,14 @@ def _build(
     if row[0] == POLICY_TAB and undecided and found[lock] and (lock in cells or not whole):
         raise InvalidContentError(NO_FIREARM_AT_ALL)
     return with_cells(NOTHING, found)
+
+
+def _fits(row: _Row, cells: Mapping[PolicyCell, CellValue], rest: PolicySnapshot) -> bool:
+    try:
+        _build(row, cells, rest, whole=True)
+    except InvalidContentError:
+        return False
+    return True
 
 
 def _with_row(policy: PolicySnapshot, source: PolicySnapshot, row: _Row) -> PolicySnapshot:

@@ -7,21 +7,24 @@ What that makes of each cell is in `draft_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sheetsync.domain.cells import cell_at, policy_cells
+from sheetsync.domain.cells import cell_at, policy_cells, read_cell
 from sheetsync.domain.draft import Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
+from sheetsync.domain.problems import Problem
 from sheetsync.domain.wording import cell_loosening
 from sheetsync.errors import DefectError
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.publish import mend_overtaken, merge_with_live
 from sheetsync.sync.decide import Nothing, PendingEdit
 from sheetsync.sync.draft_rows import DraftRows, without_dropped
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Plan
 from sheetsync.sync.tabs import POLICY, Cell, RowKey, role_of, title_of
+from sheetsync.sync.view import base_policy
 
 SPENT = "its edits were decided for what is published, and nothing was left"
 
@@ -113,6 +116,27 @@ def _is_spent(draft: WorkbenchDraft) -> bool:
     return draft.spec_snapshot == draft.base.spec and policy_cells(draft.policy_snapshot) == policy_cells(under)
 
 
+def overtaken(catalogue: Catalogue, drafts: Mapping[str, StoredDraft], changes: DraftChanges) -> Iterator[Problem]:
+    """Where publish refuses the owners' draft for what an operator changed in it: nobody is asked about that.
+
+    `drafts`: as for `close_spent`.
+    """
+    now = {connector: stored.draft for connector, stored in drafts.items()}
+    after = (*(draft for draft, _ in changes.changed), *changes.new)
+    now |= {draft.connector_id: draft for draft in after if isinstance(draft.origin, SheetOrigin)}
+    for connector, draft in sorted(now.items()):
+        under, policy = draft.base.policy or PolicySnapshot(), base_policy(draft)
+        if draft.status != "open" or (policy == under and draft.spec_snapshot == draft.base.spec):
+            continue
+        live = catalogue.published(connector)
+        if live is None or live.retired:
+            continue
+        if moved := merge_with_live(draft.model_copy(update={"policy_snapshot": policy}), live).moved:
+            message = f"changed by an operator in the draft, and published differently since: {', '.join(moved)}"
+            hint = f"ask an operator: {mend_overtaken(draft.id)}"
+            yield Problem(code="overtaken_change", row_key=(connector,), message=message, hint=hint)
+
+
 def _make_draft(
     catalogue: Catalogue,
     connector: str,
@@ -141,6 +165,8 @@ def _make_draft(
         if event.edit is not None and _has_scope(edit := _sheet_edit(event, event.edit), scopes)
     }
     conflicts = tuple(one for one in _conflicts(old, events, marks) if _has_scope(one, scopes))
+    if live_policy is not None:
+        conflicts += _unmarked(edits.values(), live_policy, conflicts)
     keep = (
         live_policy is None or bool(edits) or policy_cells(policy) != policy_cells(base_policy)
         or (live is not None and spec != live.spec)
@@ -162,6 +188,20 @@ def _make_draft(
         changes.changed.append((old.draft.model_copy(update=closed | reason), old))
 
 
+def _unmarked(edits: Iterable[SheetEdit], live: PolicySnapshot, known: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """The conflicts of edits that started from no row with one that was published since, unless they are open already.
+
+    The comparison marks them only where the row stands, and can be read; their base is what is published, either way.
+    """
+    marked = {(one.tab, one.row_key, one.column) for one in known if one.resolution is None}
+    return tuple(
+        Conflict(tab=one.tab, row_key=one.row_key, column=one.column, base=None, yours=one.value, theirs=now)
+        for one in edits
+        if one.base is None and (one.tab, one.row_key, one.column) not in marked
+        and (now := read_cell(live, cell_at(one.row_key, one.column))) not in (None, one.value)
+    )  # fmt: skip
+
+
 def _lay(
     old: StoredDraft | None, live: PolicySnapshot | None, carried: Iterable[SheetEdit], events: list[EditEvent]
 ) -> DraftRows:
@@ -171,7 +211,9 @@ def _lay(
     else:
         sheet = isinstance(old.draft.origin, SheetOrigin)
         under = old.draft.base.policy or PolicySnapshot() if sheet else old.draft.policy_snapshot
-        rows = DraftRows(under if live is None else live, under, old.draft.policy_snapshot, never=live is None)
+        stand_in = base_policy(old.draft) if live is None else live
+        mine = old.draft.policy_snapshot
+        rows = DraftRows(stand_in, under, mine, never=live is None, old_id=old.draft.id)
         rows.take_operators(_edits_of(old.draft))
     rows.take_carried(carried)
     rows.take_new(events)

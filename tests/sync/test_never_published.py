@@ -185,3 +185,34 @@ def test_an_edit_of_a_scope_that_another_draft_was_published_without_is_not_said
     desk.sync()
     told = [row[8] for row in desk.values("Sync Status") if row[1] == "rejected"]
     assert told == [f"rejected: scope a is not in what was published; {sheet} still has the edit"]
+
+
+def test_an_edit_of_what_an_operator_changed_in_the_draft_starts_from_what_the_sheet_showed(desk: Any) -> None:
+    kpi = {"impact_type": "cost", "formula": "usage.cost", "target": 5}
+    desk.draft("jira", ["a", "b"], {"a": "firearm.read"}, kpis={"k": kpi})
+    desk.sync()
+    desk.edit(("jira", "k"), "unit", "EUR", "KPIs")
+    sheet = desk.sync().drafts[0].id
+    changed = {"k": kpi | {"target": 650, "unit": "EUR"}, "m": kpi}  # the sheet shows them: 650, money, and m
+    drafts.edit_draft(desk.ws, sheet, firearms={"a": binding("firearm.money")}, kpis=changed)
+    desk.sync()
+    desk.edit(A, "firearm_id", "firearm.external_write")
+    desk.edit(("jira", "k"), "target", 700, "KPIs")
+    desk.edit(("jira", "m"), "target", 6, "KPIs")
+    desk.sync()
+    report = desk.sync()
+    assert (report.conflicts, report.problems) == ([], [])
+    assert report.calls["write"] == 0
+    (draft,) = [one for one in jira(desk) if one.origin.kind == "sheet"]
+    assert draft.policy_snapshot.kpis["m"].target == 6
+    desk.edit(A, "firearm_id", "firearm.money")  # back to what was shown: withdrawn
+    desk.sync()
+    report = desk.sync()
+    assert (report.conflicts, report.problems) == ([], [])
+    (draft,) = [one for one in jira(desk) if one.origin.kind == "sheet"]
+    edits = [(one.column, one.base, one.value) for one in draft.origin.edits]
+    assert edits == [("unit", "", "EUR"), ("target", 650, 700), ("target", 5, 6)]
+    desk.publish(draft.id)
+    policy = desk.ws.catalogue().published("jira").policy()
+    assert policy.firearms["a"].firearm_id == "firearm.money"
+    assert [(one.target, one.unit) for one in policy.kpis.values()] == [(700, "EUR"), (6, None)]
