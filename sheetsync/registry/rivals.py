@@ -2,9 +2,9 @@
 
 A draft does not say that, its history does: **a conflict is with what is published if its other value was published
 when it arose, and was not pending then from another spreadsheet**; else with another owner, whose value was pending.
-While such a value is published, it is what is published, unless the edit started from it: what is published is then in
-conflict with nothing, but the owner is who set the cell back to it. How such conflicts are found is in `sync`, how they
-are decided in `conflicts`.
+While such a value is published, it is decided as what is published, unless the edit started from it: what is published
+is then in conflict with nothing, but the owner is who set the cell back to it. How such conflicts are found is in
+`sync`, how they are decided in `conflicts`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,20 @@ class Rivals:
         self._policies: dict[int, PolicySnapshot | None] = {}
 
     def holds(self, conflict: Conflict, now: CellValue) -> bool:
-        """Is this open conflict with another owner's edit? `now`: what is published in the cell; None: no such row.
+        """Is this open conflict to be decided as one with another owner? `now`: what is published in the cell.
 
-        No row is another owner's deletion where there was one then, or never was.
+        None: no such row. That is another owner's deletion where there was one then, or never was.
         """
-        at = cell_at(conflict.row_key, conflict.column)
-        proposed = at.tab == KPI_TAB and conflict.theirs is None and conflict.base is None
-        stands = conflict.theirs == now and conflict.theirs != conflict.base
-        if conflict.column == KPI_NAME or stands or _where(conflict) in self._decided:
+        stands = conflict.theirs == now and conflict.theirs != conflict.base and not _proposed(conflict)
+        return not stands and self.owned(conflict)
+
+    def owned(self, conflict: Conflict) -> bool:
+        """Is its other value another owner's, whatever is published now?"""
+        if conflict.column == KPI_NAME or _where(conflict) in self._decided:
             return False
-        arose = self._arose[_where(conflict)]
+        arose, at = self._arose[_where(conflict)], cell_at(conflict.row_key, conflict.column)
         published = self._published(arose.commit) or arose.draft.base.policy or PolicySnapshot()
-        return proposed or conflict.theirs != read_cell(published, at) or self._was_pending(conflict, arose)
+        return _proposed(conflict) or conflict.theirs != read_cell(published, at) or self._was_pending(conflict, arose)
 
     def started(self, conflict: Conflict) -> PolicySnapshot | None:
         """What the first of the edits of a conflict's row was based on, of those that followed one another."""
@@ -132,6 +134,12 @@ def find_rivals(catalogue: Catalogue, draft: WorkbenchDraft, live: PolicySnapsho
     rivals, now = Rivals(catalogue, draft), live or draft.base.policy or PolicySnapshot()
     cells = [(one, cell_at(one.row_key, one.column)) for one in draft.open_conflicts()]
     return [one for one, cell in cells if rivals.holds(one, read_cell(now, cell))]
+
+
+def _proposed(conflict: Conflict) -> bool:
+    """Is it a deletion of a KPI that owners propose?"""
+    at = cell_at(conflict.row_key, conflict.column)
+    return at.tab == KPI_TAB and conflict.theirs is None and conflict.base is None
 
 
 def _edits_of(draft: WorkbenchDraft) -> tuple[SheetEdit, ...]:

@@ -138,3 +138,19 @@ def test_a_value_that_was_shown_there_is_no_other_owners_when_it_is_published_un
     publish_target(offices, 5)
     offices.rest()
     assert (offices.conflicts(), edits(offices)) == ([], [("target", 5, 800)])
+
+
+@three
+@pytest.mark.parametrize("early", [True, False])
+def test_nor_is_it_forgotten_when_a_third_owner_types_while_it_is_published(offices: Offices, early: bool) -> None:
+    type_target(offices, 0, 700)
+    if early:
+        publish_target(offices, 700)
+    type_target(offices, 1, 800)
+    publish_target(offices, 700)
+    type_target(offices, 2, 900)
+    publish_target(offices, 42)
+    offices.rest()
+    assert offices.conflicts() == [("target", 900, 700), ("target", 900, 800)]
+    decide(offices, "theirs")
+    assert ("target", 800, 700) in offices.conflicts()
