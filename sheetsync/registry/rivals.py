@@ -36,7 +36,6 @@ class Rivals:
         self._catalogue, self._draft = catalogue, draft
         self._drafts: dict[str, WorkbenchDraft] = {}
         self._edited: dict[str, set[_Where]] = {}
-        self._policies: dict[int, PolicySnapshot | None] = {}
 
     def holds(self, conflict: Conflict, now: CellValue) -> bool:
         """Is this open conflict to be decided as one with another owner? `now`: what is published in the cell.
@@ -51,7 +50,7 @@ class Rivals:
         if conflict.column == KPI_NAME or _where(conflict) in self._decided:
             return False
         arose, at = self._arose[_where(conflict)], cell_at(conflict.row_key, conflict.column)
-        published = self._published(arose.commit) or arose.draft.base.policy or PolicySnapshot()
+        published = self._published[arose.commit] or arose.draft.base.policy or PolicySnapshot()
         return _proposed(conflict) or conflict.theirs != read_cell(published, at) or self._was_pending(conflict, arose)
 
     def started(self, conflict: Conflict) -> PolicySnapshot | None:
@@ -87,9 +86,9 @@ class Rivals:
         if not conflicts:
             return {}
         saved = self._catalogue.history_of(draft)
-        history = [_Saved(commit, one, at == 0) for at, (commit, one) in enumerate(saved)]
-        while len(history) > 1 and history[-1].draft != draft:  # what came later is not what was asked for
-            history.pop()
+        ends = (at for at in range(len(saved), 0, -1) if saved[at - 1][1] == draft)
+        upto = saved[: next(ends, None)]  # what came later is not what was asked for
+        history = [_Saved(commit, one, at == 0) for at, (commit, one) in enumerate(upto)]
         found, left = dict.fromkeys(conflicts, history[-1]), conflicts
         for one in reversed(history):
             left = left & _open(one.draft)
@@ -123,10 +122,11 @@ class Rivals:
             draft = self._drafts[draft.supersedes]
             yield draft
 
-    def _published(self, commit: int) -> PolicySnapshot | None:
-        if commit not in self._policies:
-            self._policies[commit] = self._catalogue.policy_before(self._draft.connector_id, commit)
-        return self._policies[commit]
+    @cached_property
+    def _published(self) -> dict[int, PolicySnapshot | None]:
+        """What was published when the conflicts arose, by commit."""
+        commits = {one.commit for one in self._arose.values()}
+        return self._catalogue.policies_before(self._draft.connector_id, commits)
 
 
 def find_rivals(catalogue: Catalogue, draft: WorkbenchDraft, live: PolicySnapshot | None) -> list[Conflict]:
