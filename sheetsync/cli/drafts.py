@@ -175,8 +175,8 @@ def advance(session: Session, *, draft_id: str, stage: Stage | None) -> int:
 def resolve(session: Session, *, draft_id: str, yours: bool, theirs: bool, row: str | None, column: str | None) -> int:
     """Decide the draft's open conflicts, all or those of one row or column.
 
-    What nobody was shown yet stays open, and is listed: what was published under the edit that stands now, and other
-    owners' edits that are in conflict with that one.
+    What nobody was shown yet stays open, and is listed: what was published under the edit that stands now, the firearm
+    that an owner's lock needs and operators took off, and other owners' edits that are in conflict with that one.
     """
     from sheetsync.registry.conflicts import choose_conflicts, is_newest
     from sheetsync.services import drafts

@@ -8,6 +8,7 @@ asked for.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sheetsync.domain.context import RequestContext
@@ -107,17 +108,19 @@ class Catalogue:
         both = sorted(name for name in components if name in firearms and name in kpis)
         return {name: (components[name], firearms[name], kpis[name]) for name in both}
 
-    def policy_before(self, connector_id: str, commit: int) -> PolicySnapshot | None:
-        """The policy that was published right before a commit; None if nothing was."""
-        found: list[JSONValue] = []
-        for kind in (FIREARMS, KPIS):
-            history = self.store.history(registry_record(self.ctx.tenant, kind, connector_id))
-            before = [one for one in history if one.commit < commit]
-            if not before:
-                return None
-            found.append(content(before[-1]))
-        firearms, kpis = PublishedFirearms.from_json(found[0]), PublishedKpis.from_json(found[1])
-        return PolicySnapshot(firearms=firearms.firearms, kpis=kpis.kpis)
+    def policies_before(self, connector_id: str, commits: Iterable[int]) -> dict[int, PolicySnapshot | None]:
+        """The policy that was published right before each of these commits; None if nothing was."""
+        firearms, kpis = (
+            list(self.store.history(registry_record(self.ctx.tenant, kind, connector_id))) for kind in (FIREARMS, KPIS)
+        )
+        read: dict[tuple[int, int], PolicySnapshot | None] = {}
+        found: dict[int, PolicySnapshot | None] = {}
+        for commit in commits:
+            at = sum(one.commit < commit for one in firearms), sum(one.commit < commit for one in kpis)
+            if at not in read:
+                read[at] = _policy(content(firearms[at[0] - 1]), content(kpis[at[1] - 1])) if all(at) else None
+            found[commit] = read[at]
+        return found
 
     def base_of(self, connector_id: str) -> DraftBase:
         """The base for a draft that is made now: names and content of what is published, or an empty one.
@@ -285,6 +288,12 @@ def published_in(records: Records) -> PublishedConnector:
 def _published(component: JSONValue, firearms: JSONValue, kpis: JSONValue) -> PublishedConnector:
     return PublishedConnector.of(
         PublishedComponent.from_json(component), PublishedFirearms.from_json(firearms), PublishedKpis.from_json(kpis)
+    )
+
+
+def _policy(firearms: JSONValue, kpis: JSONValue) -> PolicySnapshot:
+    return PolicySnapshot(
+        firearms=PublishedFirearms.from_json(firearms).firearms, kpis=PublishedKpis.from_json(kpis).kpis
     )
 
 

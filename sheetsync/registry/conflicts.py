@@ -11,7 +11,7 @@
 | another owner's value | the edit stays, against all other owners | his value takes the edit's place |
 | another owner's deletion | the edits stay | the deletion takes the place of all the row's edits; the base takes the row it started from |
 
-The answer of an edit that goes is `rejected`. Then the row's conflicts are put in order (`_in_order`): decided is what
+The answer of an edit that goes is `rejected`, whatever was decided about it before. Then the row's conflicts are put in order (`_in_order`): decided is what
 has no edit any more, or agrees with it; an edit that nothing is in conflict with is compared with what is published.
 """  # noqa: E501 - a table's row is one line
 
@@ -117,6 +117,7 @@ class _Row:
         self.edits = {one.column: one for one in _edits_of(draft) if self.holds(one)}
         self.open = [one for one in draft.open_conflicts() if self.holds(one)]
         self.rivals = [one for one in self.open if one in rivals]
+        self.past = [one for one in draft.conflicts if self.holds(one) and one.resolution is not None]
         self.decided: list[Conflict] = []  # as the side that was chosen
         self.answered: list[Conflict] = []  # as theirs: a neighbour had to give way
 
@@ -162,6 +163,8 @@ class _Row:
         edit = self.edits.pop(other.column, new)
         if edit.base != value:
             self.edits[other.column] = edit.model_copy(update={"value": value})
+        else:  # whatever was decided about it before
+            self.answered += [one for one in self.past if one.column == other.column]
         self.answered += self.over(other.column)
 
 
@@ -264,11 +267,13 @@ def _in_order(row: _Row, draft: WorkbenchDraft, side: Side) -> WorkbenchDraft:
 
     def settle(one: Conflict) -> Conflict:
         edit = row.edits.get(one.column)
+        if one in row.answered:
+            return one.model_copy(update={"resolution": "theirs"})
         if one.resolution is not None or not row.holds(one):
             return one
         if one in row.decided:
             return one.model_copy(update={"resolution": side})
-        if one in row.answered or edit is None or edit.value == one.theirs:
+        if edit is None or edit.value == one.theirs:
             return one.model_copy(update={"resolution": "theirs"})
         return one.model_copy(update={"base": edit.base, "yours": edit.value})
 

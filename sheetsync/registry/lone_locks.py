@@ -3,6 +3,9 @@
 A pending edit of one of them may not fit what was published in the other one meanwhile, for a lock needs a firearm to
 lock; publish takes no such merge. That is a conflict with what is published, though the edited cell's own value did not
 move. How it is found is in `sync`; how any conflict is decided is in `conflicts`.
+
+A lock goes with its firearm, unasked. A firearm never comes with a lock: it is a conflict of its own, which is decided
+next.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, 
 from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.policy import PolicySnapshot
 
+LOCK = "strategy_lock"
+
 
 def fit_row(draft: WorkbenchDraft, conflict: Conflict, side: str, live: PolicySnapshot | None) -> WorkbenchDraft:
     """The draft in which this conflict was decided, with a row of the policy that publish takes, or in conflict.
 
-    Where the owner's edit stands against what is published, his row stands: what it has in the other cell becomes an
-    edit of that one, and the base takes the published row. After a decision between two owners what is published is
-    still to be decided. `live`: what is published; None if nothing ever was.
+    Where the owner's edit stands against what is published, his row is to stand: without a firearm, the published lock
+    goes with it. The firearm of his lock is asked about, in a conflict of its own: nobody typed it, and operators took
+    it off. After a decision between two owners what is published is still to be decided.
+    `live`: what is published; None if nothing ever was.
     """
     origin, key = draft.origin, conflict.row_key
     if live is None or not isinstance(origin, SheetOrigin) or cell_at(key, conflict.column).tab == KPI_TAB:
@@ -33,17 +39,23 @@ def fit_row(draft: WorkbenchDraft, conflict: Conflict, side: str, live: PolicySn
             tab=edit.tab, row_key=key, column=edit.column, base=edit.base, yours=edit.value, theirs=published[at]
         )
         return draft.model_copy(update={"conflicts": (*draft.conflicts, fresh)})
-    beside = [
-        SheetEdit(
-            tab=edit.tab, cell="", row_key=key, column=cell.column, base=now,
-            value=read_cell(draft.policy_snapshot, cell),
-        ) for cell, now in published.items() if cell != at
-    ]  # fmt: skip
-    base = with_cells(draft.base.policy or PolicySnapshot(), published)
+    (other,) = published.keys() - {at}
+    under, mine = draft.base.policy or PolicySnapshot(), read_cell(draft.policy_snapshot, other)
+    conflicts, start = draft.conflicts, published[other]
+    if edit.column == LOCK:
+        start = read_cell(under, other)
+        fresh = Conflict(
+            tab=edit.tab, row_key=key, column=other.column, base=start, yours=mine, theirs=published[other]
+        )
+        conflicts = (*conflicts, fresh)
+    else:
+        under = with_cells(under, published)
+    beside = SheetEdit(tab=edit.tab, cell="", row_key=key, column=other.column, base=start, value=mine)
     return draft.model_copy(
         update={
-            "base": draft.base.model_copy(update={"policy": base}),
-            "origin": origin.model_copy(update={"edits": (*origin.edits, *beside)}),
+            "base": draft.base.model_copy(update={"policy": under}),
+            "origin": origin.model_copy(update={"edits": (*origin.edits, beside)}),
+            "conflicts": conflicts,
         }
     )
 
@@ -55,7 +67,7 @@ def _unfit(draft: WorkbenchDraft, origin: SheetOrigin, conflict: Conflict, live:
         column: edits[column].value if column in edits else read_cell(live, cell_at(conflict.row_key, column))
         for column in FIREARM_COLUMNS
     }
-    if not row["strategy_lock"] or row["firearm_id"] not in (UNDECIDED, NO_FIREARM) or len(edits) != 1:
+    if not row[LOCK] or row["firearm_id"] not in (UNDECIDED, NO_FIREARM) or len(edits) != 1:
         return None
     (edit,) = edits.values()
     where = (edit.tab, edit.row_key, edit.column)

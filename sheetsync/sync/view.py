@@ -195,14 +195,17 @@ def _row_without_edits(
 def find_rivals(
     catalogue: Catalogue, draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Row]]
 ) -> dict[tuple[str, RowKey, str], tuple[CellValue, ...]]:
-    """The cells of a draft with open conflicts with other owners' edits, not with what is published: their values."""
+    """The cells of a draft with open conflicts with other owners' edits: their values, which may be published by now.
+
+    A deletion of a row that is not published any more is none.
+    """
     found: dict[tuple[str, RowKey, str], tuple[CellValue, ...]] = {}
     rivals = Rivals(catalogue, draft)
     for one in draft.open_conflicts():
         role = role_of(one.tab)
         row = tables[role].get(one.row_key) if role is not None else None
         now = row[LAYOUTS[role].position(one.column)] if role is not None and row is not None else None
-        if rivals.holds(one, now):
+        if rivals.holds(one, now) or (one.theirs is not None and rivals.owned(one)):
             cell = (one.tab, one.row_key, one.column)
             found[cell] = (*found.get(cell, ()), one.theirs)
     return found

@@ -58,6 +58,13 @@ def decide(desk: Any, column: str, side: Any) -> None:
     drafts.resolve_conflict(desk.ws, desk.open_drafts()[-1].id, S1, column, side)
 
 
+def decide_row(desk: Any, column: str, side: Any) -> None:
+    """Where the owner's lock stands, its firearm is asked about, too."""
+    decide(desk, column, side)
+    if (column, side) == (LOCKS, "yours"):
+        decide(desk, FIREARM, side)
+
+
 def conflicts(desk: Any) -> list[tuple[str, Any, Any, Any]]:
     return [(one.column, one.base, one.yours, one.theirs) for one in desk.open_drafts()[-1].open_conflicts()]
 
@@ -99,7 +106,7 @@ def test_either_decision_leads_to_a_draft_that_publish_takes(
     publish(desk, published)
     before = live(desk)
     desk.sync()
-    decide(desk, column, side)
+    decide_row(desk, column, side)
     report = desk.sync()
     assert report.conflicts == []
     assert row(desk)[:2] == (yours if side == "yours" else before)
@@ -120,7 +127,7 @@ def test_a_decision_may_be_published_before_a_run_sees_it(
     edit_both(desk, column, value)
     publish(desk, published)
     desk.sync()
-    decide(desk, column, "yours")
+    decide_row(desk, column, "yours")
     desk.publish(desk.open_drafts()[-1].id)
     assert live(desk) == yours
 
@@ -190,6 +197,88 @@ def test_in_the_same_run_as_another_edit_it_is_a_conflict_too(desk: Any, side: A
     desk.edit(KPI, "target", 10, "KPIs")
     desk.sync()
     assert conflicts(desk) == [(LOCKS, False, True, False)]
-    decide(desk, LOCKS, side)
+    decide_row(desk, LOCKS, side)
     desk.publish(desk.open_drafts()[-1].id)
     assert live(desk) == stands
+
+
+# -- the firearm that a lock brings back
+
+
+def lock_stands(desk: Any, published: str = "NONE") -> None:
+    edit_both(desk, LOCKS, True)
+    publish(desk, published)
+    desk.sync()
+    decide(desk, LOCKS, "yours")
+
+
+@pytest.mark.parametrize("published", ["NONE", ""])
+def test_a_firearm_that_operators_took_off_is_asked_about_before_a_lock_brings_it_back(
+    desk: Any, published: str
+) -> None:
+    lock_stands(desk, published)
+    asked = [(FIREARM, READ, READ, published)]
+    assert conflicts(desk) == asked
+    with pytest.raises(UnresolvedConflictError):
+        desk.publish(desk.open_drafts()[-1].id)
+    for _ in range(2):
+        assert desk.sync().exit_code == 3
+        assert conflicts(desk) == asked
+    assert row(desk)[:2] == (READ, True)
+    assert row(desk)[2].startswith("conflict: firearm_id: base ")
+    assert desk.sync().calls == QUIET
+
+
+@pytest.mark.parametrize("published", ["NONE", ""])
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_lock_goes_with_it_when_what_is_published_stands(desk: Any, published: str, seen: bool) -> None:
+    lock_stands(desk, published)
+    if seen:
+        desk.sync()
+    decide(desk, FIREARM, "theirs")
+    assert conflicts(desk) == []
+    desk.sync()
+    assert row(desk) == (published, False, "rejected: the published value was kept")
+    assert desk.sync().calls == QUIET
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (published, False)
+
+
+def test_it_is_asked_about_against_what_is_published_by_then(desk: Any) -> None:
+    lock_stands(desk)
+    publish(desk, MONEY)
+    desk.sync()
+    assert conflicts(desk) == [(FIREARM, READ, READ, MONEY)]
+    decide(desk, FIREARM, "theirs")
+    desk.sync()
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, True)
+
+
+def test_nothing_is_asked_when_operators_put_it_back(desk: Any) -> None:
+    lock_stands(desk)
+    publish(desk, READ)
+    assert desk.sync().conflicts == []
+    assert desk.sync().calls == QUIET
+    desk.publish(desk.open_drafts()[-1].id)
+    desk.sync()
+    assert live(desk) == (READ, True)
+    assert desk.open_drafts() == []
+
+
+def test_another_edit_of_the_sheet_leaves_it_to_be_decided(desk: Any) -> None:
+    lock_stands(desk)
+    desk.edit(KPI, "target", 10, "KPIs")
+    desk.sync()
+    assert conflicts(desk) == [(FIREARM, READ, READ, "NONE")]
+
+
+def test_the_owner_may_pick_another_one(desk: Any) -> None:
+    lock_stands(desk)
+    desk.sync()
+    desk.edit(S1, FIREARM, MONEY)
+    desk.sync()
+    assert conflicts(desk) == [(FIREARM, READ, MONEY, "NONE")]
+    decide(desk, FIREARM, "yours")
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, True)
