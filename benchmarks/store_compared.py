@@ -221,7 +221,7 @@ def report(rates: dict[str, list[float]], singles: float, transactions: float) -
     return [
         ("save : bare loop", ratio("store: save", "bare loop"), "≥ 1.3"),
         (
-            "a note : SQLite WAL FULL, over old blocks too",
+            "a note : SQLite WAL FULL, old blocks too",
             ratio("store: journal alone", "SQLite WAL FULL"),
             "told only",
         ),
