@@ -53,6 +53,11 @@ def firearm_value(binding: FirearmBinding | None, column: str) -> CellValue:
     return binding.shown() if binding else UNDECIDED
 
 
+def locks_nothing(firearm: CellValue, lock: CellValue) -> bool:
+    """Is there a strategy lock, but no firearm that it could lock? No valid row is so."""
+    return bool(lock) and firearm in (UNDECIDED, NO_FIREARM)
+
+
 def kpi_value(name: str, binding: KpiBinding | None, column: str) -> CellValue:
     """What a KPI's cell shows; None where there is no such row."""
     if binding is None:

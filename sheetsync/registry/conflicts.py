@@ -20,7 +20,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from sheetsync.domain.cells import EMPTY, KPI_COLUMNS, KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
+from sheetsync.domain.cells import (
+    EMPTY,
+    KPI_COLUMNS,
+    KPI_NAME,
+    KPI_TAB,
+    PolicyCell,
+    cell_at,
+    locks_nothing,
+    read_cell,
+    with_cells,
+)
 from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import show_value
@@ -319,7 +329,7 @@ def _with_value(policy: PolicySnapshot, cell: PolicyCell, value: CellValue, live
     if cell.tab != KPI_TAB:
         other = _neighbour(cell)
         row = {cell.column: value, other.column: read_cell(policy, other)}
-        if row["strategy_lock"] and row["firearm_id"] in ("NONE", ""):
+        if locks_nothing(row["firearm_id"], row["strategy_lock"]):
             changes[other] = False if cell.column == "firearm_id" else read_cell(live, other)
             if cell.column == "strategy_lock" and changes[other] in ("NONE", ""):
                 changes[cell] = False

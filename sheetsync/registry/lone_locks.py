@@ -10,9 +10,8 @@ next.
 
 from __future__ import annotations
 
-from sheetsync.domain.cells import FIREARM_COLUMNS, KPI_TAB, UNDECIDED, cell_at, read_cell, with_cells
+from sheetsync.domain.cells import FIREARM_COLUMNS, KPI_TAB, cell_at, locks_nothing, read_cell, with_cells
 from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
-from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.policy import PolicySnapshot
 
 LOCK = "strategy_lock"
@@ -67,7 +66,7 @@ def _unfit(draft: WorkbenchDraft, origin: SheetOrigin, conflict: Conflict, live:
         column: edits[column].value if column in edits else read_cell(live, cell_at(conflict.row_key, column))
         for column in FIREARM_COLUMNS
     }
-    if not row[LOCK] or row["firearm_id"] not in (UNDECIDED, NO_FIREARM) or len(edits) != 1:
+    if not locks_nothing(row["firearm_id"], row[LOCK]) or len(edits) != 1:
         return None
     (edit,) = edits.values()
     where = (edit.tab, edit.row_key, edit.column)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from sheetsync.domain.cells import locks_nothing
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.firearms import NO_FIREARM, FirearmBinding
 from sheetsync.domain.identifiers import version_rises
@@ -143,7 +144,7 @@ def _merge_firearms(base: Firearms, live: Firearms, ours: Firearms) -> tuple[dic
         row, clashes = merge_maps(*sides)
         moved += [f"scope {scope} {column}" for column in clashes]
         firearm, lock = row["firearm_id"], row["strategy_lock"]
-        if not clashes and lock and firearm in ("", NO_FIREARM):
+        if not clashes and locks_nothing(firearm, lock):
             moved.append(f"scope {scope} firearm_id")
         elif not clashes and firearm:
             merged[scope] = FirearmBinding(firearm_id=None if firearm == NO_FIREARM else firearm, strategy_lock=lock)

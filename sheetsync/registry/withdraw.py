@@ -5,7 +5,7 @@ Used when a sheet draft is discarded; resolving a single conflict is in `conflic
 
 from __future__ import annotations
 
-from sheetsync.domain.cells import KPI_NAME, KPI_TAB, PolicyCell, cell_at, read_cell, with_cells
+from sheetsync.domain.cells import KPI_NAME, KPI_TAB, PolicyCell, cell_at, locks_nothing, read_cell, with_cells
 from sheetsync.domain.draft import CellValue, DraftBase, SheetOrigin, WorkbenchDraft, WorkbenchOrigin
 from sheetsync.domain.policy import PolicySnapshot
 
@@ -50,7 +50,7 @@ def _whole_bindings(
         other = PolicyCell(cell.tab, cell.name, "strategy_lock" if cell.column == "firearm_id" else "firearm_id")
         row = {column.column: value for column, value in whole.items() if column[:2] == cell[:2]}
         row.setdefault(other.column, read_cell(policy, other))
-        if row["strategy_lock"] and row["firearm_id"] in ("NONE", ""):
+        if locks_nothing(row["firearm_id"], row["strategy_lock"]):
             whole[other] = read_cell(base, other)
             whole[cell] = read_cell(base, cell)
     return whole

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sheetsync.domain.cells import UNDECIDED
+from sheetsync.domain.cells import locks_nothing
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.firearms import NO_FIREARM
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
 from sheetsync.sync.decide import UNKNOWN, CellState, PendingEdit, left_alone, mark_third_value, same
@@ -86,7 +85,7 @@ def _check_lock(outcomes: list[CellOutcome]) -> None:
 
 def _locks_nothing(values: Mapping[str, CellValue]) -> bool:
     """Is there a lock, but no firearm?"""
-    return values[LOCK] is True and values[FIREARM] in (UNDECIDED, NO_FIREARM)
+    return values[LOCK] is True and locks_nothing(values[FIREARM], lock=True)
 
 
 def _mark_unfit(c: Comparison, outcomes: list[CellOutcome]) -> None:
