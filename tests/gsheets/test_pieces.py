@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sheetsync.gsheets.pieces import Rows, parse_answer
@@ -40,6 +40,7 @@ def whole(value: Any) -> Any:
     return [whole(one) for one in value] if isinstance(value, list) else value
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # how busy the machine is says nothing
 @given(sheets=SHEETS, piece=st.integers(1, 60), indent=st.sampled_from([None, 2]), of_a_write=st.booleans())
 def test_pieces_say_what_the_whole_says(sheets: Any, piece: int, indent: int | None, of_a_write: bool) -> None:
     answer: Any = {"spreadsheetId": "x", "sheets": sheets, "title": '"rowData":[1]'}
