@@ -76,13 +76,14 @@ class OpenFolders:
 
     def refuse_links_above(self, path: str) -> None:
         """What is open stands at its path also where a folder above it was moved away and a link to it put there."""
-        above = path.rpartition("/")[0]
+        above, looked = path.rpartition("/")[0], []
         while above and above not in self._no_links:
             with suppress(FileNotFoundError):
                 if stat.S_ISLNK(os.lstat(f"{self.root}/{above}").st_mode):
                     raise stands_there(above, LINK)
-            self._no_links.add(above)
+            looked.append(above)
             above = above.rpartition("/")[0]
+        self._no_links.update(looked)  # not before: a link above one of them makes it none
 
     def doubt(self) -> None:
         """From here on each folder is proved anew before something is written into it."""

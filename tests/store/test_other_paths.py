@@ -64,6 +64,25 @@ def test_an_open_handle_writes_nothing_through_a_link_that_took_a_folders_place(
     assert fsck(folder).exit_code == 0
 
 
+def test_a_second_name_goes_through_such_a_link_as_little_as_the_first(folder: Path, tmp_path: Path) -> None:
+    with closing(opened(folder)) as named:
+        found = named.save("alpha", {"n": 1})
+        place, moved = folder / "default" / found.path.split("/")[0], tmp_path / "elsewhere"
+        place.rename(moved)
+        place.symlink_to(moved)
+        before = sorted(moved.rglob("*"))
+        for number in (2, 3, 4):  # each save tries the names of those before, too
+            with pytest.raises(StoreDamagedError, match="symbolic link"):
+                named.save("alpha", {"n": number})
+            with pytest.raises(StoreDamagedError, match="symbolic link"):
+                named.save("beta", {"n": number})
+        assert sorted(moved.rglob("*")) == before
+        place.unlink()
+        moved.rename(place)
+        named.save("alpha", {"n": 5})
+    assert fsck(folder).exit_code == 0
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A second file system; skipped where none can be mounted."""
