@@ -1,4 +1,4 @@
-"""What `posix.py` does with a descriptor: all bytes written and read, a whole file put, only files of ours."""
+"""What `posix.py` does with a descriptor: all bytes written and read, only files of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Final
 
 from sheetsync.errors import StoreDamagedError
 
-NAMELESS: Final = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC if hasattr(os, "O_TMPFILE") else 0
 CANNOT_BE_ASKED: Final = (errno.EINVAL, errno.EOPNOTSUPP)
 NO_FILE: Final = {
     errno.ELOOP: "a symbolic link; it is not followed",
@@ -56,24 +55,6 @@ def write_all(fd: int, data: bytes) -> None:
         if written == len(view):
             break
         view = view[written:]
-
-
-def place_nameless(folder: int, name: str, data: bytes) -> bool:
-    """A whole file in an open folder, written before it has a name; False if that cannot be done here."""
-    try:
-        fd = os.open(".", NAMELESS, 0o666, dir_fd=folder)
-    except OSError:  # it cannot, or the folder is gone: the longer way tells
-        return False
-    try:
-        write_all(fd, data)
-        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
-    except FileExistsError:
-        raise
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
 
 
 def sync_marked(sync: Callable[[int], None], fd: int) -> None:

@@ -16,17 +16,16 @@ from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.doubt import settle_doubt
 from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
-from sheetsync.store.flock import lock_held
 from sheetsync.store.local_journal import LocalJournal
+from sheetsync.store.local_leases import LocalLeases
 from sheetsync.store.mutex import under
-from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, encode_part, parse_snapshot_name
+from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, parse_snapshot_name
 from sheetsync.store.places import is_worth_a_look
 from sheetsync.store.segments import Rotation
 from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_folders, parent
 
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
-LOCK_TRIES: Final = 5
 NO_WRITES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -38,6 +37,7 @@ class LocalTenant:
         self._journal, self._work = f"{folder}/{JOURNAL}", f"{folder}/{WORK}"
         self._lines = LocalJournal(files, self._journal, f"{self._work}/{DOUBT}", rotation)
         self._work_folder = WorkFolder(files, self._work, nonce)
+        self._leases = LocalLeases(files, f"{self._work}/leases")
         self._names_failed = False
         self._limits: tuple[int, int] | None = None
 
@@ -101,43 +101,15 @@ class LocalTenant:
 
     def lock(self, name: str, holder: Holder) -> HeldLock:
         """A lease's lock."""
-        path = self._lease_path(name)
-        for _ in range(LOCK_TRIES):
-            try:
-                held = self._files.try_lock(path, holder)
-            except FileNotFoundError:  # now it is known where the folder belongs
-                with suppress(FileExistsError):
-                    self._files.mkdir(f"{self._work}/leases")
-                held = self._files.try_lock(path, holder)
-            if held is not None:
-                return held
-            other = self._files.lock_holder(path)
-            if other is not None:  # else somebody only looked who has it
-                break
-        raise lock_held(name, other, now=holder.since)
+        return self._leases.lock(name, holder)
 
     def held(self) -> list[tuple[str, Holder]]:
         """The leases that are held."""
-        try:
-            names = sorted(self._files.listdir(f"{self._work}/leases"))
-        except FileNotFoundError:
-            return []
-        paths = {name.removesuffix(".lock"): f"{self._work}/leases/{name}" for name in names}
-        found = (
-            (name, self._files.lock_holder(path)) for name, path in paths.items() if self._files.kind(path) == "file"
-        )
-        return [(name, holder) for name, holder in found if holder is not None]
+        return self._leases.held()
 
     def break_lock(self, name: str) -> Holder | None:
-        """Take the lease's lock away: its file gets a new identity."""
-        path = self._lease_path(name)
-        holder = self._files.lock_holder(path)
-        with suppress(FileNotFoundError):
-            self._files.unlink(path)
-        return holder
-
-    def _lease_path(self, name: str) -> str:
-        return f"{self._work}/leases/{encode_part(name)}.lock"
+        """Take the lease's lock away."""
+        return self._leases.break_lock(name)
 
     def check_room(self, keys: Iterable[str]) -> None:
         """The file's name has its stamp, hash and suffix yet to come."""
@@ -169,6 +141,10 @@ class LocalTenant:
     def place(self) -> list[int]:
         """The position."""
         return self._lines.place()
+
+    def announce(self, path: str, data: bytes) -> None:
+        """It is written, without a name, while the disk is at work on the line."""
+        self._files.announce(f"{self._folder}/{path}", data)
 
     def add(self, number: int, line: bytes) -> bool:
         """Append the line durably."""

@@ -20,11 +20,9 @@ from typing import Final
 from sheetsync.store.backend import Holder
 from sheetsync.store.descriptors import (
     CANNOT_BE_ASKED,
-    NAMELESS,
     NO_FILE,
     Tail,
     lies_on,
-    place_nameless,
     read_from,
     stands_there,
     sync_file_system,
@@ -34,6 +32,7 @@ from sheetsync.store.descriptors import (
 from sheetsync.store.filesystem import AnotherEnd
 from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
+from sheetsync.store.nameless import FLAGS, FileAhead, place_nameless
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 READ_CHUNK: Final = 1 << 20
@@ -48,6 +47,7 @@ class PosixFileSystem:
         self._folders = OpenFolders(root)
         self._tails: dict[str, Tail] = {}  # by path; one in each folder
         self._locks: dict[str, FolderLock] = {}
+        self._ahead = FileAhead()
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
 
     def limits(self) -> tuple[int, int]:
@@ -193,17 +193,22 @@ class PosixFileSystem:
         finally:
             os.close(fd)
 
+    def announce(self, path: str, data: bytes) -> None:
+        """It is written with the next `append`."""
+        with self._mutex:
+            self._ahead.announce(path, data)
+
     def place(self, path: str, data: bytes) -> bool:
-        """A whole file, written before it has a name (Linux `O_TMPFILE`; most file systems of Linux know it)."""
-        if not NAMELESS:
+        """A whole file, written before it has a name."""
+        if not FLAGS:
             return False
         with self._mutex:
             folder, name = self._folders.to_write(path)
-            return place_nameless(folder, name, data)
+            return place_nameless(folder, name, data, ready=self._ahead.take(path, data))
 
     def place_first(self, path: str, data: bytes) -> bool:
         """A new folder, and a whole file in it. The folder is not kept open: most records are not saved again soon."""
-        if not NAMELESS:
+        if not FLAGS:
             return False
         above, _, name = path.rpartition("/")
         with self._mutex:
@@ -222,14 +227,15 @@ class PosixFileSystem:
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end, as the open file has it now."""
-        view = memoryview(data)
+        view, end = memoryview(data), offset
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
             if os.fstat(fd).st_size != offset:
                 raise AnotherEnd(errno.EEXIST, "the file does not end there", path)
             while view:
-                written = os.pwrite(fd, view, offset)
-                view, offset = view[written:], offset + written
+                written = os.pwrite(fd, view, end)
+                view, end = view[written:], end + written
+            self._ahead.write((fd, offset, len(data)), self._folders.to_write)
 
     def _tail_fd(self, path: str, *, create: bool) -> int:
         tail = self._tails.get(path)
@@ -376,4 +382,5 @@ class PosixFileSystem:
             for lock in self._locks.values():
                 lock.close()
             self._locks.clear()
+            self._ahead.close()
             self._folders.close()

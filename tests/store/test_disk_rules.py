@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError, UsageError
-from sheetsync.store import Store, VersionedStore, descriptors, folders, fsck, posix, repair
+from sheetsync.store import Store, VersionedStore, folders, fsck, nameless, posix, repair
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.flock import FolderLock
@@ -328,7 +328,7 @@ def test_nothing_is_written_without_the_writers_lock(act: str, monkeypatch: pyte
 def test_a_file_that_somebody_was_quicker_to_put_in_a_new_records_folder_is_kept_aside(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, said = descriptors.place_nameless, list[str]()
+    place, said = nameless.place_nameless, list[str]()
 
     def too_late(above: int, name: str, data: bytes) -> bool:
         monkeypatch.setattr(posix, "place_nameless", place)
