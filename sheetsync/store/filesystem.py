@@ -12,7 +12,9 @@ from typing import Final, Protocol
 
 from sheetsync.store.backend import HeldLock, Holder
 
-UNREADABLE: Final = (errno.EIO, errno.EACCES, errno.EPERM)  # of one file; the others may be read
+# A bad sector; a file system that found its own structures damaged (ext4 and XFS: EFSBADCRC and EFSCORRUPTED).
+FAILING: Final = (errno.EIO, *(getattr(errno, name) for name in ("EBADMSG", "EUCLEAN") if hasattr(errno, name)))
+UNREADABLE: Final = (*FAILING, errno.EACCES, errno.EPERM)  # of one file; the others may be read
 
 
 def is_read_only(exc: OSError) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 from sheetsync.errors import InvalidIdError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.doubt import settle_doubt
-from sheetsync.store.filesystem import UNREADABLE, FileSystem, is_read_only
+from sheetsync.store.filesystem import FAILING, UNREADABLE, FileSystem, is_read_only
 from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.local_leases import LocalLeases
 from sheetsync.store.mutex import under
@@ -26,7 +26,7 @@ from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_fol
 
 DOUBT: Final = "doubt"
 NAMES_DOUBT: Final = "doubt-names"
-NO_WRITES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+NO_WRITES: Final = (errno.ENOSPC, errno.EDQUOT, *FAILING)
 
 
 class LocalTenant:
@@ -202,7 +202,7 @@ class LocalTenant:
         except OSError as exc:
             if exc.errno == errno.EACCES and self._files.kind(target) == "file":
                 return False  # another user's: not ours to judge, and the journal has its content
-            if exc.errno != errno.EIO:
+            if exc.errno not in FAILING:
                 raise
         self._work_folder.keep_name(target)
         self.rewrite_snapshot(path, data)

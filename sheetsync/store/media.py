@@ -25,6 +25,7 @@ from sheetsync.errors import (
 )
 from sheetsync.store.address import parse_address
 from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
+from sheetsync.store.filesystem import FAILING
 from sheetsync.store.local import FORMAT_FILE, LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
@@ -64,7 +65,7 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.ELOOP: (DestinationError, "a symbolic link stands there, and is not followed", "move it elsewhere"),
     errno.ENAMETOOLONG: (UsageError, "a name is too long for this file system", "use shorter names"),
     errno.EBADF: (UsageError, "the store was closed", "open it again"),
-    errno.EIO: (TryLaterError, "the disk fails", "check the disk before anything else"),
+    **dict.fromkeys(FAILING, (TryLaterError, "the disk fails", "check the disk before anything else")),
 }
 
 

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from sheetsync.errors import DestinationError
+from sheetsync.store.filesystem import UNREADABLE
 from tests.faults.crash_explorer import open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.store.rules import JOURNAL, save
@@ -61,7 +62,7 @@ def test_a_torn_line_that_this_user_may_not_cut_is_told_and_closes_nothing(other
     assert TORN in [data for path, data in disk.tree().items() if path.startswith(f"{ASIDE}/")]
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EIO])
+@pytest.mark.parametrize("code", UNREADABLE)
 def test_temporary_files_that_cannot_be_listed_close_nothing(code: int) -> None:
     disk = SharedDisk()
     save(open_store(disk), "a", 1)

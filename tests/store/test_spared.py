@@ -13,6 +13,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import SheetSyncError, TryLaterError
 from sheetsync.store import Store, VersionedStore, chain
 from sheetsync.store.backend import Backend
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
@@ -48,7 +49,7 @@ def ten_a_file(disk: PosixFileSystem) -> LocalBackend:
     return LocalBackend(disk, "x", rotation=Rotation(entries=10))
 
 
-@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("code", UNREADABLE)
 def test_a_journal_file_that_cannot_be_read_closes_no_opening(code: int, tmp_path: Path) -> None:
     fill(ten_a_file(PosixFileSystem(tmp_path)))
     missing = [next(tmp_path.rglob(f"r{number:02}--*")) for number in (3, BAD, 23)]

@@ -13,6 +13,7 @@ from sheetsync.domain.context import RequestContext
 from sheetsync.errors import AuthError, DestinationError, StoreDamagedError
 from sheetsync.store import FsckReport, RecordId, Store, VersionedStore, compaction, fsck
 from sheetsync.store.copying import copy_between
+from sheetsync.store.filesystem import FAILING
 from sheetsync.store.fsck import scan
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
@@ -30,20 +31,23 @@ class BadSectors(PosixFileSystem):
     """A disk that cannot read some files."""
 
     bad: frozenset[str] = frozenset()
+    code = errno.EIO
 
     def read(self, path: str) -> bytes:
         if path in self.bad:
-            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            raise OSError(self.code, os.strerror(self.code), path)
         return super().read(path)
 
 
-@pytest.fixture
-def disk(folder: Path) -> BadSectors:
+@pytest.fixture(params=FAILING, ids=errno.errorcode.get)
+def disk(request: pytest.FixtureRequest, folder: Path) -> BadSectors:
     """The disk of a store with two records."""
     with VersionedStore(CTX, url=folder) as named:
         named.save("alpha", {"n": 1})
         named.save("beta", {"n": 1})
-    return BadSectors(folder)
+    failing = BadSectors(folder)
+    failing.code = request.param
+    return failing
 
 
 def paths(folder: Path, name: str) -> frozenset[str]:
