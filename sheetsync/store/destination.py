@@ -15,6 +15,7 @@ from sheetsync.store.address import parse_address
 from sheetsync.store.backend import Backend
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan_raw
+from sheetsync.store.mounts import origin, origins, read_mounts
 from sheetsync.store.object_port import FORMAT_KEY
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
@@ -70,16 +71,25 @@ def check_apart(source: str | Path, destination: str | Path) -> None:
         raise DestinationError(f"the store itself lies in '{destination}'", hint=ELSEWHERE)
     if old.kind == new.kind == "folder":
         store, there = Path(*old.parts), Path(*new.parts)
-        if _is_within(there, store) or (there.exists() and _identity(there) in map(_identity, store.parents)):
+        above = there.exists() and _identity(there) in map(_identity, store.parents)
+        if above or _is_within(there, store) or _is_mounted_within(there, store):
             raise DestinationError(f"'{destination}' leads to the store by another path", hint=ELSEWHERE)
 
 
 def _is_within(inner: Path, outer: Path) -> bool:
-    """Is it the other folder, one in it, or below these, whatever path leads there (a bind mount, another case)?"""
+    """Is it the other folder, one in it, or below these, whatever path leads there (another case, say)?"""
     if not outer.is_dir():
         return False
-    places = {_identity(outer), *(_identity(path) for path in outer.iterdir() if path.is_dir())}
+    folders = (path for path in outer.iterdir() if path.is_dir() and not path.is_symlink())
+    places = {_identity(outer), *map(_identity, folders)}
     return not places.isdisjoint({_identity(path) for path in (inner, *inner.parents) if path.exists()})
+
+
+def _is_mounted_within(inner: Path, outer: Path) -> bool:
+    """Does any folder in the other one, however deep, stand under another path, too, and this one below that?"""
+    mounts = read_mounts()
+    own = origin(inner, mounts)
+    return own is not None and any(own.is_within(one) for one in origins(outer, mounts))
 
 
 def _identity(path: Path) -> tuple[int, int]:

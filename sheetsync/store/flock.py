@@ -21,6 +21,7 @@ import orjson
 
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
+from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
 from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
@@ -180,11 +181,14 @@ def holder_bytes(holder: Holder) -> bytes:
 
 
 def parse_holder(data: bytes) -> Holder | None:
-    """What a lock's file says, None if it is not written yet."""
+    """What a lock's file says, None if it is not written yet, or not by us."""
     try:
         value = orjson.loads(data)
-        return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), float(value["since"]))
-    except (ValueError, KeyError, TypeError):
+        since = float(value["since"])
+        if not EARLIEST_MICROS <= since * 1e6 <= LATEST_MICROS:
+            return None
+        return Holder(str(value["who"]), str(value["host"]), int(value["pid"]), since)
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -128,7 +128,7 @@ def _scan_entry(
     before = found.state.line_hash if prev is None else prev
     in_order = entry.number == number and (entry.prev == before or (found.broken and prev is None))
     if not in_order:
-        found.broken = True
+        found.broken = found.disordered = True
         message = f"{path}: entry {entry.number} stands where {number} should follow, or not upon the one before"
         found.find("journal_order", path, message, hint=LOST)
     elif not found.broken:

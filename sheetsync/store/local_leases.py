@@ -9,6 +9,7 @@ from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.flock import lock_held
 from sheetsync.store.names import encode_part
+from sheetsync.store.work_folder import make_folders
 
 TRIES: Final = 5
 
@@ -31,8 +32,7 @@ class LocalLeases:
             try:
                 held = self._files.try_lock(path, holder)
             except FileNotFoundError:  # now it is known where the folder belongs
-                with suppress(FileExistsError):
-                    self._files.mkdir(self._folder)
+                make_folders(self._files, self._folder)
                 held = self._files.try_lock(path, holder)
             if held is not None:
                 return held

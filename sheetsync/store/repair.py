@@ -107,7 +107,7 @@ def _repairable(found: TenantScan) -> list[Finding]:
     return [
         finding
         for finding in found.findings
-        if (finding.code in FROM_ENTRIES and finding.path in found.wanted)
+        if (finding.code in FROM_ENTRIES and finding.path in found.wanted and not found.disordered)
         or (finding.code == "index" and finding.damage)
     ]
 

@@ -211,6 +211,7 @@ class Store(StoreWriter):
             who.encode("utf-8")
         except UnicodeEncodeError as exc:
             raise UsageError(f"{ascii(who)[:80]} is no name of a holder: half a character is no text") from exc
+        self._now()  # a clock that gives none is refused before anything is taken
         if not self._traits.lasting_leases:
             return self._journal_lease(name, who, ttl_s)
         with self._mutex, media_errors("take the lock"):
@@ -252,7 +253,7 @@ class Store(StoreWriter):
 
     def held(self) -> list[LeaseInfo]:
         """The leases that are held now, and on a bucket those left behind."""
-        now = self._clock.now()
+        now = self._now()
         with self._mutex, media_errors("read the locks"):
             self._check_alive()
             if self._traits.lasting_leases:

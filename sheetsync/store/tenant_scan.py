@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import hashlib
 
 FROM_JOURNAL: Final = "run 'sheetsync fsck --repair': the journal has its content"
+AFTER_ORDER: Final = (
+    "first put the journal in order, then run 'sheetsync fsck --repair': lines that do not follow on each other may be "
+    "another store's"
+)
 MAY_BE_READ: Final = "check the disk, and the file's mode; in a bucket, whether the object was archived, and its rights"
 LOST: Final = "restore the journal's files from a copy of the store ('sheetsync store copy'); the snapshots are there"
 
@@ -42,6 +46,8 @@ class TenantScan:
         index: the state that the derived index remembers, None where no reader would believe it.
         index_agrees: it is the state that the journal had then.
         broken: is the journal damaged?
+        disordered: does a whole line not follow on the one before? Then either may be another store's, and no name is
+            put from the journal, as no opening puts one.
         rebuilt: journal files as they were written, where that is proved.
         damaged: journal files with findings, as they were when those were found.
         sums: a pack's number, from 0 → the hash over the entries it should hold, as far as they were read.
@@ -63,6 +69,7 @@ class TenantScan:
     index_lies: bool = False
     unreadable: set[str] = field(default_factory=set)
     broken: bool = False
+    disordered: bool = False
     rebuilt: dict[str, bytes] = field(default_factory=dict)
     damaged: dict[str, bytes] = field(default_factory=dict)
     sums: dict[int, hashlib._Hash] = field(default_factory=dict)
@@ -88,6 +95,11 @@ class TenantScan:
         """Would a reader believe the index, though the journal says something else?"""
         known = self.index is not None and (not self.broken or self.index.number <= self.state.number)
         return known and not self.index_agrees
+
+    @property
+    def from_journal(self) -> str:
+        """What helps a snapshot whose content the journal has."""
+        return AFTER_ORDER if self.disordered else FROM_JOURNAL
 
     def find(self, code: str, path: str, message: str, *, damage: bool = True, hint: str = "") -> None:
         """Note a finding."""
@@ -152,20 +164,22 @@ def scan_files(found: TenantScan, files: list[tuple[str, str]]) -> None:
         if kind == "file":
             looked.scan_file(path)
             continue
-        hint = f"move it elsewhere, then {FROM_JOURNAL}" if path in found.wanted else "move it elsewhere"
+        hint = f"move it elsewhere, then {found.from_journal}" if path in found.wanted else "move it elsewhere"
         found.find(*explain_stranger(path, kind), hint=hint)
     place = {path: index for index, (path, _) in enumerate(files)}
     found.findings[before:] = sorted(found.findings[before:], key=lambda finding: place[finding.path])
     for path, (_, number) in found.wanted.items():
         if path not in place:
-            found.find("missing", path, f"{path} of entry {number} is missing", hint=FROM_JOURNAL)
+            found.find("missing", path, f"{path} of entry {number} is missing", hint=found.from_journal)
 
 
 def mark_recoverable(found: TenantScan) -> None:
     """What the journal has, or the next save puts right, is recoverable."""
     found.findings = [
         replace(finding, recoverable=True)
-        if finding.path in found.wanted or finding.code == "torn_line" or (finding.code == "index" and finding.damage)
+        if (finding.path in found.wanted and not found.disordered)
+        or finding.code == "torn_line"
+        or (finding.code == "index" and finding.damage)
         else finding
         for finding in found.findings
     ]
@@ -195,7 +209,7 @@ class FileScan:
         data = found.read(path)
         if path not in found.unreadable and hash_bytes(data) != known[0]:
             code, what = self._explain_changed(path, data)
-            found.find(code, path, f"{path} {what}", hint=FROM_JOURNAL)
+            found.find(code, path, f"{path} {what}", hint=found.from_journal)
 
     def _explain_unknown(self, path: str, hash_hex: str) -> None:
         found, twin = self._found, self._of_hash.get(hash_hex)

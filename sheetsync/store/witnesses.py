@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sheetsync.store.backend import TenantBackend
+from sheetsync.store.entry import BODY_AT
 from sheetsync.store.index import INDEX, parse_remembered
 from sheetsync.store.recovery import CHECKPOINT, check_names, journal_ends, parse_checkpoint
 from sheetsync.store.state import JournalState
@@ -22,14 +23,16 @@ class Witnesses:
     Attributes:
         foreign: the entry that another store's index tells of; 0 if there is none.
         ended: where the journal ended when that was seen.
+        untold: was nobody told of it yet?
     """
 
     def __init__(self, part: TenantBackend) -> None:
         self._part = part
         self._checkpoint: Seen = (None, 0)
         self._index: Seen = (None, 0)
+        self._index_sum = self._foreign_sum = b""  # the beginning of an index, with its checksum
         self.foreign = self.ended = 0
-        self._foreign_stamp: tuple[int, ...] | None = None
+        self.untold = False
 
     def begin(self, *, is_believed: bool) -> None:
         """The store was opened, or the index written: does the state hold all that the index tells of?"""
@@ -49,6 +52,8 @@ class Witnesses:
     def _read(self, name: str, stamp: tuple[int, ...] | None, parse: Callable[[bytes | None], int]) -> Seen:
         """What it tells. One that cannot be read just now tells of nothing, and is asked again at the next look."""
         data = self._part.read_work(name)
+        if name == INDEX:
+            self._index_sum = (data or b"")[:BODY_AT]
         return (None if data is None else stamp), parse(data)
 
     def check(self, state: JournalState, upto: int, remembered: int, names: list[str]) -> None:
@@ -74,8 +79,8 @@ class Witnesses:
             )
             check_names(self._part, state, names, what)
             self._index, self.foreign, self.ended = (self._index[0], 0), remembered, state.number
-            self._foreign_stamp = self._index[0]
+            self._foreign_sum, self.untold = self._index_sum, True
 
     def is_foreign(self, data: bytes) -> bool:
-        """Is what stands there now, with these bytes, still the index that was seen to be another store's?"""
-        return parse_remembered(data) == self.foreign and self._part.work_stamp(INDEX) == self._foreign_stamp
+        """Are these the bytes of the index that was seen to be another store's?"""
+        return self.foreign > 0 and data[:BODY_AT] == self._foreign_sum

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from sheetsync.domain.clock import Clock
@@ -217,9 +218,7 @@ class StoreWriter(StoreReader):
 
     def _plan(self, request: Request) -> tuple[Added, bytes] | None:
         """The entry upon the present state and its line, None if it would say nothing."""
-        now = self._clock.now()
-        if now.utcoffset() is None:
-            raise UsageError("the store's clock gives a time without a zone", hint="give it one that is aware of UTC")
+        now = self._now()
         changes = plan_changes(request, self._state, now)
         if not changes and not request.always and not request.details:
             return None
@@ -240,6 +239,12 @@ class StoreWriter(StoreReader):
         except (ValueError, TypeError, RecursionError) as exc:
             raise InvalidContentError(f"the commit cannot be written so that it is read again: {exc}") from exc
         return Added(number, now, hash_bytes(line), changes, lease), line
+
+    def _now(self) -> datetime:
+        now = self._clock.now()
+        if now.utcoffset() is None:
+            raise UsageError("the store's clock gives a time without a zone", hint="give it one that is aware of UTC")
+        return now
 
     def _check_expected(self, request: Request) -> None:
         for key, wanted in request.wanted.items():
@@ -293,6 +298,7 @@ class StoreWriter(StoreReader):
 
     def _keep_house(self, added: Added) -> None:
         """A checkpoint and an index, once what came since pays for them. Neither is needed: failing is no failure."""
+        self._tell_foreign()
         alone = self._traits.lasting_leases  # in a bucket each entry of others costs a checkpoint requests
         self._since_checkpoint += (1 if alone else added.number - self._kept_house) + len(added.changes)
         self._kept_house = added.number
@@ -344,12 +350,13 @@ class StoreWriter(StoreReader):
             self._part.keep_aside(FOREIGN_INDEX, data)
             if self._state.number == 0:  # an index of nothing is none
                 self._part.write_work(INDEX, b"", durable=False)
-            self._tell_foreign()
+        self._tell_foreign()
         self._witnesses.foreign = 0
 
     def _tell_foreign(self) -> None:
-        if beyond := self._witnesses.foreign:
-            told = f"it ends at entry {self._witnesses.ended}, the index tells of entry {beyond}"
+        if self._witnesses.untold:
+            self._witnesses.untold = False
+            told = f"it ends at entry {self._witnesses.ended}, the index tells of entry {self._witnesses.foreign}"
             self._tell(f"the journal: {told}: run 'sheetsync fsck'")
 
     def _run_lease(self, who: str, why: str, lease: Callable[[JournalState], dict[str, JSONValue]]) -> None:

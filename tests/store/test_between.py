@@ -403,6 +403,34 @@ def test_a_foreign_index_is_kept_aside_by_an_open_handle_too(folder: Path, tmp_p
     assert [one.path for one in fsck(folder).findings] == [".store/aside/foreign-index.json.1"]
 
 
+@pytest.mark.parametrize("how", ["untouched", "its mode changed", "another process wrote ours over it"])
+def test_a_foreign_index_is_told_of_though_the_journal_grew_past_it(how: str, folder: Path, tmp_path: Path) -> None:
+    index = folder / "default/.store/index.json"
+    with closing(opened(folder)) as named:
+        save(named, 1, 1)
+        shutil.copytree(folder, tmp_path / "copy")
+    with closing(opened(tmp_path / "copy")) as other:
+        save(other, 2, 9)
+        other.store.rebuild_index()
+    told: list[str] = []
+    with Store.open(folder, tell=told.append) as store:
+        newer = (tmp_path / "copy/default/.store/index.json").read_bytes()
+        index.write_bytes(newer)
+        assert store.head() == 1
+        save(VersionedStore(CTX, store=store), 2, 12)
+        assert len([line for line in told if "the index tells of entry 9" in line]) == 1
+        if how == "its mode changed":
+            index.chmod(0o640)
+        if how == "another process wrote ours over it":
+            with closing(opened(folder)) as other:
+                other.store.compact()
+        store.compact()
+        store.compact()
+    assert len(told) == 1
+    kept = list((folder / "default/.store").glob("aside/*"))
+    assert [one.read_bytes() for one in kept] == ([] if how.startswith("another") else [newer])
+
+
 def test_an_index_that_another_handle_wrote_since_is_not_taken_for_the_foreign_one(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -422,4 +450,4 @@ def test_an_index_that_another_handle_wrote_since_is_not_taken_for_the_foreign_o
         other.store.rebuild_index()  # it tells of entry 9, too
         store.compact()
     assert len(list((folder / "default/.store/aside").iterdir())) == 1
-    assert not told
+    assert len(told) == 1  # that it was there

@@ -23,6 +23,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store import Snapshot, Store, VersionedStore, copy_store, fsck
+from sheetsync.store.mounts import Origin, origin, origins, read_mounts
 from sheetsync.store.posix import PosixFileSystem
 
 CTX = RequestContext(user="ada")
@@ -167,6 +168,65 @@ def test_a_copy_into_the_store_is_refused_by_whatever_path(folder: Path, mounted
     assert fsck(folder).exit_code == 0
 
 
+@pytest.mark.parametrize("where", ["", "default", "default/journal", "default/.store", "kind", "user", "record"])
+def test_however_deep_in_the_store_that_path_leads(where: str, folder: Path, mounted: Path) -> None:
+    with closing(opened(folder)) as named:
+        found = folder / "default" / named.save("alpha", {"n": 1}).path
+    place = {"kind": found.parents[2], "user": found.parents[1], "record": found.parent}.get(where, folder / where)
+    subprocess.run(["umount", mounted], check=True)
+    subprocess.run(["mount", "--bind", place, mounted], check=True)
+    before = sorted(folder.rglob("*"))
+    for inside in ("copy", "a/b"):
+        with pytest.raises(DestinationError, match="by another path"):
+            copy_store(folder, mounted / inside)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_copy_into_what_is_mounted_in_the_store_is_refused_by_its_other_path(folder: Path, mounted: Path) -> None:
+    with closing(opened(folder)) as named:
+        found = folder / "default" / named.save("alpha", {"n": 1}).path
+    (mounted / "part").mkdir()
+    other = found.parents[1] / "beta"
+    other.mkdir()
+    subprocess.run(["mount", "--bind", mounted / "part", other], check=True)
+    try:
+        with pytest.raises(DestinationError, match="by another path"):
+            copy_store(folder, mounted / "part" / "copy")
+        assert not list((mounted / "part").iterdir())
+        copy_store(folder, mounted / "copy")
+    finally:
+        subprocess.run(["umount", "-l", other], check=True)
+
+
+def test_a_link_in_the_store_is_no_other_path_to_it(folder: Path, tmp_path: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+    (tmp_path / "backups").mkdir()
+    (folder / "latest").symlink_to(tmp_path / "backups")
+    with pytest.raises(StoreDamagedError, match="latest"):  # a link is a link, and is named
+        copy_store(folder, tmp_path / "backups/monday")
+    (folder / "latest").unlink()
+    copy_store(folder, tmp_path / "backups/monday")
+
+
+def test_mounts_are_read_as_the_kernel_writes_them(tmp_path: Path) -> None:
+    told = tmp_path / "mountinfo"
+    told.write_bytes(
+        b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        b"30 22 8:1 /a\\040b/c /mnt/two\\134x rw - ext4 /dev/sda1 rw\n"
+        b"31 22 0:40 / /mnt/over rw - tmpfs none rw\n"
+        b"32 22 8:2 /deep /mnt/over rw - ext4 /dev/sda2 rw\n"
+        b"short line\n\n"
+    )
+    mounts = read_mounts(told)
+    assert origin(Path("/x/y"), mounts) == Origin("8:1", Path("/x/y"))
+    assert origin(Path("/mnt/two\\x/d"), mounts) == Origin("8:1", Path("/a b/c/d"))
+    assert origin(Path("/mnt/over/z"), mounts) == Origin("8:2", Path("/deep/z"))  # what was mounted last is seen
+    assert set(origins(Path("/mnt"), mounts)) > {Origin("8:1", Path("/mnt")), Origin("8:2", Path("/deep"))}
+    assert read_mounts(tmp_path / "none") == []
+    assert origin(Path("/x"), []) is None
+
+
 def test_errors_pass_between_processes(folder: Path) -> None:
     with closing(opened(folder)) as named:
         first = named.save("alpha", {"n": 1})
@@ -189,10 +249,40 @@ def test_a_clock_without_a_zone_is_refused_before_anything_is_written(folder: Pa
         def now(self) -> datetime:
             return datetime(2026, 1, 7, 12)  # noqa: DTZ001 (that is the point)
 
-    with Store.open(folder, clock=Naive()) as store, pytest.raises(UsageError, match="without a zone"):
-        store.note(CTX, "why", {})
+    with Store.open(folder, clock=Naive()) as store:
+        for act in (
+            lambda: store.note(CTX, "why", {}),
+            lambda: store.lease("sync", who="ada"),
+            store.held,
+            lambda: store.check_free("sync"),
+            lambda: store.break_lease("sync"),
+        ):
+            with pytest.raises(UsageError, match="without a zone"):
+                act()
     with Store.open(folder) as store:
         assert store.head() == 0
+        assert store.held() == []
+
+
+@pytest.mark.parametrize("since", ["1e300", "-1e14", "253402300799.5", '"now"', "null", "1e999"])
+def test_a_lock_that_tells_no_time_is_somebodys(since: str, folder: Path) -> None:
+    with Store.open(folder) as store, store.lease("sync", who="ada"):
+        (path,) = folder.rglob("sync.lock")
+        path.write_text(f'{{"who":"ada","host":"here","pid":7,"since":{since}}}')
+        with Store.open(folder) as other:
+            (info,) = other.held()
+            assert (info.name, info.who) == ("sync", "somebody")
+            assert other.break_lease("sync") is not None
+            other.lease("sync", who="bob").release()
+
+
+def test_a_lease_is_taken_though_the_work_folder_was_deleted(folder: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+        shutil.rmtree(folder / "default/.store")
+        with named.store.lease("sync", who="ada"):
+            assert [info.name for info in named.store.held()] == ["sync"]
+        named.save("alpha", {"n": 2})
 
 
 def test_a_lease_of_half_a_character_is_refused(folder: Path) -> None:

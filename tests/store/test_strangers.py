@@ -532,3 +532,43 @@ def test_a_journal_file_that_is_lost_under_an_open_handle_is_damage(tmp_path: Pa
         for look in (lambda: store.commit(25), lambda: store.at(22), lambda: list(store.log())):
             with pytest.raises(StoreDamagedError):
                 look()
+
+
+@pytest.mark.parametrize("how", ["a file of a fork", "lines of a fork in the midst of a file"])
+def test_a_repair_puts_no_name_while_lines_do_not_follow_on_each_other(how: str, tmp_path: Path) -> None:
+    ours, fork = tmp_path / "ours", tmp_path / "fork"
+    rotation = Rotation(entries=10)
+
+    def save_more(folder: Path, who: str, numbers: range) -> None:
+        with Store.on(LocalBackend(PosixFileSystem(folder), "x", rotation=rotation)) as store:
+            for number in numbers:
+                with store.transaction(ADA) as tx:
+                    tx.save(a_record("a"), {"n": number, "of": who})
+
+    ours.mkdir()
+    save_more(ours, "both", range(10))
+    shutil.copytree(ours, fork)
+    save_more(ours, "ours", range(10, 35))
+    save_more(fork, "fork", range(10, 35))
+    names = sorted((ours / "default/things").rglob("*.json"))
+    names[15].unlink()  # one of ours is missing, too
+    right, strange = (line_paths(folder)[1] for folder in (ours, fork))
+    kept = right.read_bytes()
+    if how == "a file of a fork":
+        shutil.copy(strange, right)
+    else:
+        lines, others = kept.splitlines(True), strange.read_bytes().splitlines(True)
+        right.write_bytes(b"".join([*lines[:4], *others[4:]]))
+    for repair in (False, True, False):
+        report = fsck(ours, repair=repair)
+        assert report.exit_code == 9
+        assert any(found.code == "journal_order" for found in report.findings)
+        missing = [found for found in report.findings if found.code == "missing"]
+        assert missing
+        assert not any(found.recoverable or found.repaired for found in missing)
+        assert all("first put the journal in order" in found.hint for found in missing)
+        assert sorted((ours / "default/things").rglob("*.json")) == names[:15] + names[16:]
+    right.write_bytes(kept)
+    assert [found.code for found in fsck(ours, repair=True).findings if not found.repaired] == []
+    assert sorted((ours / "default/things").rglob("*.json")) == names
+    assert fsck(ours).findings == ()
