@@ -36,6 +36,10 @@ class Tail:
                 sync_marked(os.fdatasync, self.fd)
             return self.fd >= 0
 
+    def forked(self) -> None:
+        """In a child: no other thread uses it."""
+        self._used = threading.RLock()
+
     def close(self) -> None:
         """Give back the descriptor, once nobody uses it."""
         with self._used:

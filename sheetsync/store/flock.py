@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final
-from weakref import WeakSet
 
 import orjson
 
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
+from sheetsync.store.forks import IN_CHILDREN
 from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
@@ -45,7 +45,7 @@ class FolderLock:
         self._among_threads = threading.RLock()
         self._fd, self._owner, self._closing = -1, 0, False
         self._frame: FrameType | None = None  # what took it
-        _OPEN.add(self)
+        IN_CHILDREN.add(self)
 
     def __enter__(self) -> None:
         try:  # an interrupt may come behind each call: what was taken until then is given back
@@ -123,7 +123,7 @@ class FlockHeld:
 
     def __init__(self, fd: int, stands: Callable[[int], bool]) -> None:
         self._fd, self._stands = fd, stands
-        _OPEN.add(self)
+        IN_CHILDREN.add(self)
 
     def is_ours(self) -> bool:
         """Is the file we locked still the one under that name?"""
@@ -140,17 +140,6 @@ class FlockHeld:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
-
-
-_OPEN: Final[WeakSet[FolderLock | FlockHeld]] = WeakSet()
-
-
-def _after_fork() -> None:
-    for lock in list(_OPEN):
-        lock.forked()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def wait_for(fd: int, path: str) -> None:

@@ -60,6 +60,7 @@ MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.EROFS: (DestinationError, "the file system is read-only", "remount it, or choose another store"),
     errno.EACCES: (DestinationError, "there is no permission", "check the owner and mode of the store's folder"),
     errno.EPERM: (DestinationError, "it is not permitted", "check the owner and mode of the store's folder"),
+    errno.ENOENT: (TryLaterError, "a file or folder of the store went away meanwhile", "try again; 'fsck' tells more"),
     errno.ENOTDIR: (DestinationError, "a file stands where a folder should be", "move it elsewhere"),
     errno.EISDIR: (DestinationError, "a folder stands where a file should be", "move it elsewhere"),
     errno.ELOOP: (DestinationError, "a symbolic link stands there, and is not followed", "move it elsewhere"),

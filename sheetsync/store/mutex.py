@@ -14,12 +14,16 @@ from types import FrameType, TracebackType
 from typing import TypeVar
 
 from sheetsync.errors import DefectError
+from sheetsync.store.forks import IN_CHILDREN
 
 T = TypeVar("T")
 
 
 class Mutex:
     """A lock among threads, for `with`.
+
+    Attributes:
+        torn: this process was forked while another thread was at work here; what that one changed is half changed.
 
     An interrupt at the very call that gives it back leaves it taken until this thread comes again: the frame that took
     it tells whether that call still runs.
@@ -28,6 +32,8 @@ class Mutex:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._inside: dict[int, FrameType] = {}  # by thread: what runs in it, or is on its way
+        self.torn = False
+        IN_CHILDREN.add(self)
 
     def __enter__(self) -> None:
         there = self._inside.get(threading.get_ident())
@@ -47,6 +53,11 @@ class Mutex:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._give_back()
+
+    def forked(self) -> None:
+        """In a child: the threads that were at work, or waited, are not in it."""
+        if self._inside.keys() - {threading.get_ident()}:
+            self._lock, self._inside, self.torn = threading.RLock(), {}, True
 
     def _give_back(self) -> None:
         try:

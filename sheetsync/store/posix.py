@@ -32,6 +32,7 @@ from sheetsync.store.descriptors import (
 from sheetsync.store.filesystem import AnotherEnd
 from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
+from sheetsync.store.forks import IN_CHILDREN
 from sheetsync.store.nameless import FLAGS, FileAhead, place_nameless
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
@@ -49,6 +50,7 @@ class PosixFileSystem:
         self._locks: dict[str, FolderLock] = {}
         self._ahead = FileAhead()
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
+        IN_CHILDREN.add(self)
 
     def limits(self) -> tuple[int, int]:
         """As the file system has them; a path is told by its whole length where a folder is proved."""
@@ -367,6 +369,12 @@ class PosixFileSystem:
                 self._tails.pop(kept).close()
             if (lock := self._locks.get(path)) is not None:
                 lock.close()
+
+    def forked(self) -> None:
+        """In a child: what other threads of the parent had locked is free."""
+        self._mutex = threading.RLock()
+        for tail in self._tails.values():
+            tail.forked()
 
     def __del__(self) -> None:
         """A store that nobody closed and nobody has any more gives its descriptors back, as an open file does."""

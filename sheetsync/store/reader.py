@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Final
 
 from sheetsync.errors import (
     InvalidIdError,
@@ -30,6 +31,8 @@ from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
 from sheetsync.store.witnesses import Witnesses
+
+FORKED: Final = "this process was forked while another thread was at work in the store"
 
 
 def check_number(commit: int) -> None:
@@ -59,6 +62,8 @@ class StoreReader:
 
     def _check_alive(self) -> None:
         """A handle that was closed, or whose last write has an unknown outcome, does nothing more."""
+        if self._mutex.torn:
+            self._dead = self._dead or FORKED
         if self._dead:
             raise UnknownOutcomeError(self._dead, hint="open the store again")
 

@@ -17,6 +17,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError, SheetSyncError, StaleSnapshotError, UnknownOutcomeError
 from sheetsync.store import RecordId, Store, VersionedStore, fsck
+from sheetsync.store.local import LocalBackend
 from sheetsync.store.posix import PosixFileSystem
 from tests.store.rules import open_below
 
@@ -110,6 +111,90 @@ def test_a_child_that_was_forked_while_a_thread_held_the_lock_takes_it_after_tha
     thread.join()
     assert os.waitpid(pid, 0)[1] == 0
     files.close()
+
+
+@pytest.mark.parametrize("at", ["sync", "place", "read"])
+def test_a_child_that_was_forked_while_a_thread_was_at_work_is_told_so_and_does_not_hang(at: str, folder: Path) -> None:
+    entered, done = threading.Event(), threading.Event()
+
+    class Slow(PosixFileSystem):
+        slow = False
+
+        def _wait(self) -> None:
+            if self.slow:
+                entered.set()
+                done.wait(10)
+
+        def _tail_fd(self, path: str, *, create: bool) -> int:
+            fd = super()._tail_fd(path, create=create)
+            if at == "sync" and self.slow:  # as a disk that takes its time: the file is in use
+                with self._tails[path]._used:
+                    self._wait()
+            return fd
+
+        def place(self, path: str, data: bytes) -> bool:
+            with self._mutex:
+                if at == "place":
+                    self._wait()
+                return super().place(path, data)
+
+        def read(self, path: str) -> bytes:
+            with self._mutex:
+                if at == "read":
+                    self._wait()
+                return super().read(path)
+
+    folder.mkdir()
+    files = Slow(folder)
+    store = Store.on(LocalBackend(files, "test"))
+    named = VersionedStore(CTX, store=store)
+    named.save("alpha", {"n": 1})
+    files.slow = True
+    thread = threading.Thread(target=lambda: named.latest("alpha") if at == "read" else named.save("alpha", {"n": 2}))
+    thread.start()
+    assert entered.wait(10)
+    if (pid := os.fork()) == 0:
+        status = 1
+        try:
+            signal.alarm(20)
+            for act in (store.head, lambda: named.save("alpha", {"n": 3}), lambda: named.latest("alpha")):
+                with pytest.raises(UnknownOutcomeError, match="forked while another thread"):
+                    act()
+            store.close()
+            with VersionedStore(CTX, url=folder) as anew:
+                anew.save("beta", {"n": 1})
+            status = 0
+        finally:
+            os._exit(status)
+    time.sleep(0.2)
+    done.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    files.slow = False
+    assert [named.save("alpha", {"n": 4}).content, named.names()] == [{"n": 4}, ["alpha", "beta"]]
+    store.close()
+    assert fsck(folder).findings == ()
+
+
+def test_a_child_goes_on_with_a_handle_in_which_nobody_was_at_work(folder: Path) -> None:
+    with VersionedStore(CTX, url=folder) as named:
+        named.save("alpha", {"n": 1})
+        idle = threading.Event()
+        thread = threading.Thread(target=lambda: (named.latest("alpha"), idle.wait(10)))
+        thread.start()
+        time.sleep(0.2)
+        if (pid := os.fork()) == 0:
+            status = 1
+            try:
+                signal.alarm(20)
+                named.save("alpha", {"n": 2})
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+        idle.set()
+        thread.join()
+        assert named.save("alpha", {"n": 3}).version == 3
 
 
 def test_an_interrupt_of_a_thread_that_waits_does_not_unlock_what_another_thread_holds(

@@ -20,6 +20,7 @@ from sheetsync.errors import (
     SheetSyncError,
     StaleSnapshotError,
     StoreDamagedError,
+    TryLaterError,
     UsageError,
 )
 from sheetsync.store import Snapshot, Store, VersionedStore, copy_store, fsck
@@ -133,6 +134,23 @@ def test_a_name_that_goes_while_all_is_made_durable_is_no_doubt(folder: Path) ->
         files.close()
         named.store.compact()
     assert not (folder / "default/.store/doubt-names").exists()
+
+
+def test_a_records_folder_that_went_is_said_so_and_comes_back(folder: Path) -> None:
+    with closing(opened(folder)) as named:
+        found = folder / "default" / named.save("alpha", {"n": 1}).path
+        shutil.rmtree(found.parent)
+        with suppress(TryLaterError):
+            named.store.compact()
+        named.store.compact()
+        assert found.exists()
+        shutil.rmtree(found.parent)
+        (folder / "default/.store/checkpoint.json").unlink()
+    with closing(opened(folder)) as named:
+        shutil.rmtree(folder)
+        with pytest.raises(SheetSyncError) as caught:
+            named.store.compact()
+    assert "Errno" not in str(caught.value)
 
 
 @pytest.mark.parametrize("which", ["default", "default/.store"])

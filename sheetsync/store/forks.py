@@ -1,0 +1,28 @@
+"""What a forked child does with its copies of the parent's locks: only the thread that forked lives on in it.
+
+What another thread had locked stays locked in the child for ever, and what it was about to change is half changed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final, Protocol
+from weakref import WeakSet
+
+
+class Forked(Protocol):
+    """Something that a child may not use as its parent left it."""
+
+    def forked(self) -> None:
+        """Called in the child, before anything else runs there."""
+
+
+IN_CHILDREN: Final[WeakSet[Forked]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for one in list(IN_CHILDREN):
+        one.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
