@@ -25,7 +25,7 @@ class OpenFolders:
     """Open folders below `root`, by path; `""` is the root. Not safe between threads by itself."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self._below = root, f"{root}/"
         self._root_fd = os.open(root, ROOT_FLAGS)
         self._open: dict[str, int] = {}  # the oldest first
         self._proved: set[str] = set()
@@ -66,7 +66,7 @@ class OpenFolders:
             self._proved.add(path)
             return
         try:
-            proved = os.path.samestat(os.lstat(f"{self.root}/{path}"), os.fstat(self.fd(path)))
+            proved = os.path.samestat(os.lstat(self._below + path), os.fstat(self.fd(path)))
         except FileNotFoundError:
             proved = False
         if not proved:  # somebody moved it, or one above it
@@ -79,7 +79,7 @@ class OpenFolders:
         above, looked = path.rpartition("/")[0], []
         while above and above not in self._no_links:
             with suppress(FileNotFoundError):
-                if stat.S_ISLNK(os.lstat(f"{self.root}/{above}").st_mode):
+                if stat.S_ISLNK(os.lstat(self._below + above).st_mode):
                     raise stands_there(above, LINK)
             looked.append(above)
             above = above.rpartition("/")[0]
