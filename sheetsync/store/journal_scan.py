@@ -128,7 +128,8 @@ def _scan_entry(
     before = found.state.line_hash if prev is None else prev
     in_order = entry.number == number and (entry.prev == before or (found.broken and prev is None))
     if not in_order:
-        found.broken = found.disordered = True
+        found.disordered = found.disordered or prev is not None or not found.broken  # not behind a broken line
+        found.broken = True
         message = f"{path}: entry {entry.number} stands where {number} should follow, or not upon the one before"
         found.find("journal_order", path, message, hint=LOST)
     elif not found.broken:

@@ -9,7 +9,7 @@ from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.flock import lock_held
 from sheetsync.store.names import encode_part
-from sheetsync.store.work_folder import make_folders
+from sheetsync.store.work_folder import parent
 
 TRIES: Final = 5
 
@@ -32,7 +32,9 @@ class LocalLeases:
             try:
                 held = self._files.try_lock(path, holder)
             except FileNotFoundError:  # now it is known where the folder belongs
-                make_folders(self._files, self._folder)
+                for folder in (parent(self._folder), self._folder):  # no higher: no tenant that is gone is made anew
+                    with suppress(FileExistsError):
+                        self._files.mkdir(folder)
                 held = self._files.try_lock(path, holder)
             if held is not None:
                 return held

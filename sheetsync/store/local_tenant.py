@@ -148,7 +148,13 @@ class LocalTenant:
 
     def add(self, number: int, line: bytes) -> bool:
         """Append the line durably."""
-        return self._lines.add(number, line)
+        ours = False
+        try:
+            ours = self._lines.add(number, line)
+        finally:
+            if not ours:
+                self._files.announce("", b"")
+        return ours
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""

@@ -27,22 +27,10 @@ from sheetsync.store.address import parse_address
 from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
 from sheetsync.store.filesystem import FAILING
 from sheetsync.store.local import FORMAT_FILE, LocalBackend
+from sheetsync.store.mounts import NETWORK_FILE_SYSTEMS
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
 
-NETWORK_FILE_SYSTEMS: Final = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "fuse.sshfs",
-    "9p",
-    "afs",
-    "ceph",
-    "glusterfs",
-    "fuse.s3fs",
-)
 STORE_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 MOUNTS: Final = Path("/proc/self/mounts")
 NO_STORE: Final = "check the address; 'sheetsync init' makes a store in a folder, 'sheetsync import' anywhere"
@@ -138,7 +126,11 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
     if not create and not is_folder:
         raise NotFoundError(f"there is no store at '{path}'", hint=NO_STORE)
     with media_errors(f"make the store's folder '{path}'"):
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            what = f"the store's folder '{path}' cannot be made: a file, or a link that leads nowhere, stands above it"
+            raise DestinationError(what, hint="choose another folder") from None
         root = root.resolve()
         if not (root / FORMAT_FILE).exists():
             _make_way_durable(root)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 ESCAPE: Final = re.compile(r"\\([0-7]{3})")
-
-
-class Mount(NamedTuple):
-    """A file system's folder `root`, as it is seen at `point`."""
-
-    device: str
-    root: Path
-    point: Path
+MOUNT_ID: Final = re.compile(r"^mnt_id:\s*(\d+)$", re.MULTILINE)
+NETWORK_FILE_SYSTEMS: Final = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.s3fs",
+)
 
 
 class Origin(NamedTuple):
@@ -30,35 +38,66 @@ class Origin(NamedTuple):
         return self.device == other.device and self.path.is_relative_to(other.path)
 
 
-def read_mounts(source: Path = MOUNTINFO) -> list[Mount]:
-    """What is mounted, a later one over an earlier one; nothing where that cannot be told."""
+class Mount(NamedTuple):
+    """A file system's folder `root`, as it is seen at `point`."""
+
+    device: str
+    root: Path
+    point: Path
+
+    def origin(self, path: Path) -> Origin:
+        """Where a path below the point is on the file system."""
+        return Origin(self.device, self.root / path.relative_to(self.point))
+
+
+def read_mounts(source: Path = MOUNTINFO) -> dict[int, Mount]:
+    """What is mounted, by its number; nothing where that cannot be told.
+
+    Network file systems are left out: an NFS mount does not tell which folder of its server it shows.
+    """
     try:
         lines = source.read_bytes().decode("utf-8", "surrogateescape").split("\n")
     except OSError:
-        return []
-    fields = (line.split(" ") for line in lines)
-    return [Mount(parts[2], Path(_plain(parts[3])), Path(_plain(parts[4]))) for parts in fields if len(parts) > 4]
+        return {}
+    mounts = {}
+    for line in lines:
+        head, _, tail = line.partition(" - ")
+        fields = head.split(" ")
+        if len(fields) > 4 and tail.split(" ")[0] not in NETWORK_FILE_SYSTEMS:
+            mounts[int(fields[0])] = Mount(fields[2], Path(_plain(fields[3])), Path(_plain(fields[4])))
+    return mounts
 
 
 def _plain(text: str) -> str:
     return ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
 
 
-def origin(path: Path, mounts: list[Mount]) -> Origin | None:
+def mount_at(path: Path) -> int:
+    """The number of the mount that is seen at this path, or at the nearest folder above; -1 if it cannot be told."""
+    there = next((one for one in (path, *path.parents) if one.exists()), None)
+    with suppress(OSError, TypeError):
+        fd = os.open(there, os.O_PATH | os.O_CLOEXEC)  # type: ignore[arg-type]
+        try:
+            told = MOUNT_ID.search(Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii"))
+        finally:
+            os.close(fd)
+        return int(told[1]) if told is not None else -1
+    return -1
+
+
+def origin(path: Path, mounts: Mapping[int, Mount]) -> Origin | None:
     """Where this path, which has no links in it, is on its file system; None if no mount tells."""
-    over = [mount for mount in mounts if path.is_relative_to(mount.point)]
-    if not over:
+    if not mounts:
         return None
-    longest = max(len(mount.point.parts) for mount in over)
-    mount = [mount for mount in over if len(mount.point.parts) == longest][-1]
-    return Origin(mount.device, mount.root / path.relative_to(mount.point))
+    mount = mounts.get(mount_at(path))
+    return mount.origin(path) if mount is not None and path.is_relative_to(mount.point) else None
 
 
-def origins(folder: Path, mounts: list[Mount]) -> Iterator[Origin]:
-    """Where a folder and what is mounted in it are on their file systems."""
+def origins(folder: Path, mounts: Mapping[int, Mount]) -> Iterator[Origin]:
+    """Where a folder and what is seen mounted in it are on their file systems."""
     own = origin(folder, mounts)
     if own is not None:
         yield own
-    for mount in mounts:
-        if mount.point.is_relative_to(folder):
+    for number, mount in mounts.items():
+        if mount.point.is_relative_to(folder) and mount_at(mount.point) == number:
             yield Origin(mount.device, mount.root)

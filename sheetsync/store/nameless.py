@@ -45,7 +45,7 @@ def place_nameless(folder: int, name: str, data: bytes, *, ready: int = -1) -> b
         folder: where.
         name: its name; FileExistsError if something has it.
         data: its content.
-        ready: the same content as a file without a name, which is closed; -1 if there is none.
+        ready: the same content as a file without a name, -1 if there is none.
     """
     fd = ready
     try:
@@ -57,7 +57,7 @@ def place_nameless(folder: int, name: str, data: bytes, *, ready: int = -1) -> b
     except OSError:  # it cannot, or the folder is gone: the longer way tells
         return False
     finally:
-        if fd >= 0:
+        if fd != ready:
             os.close(fd)
     return True
 
@@ -76,7 +76,7 @@ class FileAhead:
         self._path, self._data, self._fd = "", b"", -1
 
     def announce(self, path: str, data: bytes) -> None:
-        """It will be wanted under this path, with these bytes."""
+        """It will be wanted under this path, with these bytes; `""` takes back what was announced."""
         self.close()
         if FLAGS:
             self._path, self._data = path, data
@@ -86,19 +86,21 @@ class FileAhead:
 
         Args:
             line: the line's open file, its offset and its length.
-            folder_above: the open folder above a path, proved to stand there.
+            folder_above: the open folder above a path. It need not stand there: the name is given in one that does.
         """
         if self._path and self._fd < 0:
             start_writing(*line)
             with suppress(OSError, StoreDamagedError):
                 self._fd = write_nameless(folder_above(self._path)[0], self._data)
 
-    def take(self, path: str, data: bytes) -> int:
+    def ready(self, path: str, data: bytes) -> int:
         """The open file, if it was announced with this path and these very bytes and is written; else -1."""
-        if path != self._path or data is not self._data:
-            return -1
-        fd, self._fd, self._path, self._data = self._fd, -1, "", b""
-        return fd
+        return self._fd if path == self._path and data is self._data else -1
+
+    def done(self, path: str) -> None:
+        """It has its name, or will not get it from here."""
+        if path == self._path:
+            self.close()
 
     def close(self) -> None:
         """Forget what was announced."""

@@ -205,8 +205,11 @@ class PosixFileSystem:
         if not FLAGS:
             return False
         with self._mutex:
-            folder, name = self._folders.to_write(path)
-            return place_nameless(folder, name, data, ready=self._ahead.take(path, data))
+            try:
+                folder, name = self._folders.to_write(path)
+                return place_nameless(folder, name, data, ready=self._ahead.ready(path, data))
+            finally:
+                self._ahead.done(path)
 
     def place_first(self, path: str, data: bytes) -> bool:
         """A new folder, and a whole file in it. The folder is not kept open: most records are not saved again soon."""
@@ -237,7 +240,9 @@ class PosixFileSystem:
             while view:
                 written = os.pwrite(fd, view, end)
                 view, end = view[written:], end + written
-            self._ahead.write((fd, offset, len(data)), self._folders.to_write)
+            if offset:  # a new file costs enough as it is, descriptors too
+                self._ahead.write((fd, offset, len(data)), self._folders.at)
+            self._folders.doubt()  # the line will take a while to be durable
 
     def _tail_fd(self, path: str, *, create: bool) -> int:
         tail = self._tails.get(path)

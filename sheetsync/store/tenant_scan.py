@@ -46,8 +46,8 @@ class TenantScan:
         index: the state that the derived index remembers, None where no reader would believe it.
         index_agrees: it is the state that the journal had then.
         broken: is the journal damaged?
-        disordered: does a whole line not follow on the one before? Then either may be another store's, and no name is
-            put from the journal, as no opening puts one.
+        disordered: does a whole line not follow on a whole one? Then either may be another store's, and no name is put
+            from the journal.
         rebuilt: journal files as they were written, where that is proved.
         damaged: journal files with findings, as they were when those were found.
         sums: a pack's number, from 0 → the hash over the entries it should hold, as far as they were read.

@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import shutil
 import stat
-from contextlib import closing
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import StoreDamagedError, UnknownOutcomeError
+from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, fsck, nameless
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.nameless import LESS_THAN_A_PAGE, FileAhead
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.segments import Rotation
 
 CTX = RequestContext(user="ada")
 pytestmark = pytest.mark.skipif(not nameless.FLAGS, reason="there are no files without a name here")
@@ -148,22 +151,116 @@ def test_only_what_was_announced_is_taken_and_one_at_a_time(tmp_path: Path) -> N
         for path in ("link", "gone"):
             ahead.announce(path, data)
             ahead.write((line.fileno(), 0, 4), above)
-            assert ahead.take(path, data) == -1
+            assert ahead.ready(path, data) == -1
         ahead.announce("a", data)
         ahead.write((line.fileno(), 0, 4), above)
-        assert ahead.take("b", data) == -1
-        assert ahead.take("a", bytes(bytearray(data))) == -1
+        assert ahead.ready("b", data) == -1
+        assert ahead.ready("a", bytes(bytearray(data))) == -1
         ahead.announce("c", data)
         assert open_files() == before  # that of "a" was given back
         ahead.write((line.fileno(), 0, 4), above)
         ahead.write((line.fileno(), 0, 4), above)
         assert open_files() == before + 1
-        fd = ahead.take("c", data)
-        assert fd >= 0
-        assert ahead.take("c", data) == -1
-        nameless.name_file(fd, place, "c")
-        os.close(fd)
+        nameless.name_file(ahead.ready("c", data), place, "c")
+        ahead.done("b")
+        assert ahead.ready("c", data) >= 0
+        ahead.done("c")
+        assert ahead.ready("c", data) == -1
         os.close(place)
     ahead.close()
     assert (tmp_path / "c").read_bytes() == data
     assert open_files() == before
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a copy", "a link"])
+@pytest.mark.parametrize("which", ["record", "kind", "default"])
+def test_what_is_moved_away_while_the_line_is_made_durable_gets_no_name(
+    which: str, instead: str, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    away = tmp_path / "away"
+
+    class Moving(PosixFileSystem):
+        moved: Path | None = None
+
+        def sync(self, path: str) -> None:
+            super().sync(path)
+            if self.moved is not None:
+                self.moved.rename(away)
+                if instead == "a copy":
+                    shutil.copytree(away, self.moved)
+                if instead == "a link":
+                    self.moved.symlink_to(away)
+                self.moved = None
+
+    disk = Moving(folder)
+    with Store.on(LocalBackend(disk, "test")) as store:
+        named = VersionedStore(CTX, store=store)
+        found = folder / "default" / named.save("alpha", {"n": 1}).path
+        disk.moved = {"record": found.parent, "kind": found.parents[2]}.get(which, folder / "default")
+        there = len(list(disk.moved.rglob("alpha--*")))
+        with suppress(SheetSyncError):
+            named.save("alpha", {"n": 2})
+        assert len(list(away.rglob("alpha--*"))) == there
+        if which != "default" and instead != "a link":
+            second = folder / "default" / list(named.history("alpha"))[-1].path
+            assert second.exists()
+            store.compact()
+    if which != "default" and instead != "a link":
+        VersionedStore(CTX, url=folder).close()
+        assert second.exists()
+
+
+def test_a_save_that_failed_leaves_nothing_on_the_disk(folder: Path) -> None:
+    folder.mkdir()
+
+    class Full(PosixFileSystem):
+        full = False
+
+        def append(self, path: str, offset: int, data: bytes) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            super().append(path, offset, data)
+
+    disk, before = Full(folder), open_files()
+    with Store.on(LocalBackend(disk, "test")) as store:
+        named = VersionedStore(CTX, store=store)
+        named.save("alpha", {"n": 1})
+        disk.full = True
+        with pytest.raises(TryLaterError):
+            named.save("alpha", {"n": 2})
+        disk.full = False
+        store.note(CTX, "a note", {})
+        assert open_files() == before
+        named.save("alpha", {"n": 3})
+        assert open_files() == before
+
+
+def test_an_unknown_outcome_leaves_no_open_file(folder: Path) -> None:
+    folder.mkdir()
+    disk, before = Watched(folder), open_files()
+    with opened(disk) as store:
+        named = VersionedStore(CTX, store=store)
+        named.save("alpha", {"n": 1})
+        disk.fails = True
+        with pytest.raises(UnknownOutcomeError):
+            named.save("alpha", {"n": 2})
+        assert open_files() == before
+
+
+def test_nothing_is_written_ahead_of_a_new_journal_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    written: list[bytes] = []
+    write = nameless.write_nameless
+
+    def keep(above: int, data: bytes) -> int:
+        if sys._getframe(1).f_code.co_name == "write":  # ahead, and not by `place_nameless`
+            written.append(data)
+        return write(above, data)
+
+    monkeypatch.setattr(nameless, "write_nameless", keep)
+    with Store.on(LocalBackend(PosixFileSystem(folder), "test", rotation=Rotation(entries=2))) as store:
+        named = VersionedStore(CTX, store=store)
+        for number in range(1, 7):
+            named.save("alpha", {"n": number})
+    assert len(written) == 3  # the second, fourth and sixth

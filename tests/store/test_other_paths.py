@@ -24,7 +24,7 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store import Snapshot, Store, VersionedStore, copy_store, fsck
-from sheetsync.store.mounts import Origin, origin, origins, read_mounts
+from sheetsync.store.mounts import Mount, Origin, origin, origins, read_mounts
 from sheetsync.store.posix import PosixFileSystem
 
 CTX = RequestContext(user="ada")
@@ -237,12 +237,53 @@ def test_mounts_are_read_as_the_kernel_writes_them(tmp_path: Path) -> None:
         b"short line\n\n"
     )
     mounts = read_mounts(told)
-    assert origin(Path("/x/y"), mounts) == Origin("8:1", Path("/x/y"))
-    assert origin(Path("/mnt/two\\x/d"), mounts) == Origin("8:1", Path("/a b/c/d"))
-    assert origin(Path("/mnt/over/z"), mounts) == Origin("8:2", Path("/deep/z"))  # what was mounted last is seen
-    assert set(origins(Path("/mnt"), mounts)) > {Origin("8:1", Path("/mnt")), Origin("8:2", Path("/deep"))}
-    assert read_mounts(tmp_path / "none") == []
-    assert origin(Path("/x"), []) is None
+    assert mounts == {
+        22: Mount("8:1", Path("/"), Path("/")),
+        30: Mount("8:1", Path("/a b/c"), Path("/mnt/two\\x")),
+        31: Mount("0:40", Path("/"), Path("/mnt/over")),
+        32: Mount("8:2", Path("/deep"), Path("/mnt/over")),
+    }
+    assert mounts[30].origin(Path("/mnt/two\\x/d")) == Origin("8:1", Path("/a b/c/d"))
+    assert read_mounts(tmp_path / "none") == {}
+    assert origin(Path("/x"), {}) is None
+    assert not list(origins(Path("/x"), {}))
+
+
+def test_a_network_file_system_does_not_tell_which_folder_it_shows(tmp_path: Path) -> None:
+    told = tmp_path / "mountinfo"
+    told.write_text(
+        "40 1 0:50 / /mnt/live rw shared:7 - nfs4 nas:/vol/live rw\n"
+        "41 1 0:50 / /mnt/backup rw - nfs4 nas:/vol/backup rw\n"
+        "42 1 8:2 / /mnt/own rw - xfs /dev/sdb rw\n"
+    )
+    assert set(read_mounts(told)) == {42}
+
+
+def test_what_another_mount_hides_is_not_taken_for_what_is_seen(folder: Path, mounted: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+    (mounted / "ada").mkdir()
+    inner, kind = mounted / "ada", next(folder.glob("default/[!.j]*"))
+    subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
+    subprocess.run(["mount", "--bind", kind, mounted], check=True)  # over both
+    try:
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(DestinationError, match="by another path"):
+            copy_store(folder, inner / "copy")
+        assert sorted(folder.rglob("*")) == before
+    finally:
+        for place in (mounted, inner, mounted):
+            subprocess.run(["umount", place], check=True)
+
+
+def test_a_copy_below_a_link_that_leads_nowhere_is_refused_for_good(folder: Path, tmp_path: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "file").write_text("")
+    for above in ("nowhere", "file"):
+        with pytest.raises(DestinationError):
+            copy_store(folder, tmp_path / above / "copy")
 
 
 def test_errors_pass_between_processes(folder: Path) -> None:
@@ -292,6 +333,18 @@ def test_a_lock_that_tells_no_time_is_somebodys(since: str, folder: Path) -> Non
             assert (info.name, info.who) == ("sync", "somebody")
             assert other.break_lease("sync") is not None
             other.lease("sync", who="bob").release()
+
+
+@pytest.mark.parametrize("gone", ["default", ""])
+def test_a_lease_makes_no_tenant_anew(gone: str, folder: Path, tmp_path: Path) -> None:
+    with closing(opened(folder)) as named:
+        named.save("alpha", {"n": 1})
+        (folder / gone).rename(tmp_path / "away")
+        if not gone:
+            folder.mkdir()  # the mount point of a disk that was taken away
+        with pytest.raises(SheetSyncError, match="went away"):
+            named.store.lease("sync", who="ada")
+        assert not list(folder.glob("default"))
 
 
 def test_a_lease_is_taken_though_the_work_folder_was_deleted(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -572,3 +573,24 @@ def test_a_repair_puts_no_name_while_lines_do_not_follow_on_each_other(how: str,
     assert [found.code for found in fsck(ours, repair=True).findings if not found.repaired] == []
     assert sorted((ours / "default/things").rglob("*.json")) == names
     assert fsck(ours).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [64, 512, 4096])
+def test_a_damaged_block_keeps_no_other_snapshot_from_its_repair(size: int, seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    with Store.on(LocalBackend(PosixFileSystem(tmp_path), "x")) as store:
+        for number in range(30):
+            with store.transaction(ADA) as tx:
+                tx.save(a_record("abcd"[number % 4]), {"n": number, "pad": "z" * 600})
+    names = {json.loads(one.read_bytes())["n"]: one for one in (tmp_path / "default/things").rglob("*.json")}
+    (path,) = line_paths(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = rng.randrange(3000, len(data) - 8000)
+    data[at : at + size] = bytes(size) if seed % 2 else rng.randbytes(size)
+    path.write_bytes(data)
+    early, late = names[1].read_bytes(), names[28].read_bytes()
+    names[1].unlink()
+    names[28].write_bytes(late[:20] + bytes([late[20] ^ 1]) + late[21:])
+    fsck(tmp_path, repair=True)
+    assert [names[1].read_bytes(), names[28].read_bytes()] == [early, late]
