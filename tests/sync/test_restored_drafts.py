@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -184,7 +184,7 @@ def test_a_deletion_of_a_row_that_was_restored_as_it_was_is_none(empty: Any) -> 
 
 
 @pytest.mark.parametrize(("side", "stands"), [("yours", None), ("theirs", (8, "EUR"))])
-def test_what_is_restored_next_is_in_conflict_next(empty: Any, side: str, stands: Any) -> None:
+def test_what_is_restored_next_is_in_conflict_next(empty: Any, side: Literal["yours", "theirs"], stands: Any) -> None:
     gamma = Gamma(empty, kpis=kpi(7))
     drafts.edit_draft(empty.ws, gamma.id, kpis=kpi(8))
     eight = gamma.snapshot()
