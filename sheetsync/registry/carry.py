@@ -6,10 +6,24 @@ before it. How an import carries them is in `island.proposal`, how a pull does i
 
 from __future__ import annotations
 
-from sheetsync.domain.cells import KPI_NAME, KPI_TAB, POLICY_TAB, PolicyCell, cell_at, read_cell, with_cells
-from sheetsync.domain.draft import Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
+from collections.abc import Iterator
+
+from sheetsync.domain.cells import (
+    EMPTY,
+    FIREARM_COLUMNS,
+    KPI_COLUMNS,
+    KPI_NAME,
+    KPI_TAB,
+    POLICY_TAB,
+    PolicyCell,
+    cell_at,
+    locks_nothing,
+    read_cell,
+    with_cells,
+)
+from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
-from sheetsync.errors import InvalidContentError
+from sheetsync.registry.conflicts import now_under
 from sheetsync.registry.withdraw import with_kpi_row
 
 
@@ -24,12 +38,13 @@ def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft) -> WorkbenchDraft:
     edits = tuple(one for one in origin.edits if _fits(one, scopes)) if isinstance(origin, SheetOrigin) else ()
     changes: dict[str, object] = {"supersedes": old.id}
     if isinstance(origin, SheetOrigin) and edits:
+        edits += tuple(_find_beside(under, old, edits))
         kept = tuple(one for one in old.conflicts if _fits(one, scopes))
         changes |= {
             "origin": origin.model_copy(update={"edits": edits}),
             "policy_snapshot": _lay_over(under, old.policy_snapshot, edits),
             "base": draft.base.model_copy(update={"policy": under}),
-            "conflicts": (*kept, *_find_conflicts(under, edits, kept)),
+            "conflicts": (*kept, *_find_conflicts(under, old, edits, kept)),
         }
     return draft.model_copy(update=changes)
 
@@ -38,42 +53,55 @@ def _fits(one: SheetEdit | Conflict, scopes: set[str]) -> bool:
     return one.tab != POLICY_TAB or one.row_key[1] in scopes
 
 
+def _find_beside(under: PolicySnapshot, old: WorkbenchDraft, edits: tuple[SheetEdit, ...]) -> Iterator[SheetEdit]:
+    """The cells that edits cannot do without, and that `under` has not so: edits, too, so that nothing comes unasked.
+
+    Of a KPI that went, the row is proposed anew. A lock needs its firearm, NONE an open lock: that cell is in conflict.
+    """
+    mine, started = old.policy_snapshot, old.base.policy or PolicySnapshot()
+    rows: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    for edit in edits:
+        rows.setdefault((edit.tab, edit.row_key), set()).add(edit.column)
+    for (tab, key), edited in rows.items():
+        name, columns = key[-1], KPI_COLUMNS if tab == KPI_TAB else FIREARM_COLUMNS
+        if tab == KPI_TAB:
+            needed = name in started.kpis and name not in under.kpis and KPI_NAME not in edited
+            shown = mine if name in mine.kpis else started
+        else:
+            needed = locks_nothing(*(read_cell(mine if one in edited else under, cell_at(key, one)) for one in columns))
+            shown = mine
+        for column in columns if needed else ():
+            value = read_cell(shown, cell_at(key, column))
+            if column not in edited and not (tab == KPI_TAB and value == EMPTY):
+                base = None if tab == KPI_TAB else value
+                yield SheetEdit(tab=tab, cell="", row_key=key, column=column, base=base, value=value)
+
+
 def _lay_over(policy: PolicySnapshot, source: PolicySnapshot, edits: tuple[SheetEdit, ...]) -> PolicySnapshot:
-    """The policy with the edited cells as `source` has them; where that alone is not valid, its whole row."""
-    rows: dict[tuple[str, str], list[PolicyCell]] = {}
+    """The policy with the edited cells as `source` has them; a KPI that comes or goes is so as a whole."""
+    cells: dict[PolicyCell, CellValue] = {}
+    whole = set()
     for edit in edits:
         cell = cell_at(edit.row_key, edit.column)
-        rows.setdefault((cell.tab, cell.name), []).append(cell)
-    for (tab, name), cells in rows.items():
-        comes_or_goes = tab == KPI_TAB and (name not in policy.kpis or any(cell.column == KPI_NAME for cell in cells))
-        try:
-            changed = None if comes_or_goes else with_cells(policy, {cell: read_cell(source, cell) for cell in cells})
-        except InvalidContentError:
-            changed = None
-        policy = changed or _with_row(policy, source, tab, name)
+        kpi = cell.tab == KPI_TAB
+        if kpi and (edit.column == KPI_NAME or cell.name not in policy.kpis):
+            whole.add(cell.name)
+        else:  # of a KPI that operators dropped, and that is there again, its owner's value
+            dropped = kpi and cell.name not in source.kpis
+            cells[cell] = edit.value if dropped else read_cell(source, cell)
+    policy = with_cells(policy, cells)
+    for name in sorted(whole):
+        policy = with_kpi_row(policy, name, source)
     return policy
 
 
-def _with_row(policy: PolicySnapshot, source: PolicySnapshot, tab: str, name: str) -> PolicySnapshot:
-    if tab == KPI_TAB:
-        return with_kpi_row(policy, name, source)
-    firearms = {scope: binding for scope, binding in policy.firearms.items() if scope != name}
-    if name in source.firearms:
-        firearms[name] = source.firearms[name]
-    return PolicySnapshot(firearms=firearms, kpis=policy.kpis)
-
-
 def _find_conflicts(
-    under: PolicySnapshot, edits: tuple[SheetEdit, ...], known: tuple[Conflict, ...]
-) -> tuple[Conflict, ...]:
-    marked = {(one.row_key, one.column) for one in known if one.resolution is None}
-    found = []
+    under: PolicySnapshot, old: WorkbenchDraft, edits: tuple[SheetEdit, ...], known: tuple[Conflict, ...]
+) -> Iterator[Conflict]:
+    marked = {(one.row_key, one.column, one.theirs) for one in known if one.resolution is None}
     for edit in edits:
-        now = read_cell(under, cell_at(edit.row_key, edit.column))
-        if now not in (edit.base, edit.value) and (edit.row_key, edit.column) not in marked:
-            found.append(
-                Conflict(
-                    tab=edit.tab, row_key=edit.row_key, column=edit.column, base=edit.base, yours=edit.value, theirs=now
-                )
+        now = now_under(edit, old.base.policy or PolicySnapshot(), under)
+        if now not in (edit.base, edit.value) and (edit.row_key, edit.column, now) not in marked:
+            yield Conflict(
+                tab=edit.tab, row_key=edit.row_key, column=edit.column, base=edit.base, yours=edit.value, theirs=now
             )
-    return tuple(found)

@@ -290,7 +290,7 @@ def _in_order(row: _Row, draft: WorkbenchDraft, side: Side) -> WorkbenchDraft:
     conflicts = [settle(one) for one in draft.conflicts]
     standing = {one.column for one in conflicts if one.resolution is None and row.holds(one)}
     for column, edit in list(row.edits.items()):
-        now = _now_under(edit, row)
+        now = now_under(edit, row.base, row.live)
         if column not in standing and now not in (edit.base, edit.value):
             conflicts.append(
                 Conflict(tab=row.tab, row_key=row.key, column=column, base=edit.base, yours=edit.value, theirs=now)
@@ -305,14 +305,15 @@ def _in_order(row: _Row, draft: WorkbenchDraft, side: Side) -> WorkbenchDraft:
     return draft.model_copy(update=changed | {"conflicts": tuple(conflicts)})
 
 
-def _now_under(edit: SheetEdit, row: _Row) -> CellValue:
-    """What is published under an edit; under a deletion: its base, unless any cell of the row moved."""
+def now_under(edit: SheetEdit, started: PolicySnapshot, live: PolicySnapshot) -> CellValue:
+    """What is published under an edit; under a deletion: its base, unless the row is not as it `started` any more."""
     if edit.column != KPI_NAME:
-        return read_cell(row.live, row.at(edit.column))
-    now = row.live.kpis.get(row.name)
-    if now is None or now == row.base.kpis.get(row.name):
+        return read_cell(live, cell_at(edit.row_key, edit.column))
+    name = edit.row_key[-1]
+    now = live.kpis.get(name)
+    if now is None or now == started.kpis.get(name):
         return None if now is None else edit.base
-    values = [read_cell(row.live, row.at(column)) for column in KPI_COLUMNS]
+    values = [read_cell(live, cell_at(edit.row_key, column)) for column in KPI_COLUMNS]
     return " | ".join(show_value(value) for value in values if value != EMPTY)
 
 

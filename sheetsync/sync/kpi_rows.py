@@ -325,12 +325,16 @@ def _report_deletion(c: Comparison, key: RowKey, edit: PendingEdit) -> None:
 
 
 def _standing_deletion(c: Comparison, key: RowKey, edit: PendingEdit, published: Row | None) -> None:
-    """A proposed deletion that nobody took back; published changing under it is a conflict."""
+    """A proposed deletion that nobody took back; published changing under it is a conflict.
+
+    A connector never published has the changed row in the draft's base: there it stays one until it is decided.
+    """
     cell = (KPIS, key, PRESENCE)
     c.state.pending[cell] = edit.draft_id
     c.state.answers.pop(cell, None)
     now = describe_kpi(published)
-    fine = published is None or now in (edit.base, c.view.deleted_from.get(cell, now))
+    seen = c.view.deleted_from.get(cell, now)
+    fine = published is None or now == edit.base or (now == seen and now != edit.theirs)
     theirs: CellValue | Nothing = NO_CONFLICT if fine else now
     if theirs != edit.theirs:
         edit = PendingEdit(edit.base, edit.value, edit.draft_id, theirs)
