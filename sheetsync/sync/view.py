@@ -27,6 +27,7 @@ from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.lone_locks import is_beside
 from sheetsync.registry.rivals import Rivals
 from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
@@ -227,7 +228,7 @@ def edits_of(
             continue
         cell = (edit.tab, edit.row_key, edit.column)
         mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
-        pending = PendingEdit(edit.base, edit.value, draft.id, mark)
+        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=is_beside(edit))
         if cell in rivals:
             pending = replace(pending, theirs=rivals[cell][-1], rival=True, others=rivals[cell][:-1])
         found[role, edit.row_key, edit.column] = pending
