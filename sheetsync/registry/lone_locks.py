@@ -59,6 +59,11 @@ def fit_row(draft: WorkbenchDraft, conflict: Conflict, side: str, live: PolicySn
     )
 
 
+def is_beside(edit: SheetEdit) -> bool:
+    """Is it the firearm that `fit_row` laid beside a lock, and nobody's edit? Decided for, it starts elsewhere."""
+    return edit.column == "firearm_id" and edit.cell == "" and edit.base == edit.value
+
+
 def _unfit(draft: WorkbenchDraft, origin: SheetOrigin, conflict: Conflict, live: PolicySnapshot) -> SheetEdit | None:
     """The row's edit that does not fit what is published beside it, is in no open conflict, and stands in the draft."""
     edits = {one.column: one for one in origin.edits if (one.tab, one.row_key) == (conflict.tab, conflict.row_key)}

@@ -35,8 +35,7 @@ CLEARED = Bad("cleared_firearm", "the firearm was cleared: choose a firearm or N
 class Comparison:
     """What one comparison works on. `settled(cell, raw)`: was this edit seen unchanged for long enough?
 
-    `fate(draft id, cell)`: what became of an overlay that is not shown any more. `refused`: rows that fit no draft,
-    and why.
+    `fates`: what became of overlays that are not shown any more. `refused`: rows that fit no draft, and why.
     """
 
     read: SheetRead

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Set
 
+from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import closest
 from sheetsync.registry.publish import RETIRED
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.cells import Comparison, matches
-from sheetsync.sync.decide import Mode
+from sheetsync.sync.decide import Mode, Nothing, PendingEdit, same
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, RowRead, SheetRead, TabRead, Written
 from sheetsync.sync.kpi_rows import compare_kpi_row, missing_kpi_row
 from sheetsync.sync.normalize import Bad, clean_text, fold, read_key, shown
@@ -32,7 +33,7 @@ from sheetsync.sync.tabs import KPIS, LAYOUTS, LOCK, OWNER_ROLES, POLICY, SYNC_S
 from sheetsync.sync.view import Row, View
 
 Settled = Callable[[Cell, Raw], bool]
-Fate = Callable[[str, Cell], str]
+Fate = Callable[[str, Cell, CellValue | Nothing, PendingEdit | None], str]
 NONE_GONE: Set[tuple[Role, str]] = frozenset()
 LOCK_AT = LAYOUTS[POLICY].position(LOCK)
 TWICE = Bad("duplicate_key", "this key occurs twice", "delete one of the rows; until then none of them is synchronised")
@@ -66,12 +67,18 @@ def _forget_retired(c: Comparison) -> None:
 
 
 def _learn_fates(c: Comparison, fate: Fate) -> None:
-    """Overlays that were shown and are not any more: published, or rejected for a reason."""
+    """Overlays that were shown and are not any more: published, or rejected for a reason.
+
+    In the cell of a rejected one another edit may be pending by now: then the row says that, `Sync Status` says both.
+    """
     for cell, draft_id in list(c.state.pending.items()):
-        if cell not in c.view.edits:
-            text = fate(draft_id, cell)
-            c.fates[cell] = text
-            c.state.answers[cell] = text
+        edit, was = c.view.edits.get(cell), c.state.value(cell)
+        if edit is None:
+            c.fates[cell] = c.state.answers[cell] = fate(draft_id, cell, was, None)
+        elif edit.draft_id != draft_id or not same(edit.value, was):
+            text = fate(draft_id, cell, was, edit)
+            if text.startswith("rejected"):
+                c.state.answers[cell] = text
 
 
 def _compare_tab(c: Comparison, role: Role) -> None:
@@ -291,7 +298,8 @@ def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
         cell = role, key, column
         edit = marked.get(cell, pending)
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
-        c.state.pending[cell] = edit.draft_id
+        if not edit.beside:
+            c.state.pending[cell] = edit.draft_id
         c.plan.pending.append(Found(cell, "", edit.value))
         c.plan.conflicts += [FoundConflict(cell, "", edit.base, edit.value, theirs) for theirs in edit.all_theirs]
     for column in LAYOUTS[role].names:

@@ -31,6 +31,7 @@ class PendingEdit:
     `theirs`: the third value that published moved to, where the edit is an open conflict; with `rival`, the value that
     another owner had pending, in a spreadsheet that did not show this one's. That conflict stands until it is decided.
     `others`: more such values, oldest first, of owners who did not see each other's edits either.
+    `beside`: nobody typed it: it is the firearm of a lock, as `registry.lone_locks` laid it beside that.
     """
 
     base: CellValue
@@ -39,6 +40,7 @@ class PendingEdit:
     theirs: CellValue | Nothing = NO_CONFLICT
     rival: bool = False
     others: tuple[CellValue, ...] = ()
+    beside: bool = False
 
     @property
     def rivals(self) -> tuple[CellValue, ...]:
@@ -81,6 +83,14 @@ class CellState:
         """What the store says should be shown: published, overlaid with the pending edit."""
         return self.edit.value if self.edit else self.published
 
+    @property
+    def under(self) -> PendingEdit | None:
+        """The pending edit that a new one is made over: one that nobody typed is none where it was not shown either."""
+        edit = self.edit
+        if edit is None or not edit.beside or isinstance(self.base, Nothing) or same(self.base, edit.value):
+            return edit
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -118,13 +128,13 @@ def decide_cell(cell: CellState, mode: Mode) -> Decision:
     if same(cell.remote, cell.base):
         # base→remote same: whatever the store says is shown; push writes the cell if that changed
         return mark_third_value(cell, _as_local(cell, mode))
-    if same(cell.remote, cell.local):
+    if same(cell.remote, cell.local) and cell.under is cell.edit:
         # both changed, equally: agreed, only the baseline moves
         return mark_third_value(cell, Decision(cell.local, cell.remote, cell.edit, "agreed"))
     if not mode.takes:
         # push never overwrites an edit that is not in a draft
         return left_alone(cell)
-    if cell.edit and same(cell.remote, cell.published) and not rivals_of(cell):
+    if cell.under and same(cell.remote, cell.published) and not rivals_of(cell):
         # set back to published: the pending edit is withdrawn, by somebody who saw it
         return Decision(cell.remote, cell.remote, None, "withdraw")
     # base→remote changed: an edit; a conflict if published is neither where it started nor where it goes, or if another
@@ -149,7 +159,7 @@ def rivals_of(cell: CellState) -> tuple[CellValue, ...]:
     That of the edit itself, if this sheet never showed it (of a base that is not known: it did not); and those that it
     is in conflict with: these stay, undecided, unless their value was typed, or was gone over where it was shown.
     """
-    edit = cell.edit
+    edit = cell.under
     if edit is None:
         return ()
     seen = not isinstance(cell.base, Nothing) and same(cell.base, edit.value)
@@ -158,8 +168,8 @@ def rivals_of(cell: CellState) -> tuple[CellValue, ...]:
 
 
 def _start(cell: CellState) -> CellValue | Nothing:
-    if cell.edit:
-        return cell.edit.base
+    if cell.under:
+        return cell.under.base
     # an overlay that was withdrawn is no local change: a later edit is compared with published
     return cell.published if cell.withdrawn else cell.base
 

@@ -125,7 +125,7 @@ def overtaken(catalogue: Catalogue, drafts: Mapping[str, StoredDraft], changes: 
     after = (*(draft for draft, _ in changes.changed), *changes.new)
     now |= {draft.connector_id: draft for draft in after if isinstance(draft.origin, SheetOrigin)}
     for connector, draft in sorted(now.items()):
-        under, policy = draft.base.policy or PolicySnapshot(), base_policy(draft)
+        under, policy = draft.base.policy or PolicySnapshot(), base_policy(_without_overruled(draft))
         if draft.status != "open" or (policy == under and draft.spec_snapshot == draft.base.spec):
             continue
         live = catalogue.published(connector)
@@ -135,6 +135,19 @@ def overtaken(catalogue: Catalogue, drafts: Mapping[str, StoredDraft], changes: 
             message = f"changed by an operator in the draft, and published differently since: {', '.join(moved)}"
             hint = f"ask an operator: {mend_overtaken(draft.id)}"
             yield Problem(code="overtaken_change", row_key=(connector,), message=message, hint=hint)
+
+
+def _without_overruled(draft: WorkbenchDraft) -> WorkbenchDraft:
+    """The draft without the edits that operators changed in it: only where they are in conflict is anybody asked."""
+    if not isinstance(draft.origin, SheetOrigin):
+        return draft
+    asked = {(one.row_key, one.column) for one in draft.open_conflicts()}
+    edits = tuple(
+        one for one in draft.origin.edits
+        if (one.row_key, one.column) in asked
+        or read_cell(draft.policy_snapshot, cell_at(one.row_key, one.column)) == one.value
+    )  # fmt: skip
+    return draft.model_copy(update={"origin": draft.origin.model_copy(update={"edits": edits})})
 
 
 def _make_draft(

@@ -12,7 +12,7 @@ from sheetsync.domain.cells import locks_nothing
 from sheetsync.domain.draft import CellValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.cells import CellOutcome, Comparison, base_of, cell_name, compare_cell, matches
-from sheetsync.sync.decide import UNKNOWN, CellState, PendingEdit, left_alone, mark_third_value, same
+from sheetsync.sync.decide import UNKNOWN, CellState, Decision, PendingEdit, left_alone, mark_third_value, same
 from sheetsync.sync.gateway import RowRead, TabRead, Written
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict, RowResult
@@ -44,6 +44,7 @@ def compare_policy_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -
         )  # fmt: skip
     _check_lock(outcomes)
     _mark_unfit(c, outcomes)
+    _let_go(c, outcomes)
     finish_row(c, tab, row, key, outcomes)
 
 
@@ -96,6 +97,18 @@ def _mark_unfit(c: Comparison, outcomes: list[CellOutcome]) -> None:
         if one.before is not None and not is_new(one) and _stands_in_draft(c, one.cell, one.before):
             state = CellState(one.base, one.remote, one.published, one.before, unfit=True)
             one.decision = mark_third_value(state, replace(one.decision, edit=one.before, marked=False))
+
+
+def _let_go(c: Comparison, outcomes: list[CellOutcome]) -> None:
+    """The firearm that was laid beside a lock goes when its owner takes the lock back, or nothing conflicts with it."""
+    firearm, lock = outcomes
+    edit = firearm.decision.edit
+    if edit is None or not edit.beside or firearm.decision.event or firearm.bad or not c.takes(POLICY, firearm.cell[1]):
+        return
+    agreed = not edit.conflicted and _stands_in_draft(c, firearm.cell, edit)
+    if agreed or lock.decision.event == "withdraw":
+        target = firearm.published if c.mode.writes else firearm.remote
+        firearm.decision = Decision(target, firearm.base, None, "withdraw")
 
 
 def _stands_in_draft(c: Comparison, cell: Cell, edit: PendingEdit) -> bool:
@@ -181,7 +194,7 @@ def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         if decision.event != "unpulled" and one.bad is None and not _still_shows_withdrawn(c, one):
             c.state.pending.pop(one.cell, None)
         return
-    if decision.event != "edit":
+    if decision.event != "edit" and not edit.beside:  # what nobody typed is answered to nobody
         c.state.pending[one.cell] = edit.draft_id
     _say_edit(c, result, one)
 

@@ -27,8 +27,9 @@ from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
 from sheetsync.registry.live import LiveConnector
+from sheetsync.registry.lone_locks import is_beside
 from sheetsync.registry.rivals import Rivals
-from sheetsync.sync.decide import NO_CONFLICT, Nothing, PendingEdit
+from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
 from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
 
@@ -227,7 +228,7 @@ def edits_of(
             continue
         cell = (edit.tab, edit.row_key, edit.column)
         mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
-        pending = PendingEdit(edit.base, edit.value, draft.id, mark)
+        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=is_beside(edit))
         if cell in rivals:
             pending = replace(pending, theirs=rivals[cell][-1], rival=True, others=rivals[cell][:-1])
         found[role, edit.row_key, edit.column] = pending
@@ -268,11 +269,18 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
     }
 
 
-def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
-    """What became of an overlay that is no longer shown: `published`, or `rejected: …` with the reason."""
+def fate_of(
+    catalogue: Catalogue, draft_id: str, cell: Cell, was: CellValue | Nothing = UNKNOWN, now: PendingEdit | None = None
+) -> str:
+    """What became of an overlay that is no longer shown: `published`, or `rejected: …` with the reason.
+
+    `was`: its value. `now`: what is pending in the cell; "" where that took its place, and nobody decided against it.
+    """
     end = catalogue.successor(draft_id).draft
     role, key, column = cell
     title = LAYOUTS[role].title
+    if now is not None and end.id == now.draft_id:
+        return _decided_against(catalogue, draft_id, (title, key, column), was, now)
     edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
     mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
     if mine is not None and end.status == "published":
@@ -293,3 +301,20 @@ def fate_of(catalogue: Catalogue, draft_id: str, cell: Cell) -> str:
     if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
+
+
+def _decided_against(
+    catalogue: Catalogue, draft_id: str, where: tuple[str, RowKey, str], was: CellValue | Nothing, now: PendingEdit
+) -> str:
+    """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?"""
+    draft: WorkbenchDraft | None = catalogue.draft(draft_id).draft
+    while draft is not None and was != now.value:
+        for one in draft.conflicts:
+            if (one.tab, one.row_key, one.column) != where:
+                continue
+            if one.resolution == "yours" and one.theirs == was:
+                return "rejected: another owner's value was kept"
+            if one.resolution == "theirs" and one.yours == was and one.theirs != now.value:
+                return "rejected: the published value was kept"
+        draft = catalogue.draft(draft.superseded_by).draft if draft.superseded_by else None
+    return ""

@@ -10,6 +10,7 @@ from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.errors import RegistryMovedError, UnresolvedConflictError
 from sheetsync.services import drafts
 from sheetsync.services.syncing import pull, sync
+from tests.sync.conftest import binding
 
 K1, K2, S1, S2 = ("alpha", "k1"), ("alpha", "k2"), ("alpha", "s1"), ("alpha", "s2")
 PUBLISHED = {"k2": {"impact_type": "count", "formula": "usage.cost * 9", "target": 42, "unit": "EUR"}}
@@ -133,6 +134,53 @@ def test_the_hint_names_what_helps_where_an_operators_change_in_the_owners_draft
     alpha.publish(mine)
     assert live(alpha).kpis["k1"].target == (42 if way == "as published" else 650)
     assert live(alpha).firearms["s1"].firearm_id == "firearm.external_write"
+
+
+OVERRULED = [
+    # what its owner edits, what an operator makes of that in the draft, what is published then, what publish names
+    ((S1, "firearm_id", "firearm.read"), {"firearms": {"s1": binding("NONE")}},
+     {"firearms": {"s1": binding("firearm.money+lock")}}, "scope s1 firearm_id"),
+    ((K1, "target", 700, "KPIs"), {"kpis": {"k1": None}},
+     {"kpis": {"k1": {**target(5)["k1"], "unit": "CHF"}}}, "KPI k1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "overruled", "published", "what"), OVERRULED)
+def test_so_it_is_told_where_he_changed_what_an_owner_edited(
+    alpha: Any, edit: Any, overruled: Any, published: Any, what: str
+) -> None:
+    """Nobody is asked about that: what the owner edited is published as it was."""
+    alpha.set("alpha", "s1", "firearm.money")
+    alpha.sync()
+    alpha.edit(*edit)
+    alpha.sync()
+    mine = the_draft(alpha).id
+    drafts.edit_draft(alpha.ws, mine, **overruled)
+    assert alpha.sync().problems == []
+    made = drafts.new_draft(alpha.ws, "alpha").draft.id
+    drafts.edit_draft(alpha.ws, made, **published)
+    alpha.publish(made)
+    for _ in range(2):
+        report = alpha.sync()
+        assert [(one.code, what in one.message) for one in report.problems] == [("overtaken_change", True)]
+        assert report.conflicts == []
+    with pytest.raises(RegistryMovedError, match=what):
+        alpha.publish(mine)
+    drafts.edit_draft(alpha.ws, mine, **published)
+    assert alpha.sync().problems == []
+    alpha.publish(mine)
+
+
+def test_it_is_not_told_where_the_owner_is_asked(alpha: Any) -> None:
+    alpha.edit(S1, "firearm_id", "firearm.read")
+    alpha.sync()
+    drafts.edit_draft(alpha.ws, the_draft(alpha).id, firearms={"s1": binding("NONE")})
+    alpha.set("alpha", "s1", "firearm.external_write")
+    report = alpha.sync()
+    assert (report.problems, len(report.conflicts)) == ([], 1)
+    drafts.resolve_conflict(alpha.ws, the_draft(alpha).id, S1, "firearm_id", "yours")
+    assert alpha.sync().problems == []
+    alpha.publish(the_draft(alpha).id)
 
 
 REMOVED = {"kpis": {"k1": None}}, {"kpis": target(5)}, (K1, "target", 700, "KPIs")

@@ -282,3 +282,114 @@ def test_the_owner_may_pick_another_one(desk: Any) -> None:
     decide(desk, FIREARM, "yours")
     desk.publish(desk.open_drafts()[-1].id)
     assert live(desk) == (MONEY, True)
+
+
+# -- that firearm is nobody's edit
+
+
+def edits(desk: Any) -> list[tuple[str, Any, Any]]:
+    return [(one.column, one.base, one.value) for one in desk.open_drafts()[-1].origin.edits if one.tab != "KPIs"]
+
+
+def rejections(desk: Any) -> list[Any]:
+    return [line[1:] for line in desk.values("Sync Status")[1:] if line[1] == "rejected"]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_lock_that_is_published_is_answered_so_whatever_was_decided_about_its_firearm(desk: Any, back: bool) -> None:
+    lock_stands(desk)
+    desk.sync()
+    publish(desk, READ if back else MONEY)
+    desk.sync()
+    if not back:
+        decide(desk, FIREARM, "theirs")
+        desk.sync()
+    assert (edits(desk), rejections(desk)) == ([(LOCKS, False, True)], [])
+    assert row(desk)[2].startswith("pending")
+    desk.publish(desk.open_drafts()[-1].id)
+    desk.sync()
+    assert row(desk) == (READ if back else MONEY, True, "published")
+    assert rejections(desk) == []
+    assert desk.sync().calls == QUIET
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_it_goes_when_the_owner_takes_the_lock_back(desk: Any, seen: bool) -> None:
+    lock_stands(desk)
+    if seen:
+        desk.sync()
+    desk.edit(S1, LOCKS, False)
+    assert desk.sync().conflicts == []
+    assert row(desk) == ("NONE", False, "")
+    assert (edits(desk), conflicts(desk)) == ([], [])
+    assert desk.sync().calls == QUIET
+    publish(desk, MONEY)
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, False)
+
+
+def test_no_draft_is_left_that_nobody_needs(desk: Any) -> None:
+    desk.edit(S1, LOCKS, True)
+    desk.sync()
+    publish(desk, "NONE")
+    desk.sync()
+    decide(desk, LOCKS, "yours")
+    desk.sync()
+    desk.edit(S1, LOCKS, False)
+    desk.sync()
+    assert desk.open_drafts() == []
+
+
+def test_put_back_and_then_replaced_it_is_not_asked_about_again(desk: Any) -> None:
+    lock_stands(desk)
+    publish(desk, READ)
+    desk.sync()
+    publish(desk, MONEY)
+    assert desk.sync().conflicts == []
+    assert row(desk)[:2] == (MONEY, True)
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, True)
+
+
+@pytest.mark.parametrize("typed", [MONEY, READ])
+def test_where_it_was_not_shown_yet_the_owners_firearm_is_in_conflict_with_nothing(desk: Any, typed: str) -> None:
+    lock_stands(desk)
+    assert desk.cell(S1, FIREARM) == "NONE"
+    desk.edit(S1, FIREARM, typed)
+    assert desk.sync().conflicts == []
+    assert edits(desk) == [(LOCKS, False, True), (FIREARM, "NONE", typed)]
+    desk.publish(desk.open_drafts()[-1].id)
+    desk.sync()
+    assert (live(desk), row(desk)) == ((typed, True), (typed, True, "published"))
+
+
+def test_discarded_with_its_lock_only_the_lock_is_answered(desk: Any) -> None:
+    lock_stands(desk)
+    desk.sync()
+    drafts.discard_draft(desk.ws, desk.open_drafts()[-1].id, "no locks")
+    desk.sync()
+    assert row(desk) == ("NONE", False, "rejected: no locks")
+    assert [line[3] for line in rejections(desk) if line[1] == "Policy Matrix"] == [LOCKS]
+
+
+def test_brought_back_by_a_decision_it_is_answered_like_an_edit(desk: Any) -> None:
+    lock_stands(desk)
+    decide(desk, FIREARM, "yours")
+    desk.sync()
+    desk.edit(S1, LOCKS, False)
+    assert desk.sync().conflicts == []
+    assert edits(desk) == [(FIREARM, "NONE", READ)]
+    drafts.discard_draft(desk.ws, desk.open_drafts()[-1].id, "not that one")
+    desk.sync()
+    assert row(desk) == ("NONE", False, "rejected: not that one")
+
+
+def test_what_an_operator_made_of_it_in_the_draft_stays(desk: Any) -> None:
+    lock_stands(desk)
+    drafts.edit_draft(desk.ws, desk.open_drafts()[-1].id, firearms={"s1": binding(f"{MONEY}+lock")})
+    desk.sync()
+    publish(desk, READ)
+    assert desk.sync().conflicts == []
+    desk.publish(desk.open_drafts()[-1].id)
+    assert live(desk) == (MONEY, True)
