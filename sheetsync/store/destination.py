@@ -44,10 +44,16 @@ def place_of(url: str | Path) -> Place | None:
 
     Raises:
         UsageError: it is no store's address.
+        DestinationError: it is a folder's path that leads nowhere.
     """
     found = parse_address(url)
     if found.folder is not None:
-        return None if "\0" in str(found.folder) else Place("folder", "", found.folder.expanduser().resolve().parts)
+        try:
+            return None if "\0" in str(found.folder) else Place("folder", "", found.folder.expanduser().resolve().parts)
+        except (OSError, RuntimeError) as exc:  # a loop of links; a relative path, and the present folder is gone
+            raise DestinationError(
+                f"'{found.folder}' leads nowhere ({exc})", hint="use a folder's whole path"
+            ) from None
     if not found.rest:
         return None
     bucket, _, below = found.rest.partition("/")

@@ -37,7 +37,7 @@ def scan_journal(found: TenantScan) -> None:
     for path in found.journal:
         if first_entry(path) is None:
             found.find("foreign", path, f"{path} is no journal file", hint="move it elsewhere")
-    expected = 1
+    expected, prev = 1, None
     for first, path in segments:
         data = found.read(path)
         if not data and not found.torn_tails and _is_only_listed(found, path):
@@ -48,11 +48,12 @@ def scan_journal(found: TenantScan) -> None:
             found.broken = True
             message = f"{path} begins with entry {first}, but entry {expected} is missing"
             found.find("journal_gap", path, message, hint=LOST)
+            prev = None
         before = len(found.findings)
         if found.torn_tails:
-            expected = _scan_lines(found, path, data, first, last=path == segments[-1][1])
+            expected, prev = _scan_lines(found, path, data, first, prev, last=path == segments[-1][1])
         else:
-            expected = _scan_object(found, path, data, first)
+            expected, prev = _scan_object(found, path, data, first, prev)
         if len(found.findings) > before:
             found.damaged[path] = data
 
@@ -67,24 +68,26 @@ def is_one_line(data: bytes) -> bool:
     return data[-1:] == b"\n" and b"\n" not in data[:-1] and is_whole(data[:-1])
 
 
-def _scan_object(found: TenantScan, path: str, data: bytes, number: int) -> int:
-    """An entry that is an object of its own; the number of the entry that should come after it."""
+def _scan_object(found: TenantScan, path: str, data: bytes, number: int, prev: str | None) -> tuple[int, str | None]:
+    """An entry that is an object of its own; as `_scan_entry`."""
     if is_one_line(data):
-        return _scan_entry(found, path, 0, data[:-1], number, None)[0]
+        return _scan_entry(found, path, 0, data[:-1], number, prev)
     found.broken = True
     if path in found.unreadable:
-        return number + 1
+        return number + 1, None
     what = "is empty" if not data else f"is not one whole line, but {len(data):,} bytes of something else"
     hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
     found.find("broken_line", path, f"{path}: the object of entry {number} {what}", hint=hint)
-    return number + 1
+    return number + 1, None
 
 
-def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: bool) -> int:
-    """One journal file; the number of the entry that should come after it."""
+def _scan_lines(
+    found: TenantScan, path: str, data: bytes, first: int, prev: str | None, *, last: bool
+) -> tuple[int, str | None]:
+    """One journal file; as `_scan_entry`, of its last line."""
     pieces = data.split(b"\n")
     whole = [is_whole(piece) for piece in pieces[:-1]] + [False]
-    number, prev = first, None
+    number = first
     for index, piece in enumerate(pieces):
         if whole[index]:
             number, prev = _scan_entry(found, path, index, piece, number, prev)
@@ -103,7 +106,7 @@ def _scan_lines(found: TenantScan, path: str, data: bytes, first: int, *, last: 
             if not any(whole[index:]):
                 break
             number += 1
-    return number
+    return number, prev
 
 
 def _scan_entry(
@@ -117,7 +120,7 @@ def _scan_entry(
         index: the line's in it.
         line: without its line feed.
         number: the entry's that should stand here.
-        prev: the hash of the line before in this file, None if that is not known.
+        prev: the hash of the line before, None if that is broken, or there is none.
     """
     try:
         entry = decode_line(line)

@@ -56,8 +56,12 @@ class Mutex:
 
     def forked(self) -> None:
         """In a child: the threads that were at work, or waited, are not in it."""
-        if self._inside.keys() - {threading.get_ident()}:
-            self._lock, self._inside, self.torn = threading.RLock(), {}, True
+        ident = threading.get_ident()
+        self._inside = {thread: frame for thread, frame in self._inside.items() if thread == ident}
+        if self._lock.acquire(blocking=False):  # nobody's, or ours
+            self._lock.release()
+        else:
+            self._lock, self.torn = threading.RLock(), True
 
     def _give_back(self) -> None:
         try:

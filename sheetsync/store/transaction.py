@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -70,13 +69,18 @@ class Outcome:
 
     def __init__(self, request: Request, added: Added | None, unchanged: dict[RecordId, Snapshot]) -> None:
         self._request, self._added, self._unchanged = request, added, unchanged
+        self._commit: Commit | None = None  # no `cached_property`: its lock would stay locked in a forked child
+        self._snapshots: dict[RecordId, Snapshot] | None = None
 
-    @cached_property
+    @property
     def commit(self) -> Commit | None:
         """The commit as a reader would be told it."""
-        request, added = self._request, self._added
-        if added is None:
-            return None
+        if self._commit is None and self._added is not None:
+            self._commit = self._tell(self._added)
+        return self._commit
+
+    def _tell(self, added: Added) -> Commit:
+        request = self._request
         snapshots = []
         for change in added.changes:
             encoded, record = change.encoded, request.wanted[change.key].record
@@ -87,11 +91,13 @@ class Outcome:
         details = dict(request.details)
         return Commit(added.number, added.at, request.who, request.why, tuple(snapshots), details, added.line_hash)
 
-    @cached_property
+    @property
     def snapshots(self) -> dict[RecordId, Snapshot]:
         """The newest snapshot of each record of the request."""
-        changed = self.commit.snapshots if self.commit is not None else ()
-        return {snapshot.record: snapshot for snapshot in changed} | self._unchanged
+        if self._snapshots is None:
+            changed = self.commit.snapshots if self.commit is not None else ()
+            self._snapshots = {snapshot.record: snapshot for snapshot in changed} | self._unchanged
+        return self._snapshots
 
 
 def plan_changes(request: Request, state: JournalState, now: datetime) -> list[NewChange]:

@@ -684,6 +684,8 @@ def test_a_name_that_a_disk_cannot_hold_any_more_keeps_nobody_from_opening(
     "error", [TimeoutError("an alarm"), BrokenPipeError(errno.EPIPE, "stdout"), UsageError("mine")]
 )
 @pytest.mark.parametrize("first", range(3))
+# Raised in a callback of the garbage collector, which may run at any line, it goes nowhere.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_whatever_a_handler_raises_a_save_that_may_be_there_is_not_called_failed(
     error: Exception, first: int, folder: Path
 ) -> None:

@@ -10,7 +10,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -174,6 +176,48 @@ def test_a_child_that_was_forked_while_a_thread_was_at_work_is_told_so_and_does_
     assert [named.save("alpha", {"n": 4}).content, named.names()] == [{"n": 4}, ["alpha", "beta"]]
     store.close()
     assert fsck(folder).findings == ()
+
+
+@pytest.mark.parametrize(
+    "at", ["Outcome.snapshots", "Outcome.commit", "release_all", "Mutex._give_back", "encode_line"]
+)
+@pytest.mark.parametrize("handle", ["same", "another", "anew"])
+def test_wherever_that_thread_was_a_child_does_not_hang(at: str, handle: str, tmp_path: Path) -> None:
+    ours, other = (VersionedStore(CTX, url=tmp_path / name) for name in ("ours", "other"))
+    for named in (ours, other):
+        named.save("alpha", {"n": 1})
+    there, go = threading.Event(), threading.Event()
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_qualname == at and "sheetsync" in frame.f_code.co_filename:
+            sys.settrace(None)
+            there.set()
+            go.wait(20)
+
+    def work() -> None:
+        sys.settrace(trace)
+        ours.save("alpha", {"n": 2})
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert there.wait(10)
+    if (pid := os.fork()) == 0:
+        status = 1
+        try:
+            signal.alarm(10)
+            named = {"same": ours, "another": other}.get(handle) or VersionedStore(CTX, url=tmp_path / "other")
+            with suppress(UnknownOutcomeError):
+                named.save("beta", {"n": 1})
+            named.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+    go.set()
+    thread.join()
+    assert ours.save("alpha", {"n": 3}).version == 3
+    ours.close()
+    other.close()
 
 
 def test_a_child_goes_on_with_a_handle_in_which_nobody_was_at_work(folder: Path) -> None:

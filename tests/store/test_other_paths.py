@@ -281,7 +281,8 @@ def test_a_copy_below_a_link_that_leads_nowhere_is_refused_for_good(folder: Path
         named.save("alpha", {"n": 1})
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "file").write_text("")
-    for above in ("nowhere", "file"):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for above in ("nowhere", "file", "loop"):
         with pytest.raises(DestinationError):
             copy_store(folder, tmp_path / above / "copy")
 

@@ -594,3 +594,22 @@ def test_a_damaged_block_keeps_no_other_snapshot_from_its_repair(size: int, seed
     names[28].write_bytes(late[:20] + bytes([late[20] ^ 1]) + late[21:])
     fsck(tmp_path, repair=True)
     assert [names[1].read_bytes(), names[28].read_bytes()] == [early, late]
+
+
+def test_a_broken_line_elsewhere_lets_no_stranger_in(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        with Store.on(LocalBackend(PosixFileSystem(tmp_path / name), "x", rotation=Rotation(entries=6))) as store:
+            for number in range(18):
+                with store.transaction(ADA) as tx:
+                    tx.save(a_record("abcd"[number % 4]), {"n": number, "of": name})
+    ours = line_paths(tmp_path / "ours")
+    lines = ours[0].read_bytes().splitlines(keepends=True)
+    lines[3] = lines[3][:60] + b"#" * 30 + lines[3][90:]
+    ours[0].write_bytes(b"".join(lines))
+    shutil.copy(line_paths(tmp_path / "theirs")[2], ours[2])
+    before = sorted((tmp_path / "ours/default/things").rglob("*.json"))
+    report = fsck(tmp_path / "ours", repair=True)
+    assert report.exit_code == 9
+    assert "journal_order" in {found.code for found in report.findings}
+    assert sorted((tmp_path / "ours/default/things").rglob("*.json")) == before
