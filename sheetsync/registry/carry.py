@@ -6,7 +6,7 @@ before it. How an import carries them is in `island.proposal`, how a pull does i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sheetsync.domain.cells import (
     EMPTY,
@@ -27,11 +27,14 @@ from sheetsync.registry.conflicts import now_under
 from sheetsync.registry.withdraw import with_kpi_row
 
 
-def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft) -> WorkbenchDraft:
+def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft, rivals: Sequence[Conflict]) -> WorkbenchDraft:
     """The draft with the pending edits of `old`, which it supersedes, over its own content; that becomes its base.
 
     Edits of scopes that it lacks go, and are answered so. Where its content is neither what an edit started from nor
     what it goes to, the edit is in conflict.
+
+    `rivals`: the open conflicts of `old` with other owners' edits. They come last: the sheet shows them, so that they
+    are decided first.
     """
     scopes, under = set(draft.spec_snapshot.scope_names()), draft.policy_snapshot
     origin = old.origin
@@ -44,7 +47,11 @@ def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft) -> WorkbenchDraft:
             "origin": origin.model_copy(update={"edits": edits}),
             "policy_snapshot": _lay_over(under, old.policy_snapshot, edits),
             "base": draft.base.model_copy(update={"policy": under}),
-            "conflicts": (*kept, *_find_conflicts(under, old, edits, kept)),
+            "conflicts": (
+                *(one for one in kept if one not in rivals),
+                *_find_conflicts(under, old, edits, kept),
+                *(one for one in kept if one in rivals),
+            ),
         }
     return draft.model_copy(update=changes)
 
