@@ -31,7 +31,7 @@ class PendingEdit:
     `theirs`: the third value that published moved to, where the edit is an open conflict; with `rival`, the value that
     another owner had pending, in a spreadsheet that did not show this one's. That conflict stands until it is decided.
     `others`: more such values, oldest first, of owners who did not see each other's edits either.
-    `beside`: nobody typed it: it is the firearm of a lock, as `registry.lone_locks` laid it beside that.
+    `beside`: nobody typed it: `registry.lone_locks` tells what is laid beside an edit.
     """
 
     base: CellValue

@@ -211,3 +211,55 @@ def test_a_row_that_was_dropped_in_the_draft_and_is_restored_has_its_owners_valu
     empty.sync()
     assert gamma.draft.policy_snapshot.kpis["k1"].formula == "usage.cost * 2"
     assert gamma.publish()[1] == (5, "EUR")
+
+
+class TestTheLockBesideNone:
+    """Operators restore a lock under an owner's `NONE`, which goes with an open one: nobody typed that."""
+
+    @pytest.fixture
+    def gamma(self, empty: Any) -> Gamma:
+        gamma = Gamma(empty, f"{READ}+lock")
+        empty.edit(S1, FIREARM, "NONE")
+        empty.sync()
+        gamma.restore()
+        empty.sync()
+        assert gamma.asked() == [(LOCKS, False, False, True)]
+        return gamma
+
+    def rejected(self, desk: Any) -> list[Any]:
+        return [line[4] for line in desk.values("Sync Status")[1:] if line[1] == "rejected"]
+
+    @pytest.mark.parametrize("typed", [READ, MONEY])
+    def test_it_goes_with_the_none(self, empty: Any, gamma: Gamma, typed: str) -> None:
+        empty.edit(S1, FIREARM, typed)
+        report = empty.sync()
+        assert (report.problems, report.conflicts, gamma.asked()) == ([], [], [])
+        assert empty.row(*S1)[2:4] == [typed, True]
+        assert empty.sync().calls == QUIET
+        assert gamma.publish()[0] == (typed, True)
+        assert self.rejected(empty) == []
+
+    def test_a_pull_takes_it_back_too(self, empty: Any, gamma: Gamma) -> None:
+        empty.edit(S1, FIREARM, MONEY)
+        empty.pull()
+        assert gamma.asked() == []
+        assert empty.sync().conflicts == []
+        assert gamma.publish()[0] == (MONEY, True)
+
+    def test_it_goes_when_the_lock_is_gone(self, empty: Any, gamma: Gamma) -> None:
+        gamma.at = gamma.snapshot()
+        gamma.restore()
+        empty.sync()
+        assert [one.column for one in gamma.draft.origin.edits] == [FIREARM]
+        empty.edit(S1, FIREARM, READ)
+        empty.sync()
+        assert empty.status(*S1) == "not published yet"
+        drafts.edit_draft(empty.ws, gamma.draft.id, firearms={"s1": binding(f"{READ}+lock")})
+        assert gamma.publish()[0] == (READ, True)
+        assert (self.rejected(empty), empty.status(*S1)) == ([], "")
+
+    def test_it_is_answered_to_nobody(self, empty: Any, gamma: Gamma) -> None:
+        drafts.discard_draft(empty.ws, gamma.draft.id, "no")
+        empty.sync()
+        assert empty.row(*S1)[2:] == [READ, True, "rejected: no"]
+        assert self.rejected(empty) == [FIREARM]
