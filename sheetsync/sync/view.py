@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 from sheetsync.domain.cells import (
     EMPTY,
@@ -21,7 +22,7 @@ from sheetsync.domain.cells import (
     with_cells,
 )
 from sheetsync.domain.connector import EngineRoute
-from sheetsync.domain.draft import CellValue, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
@@ -35,6 +36,8 @@ from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGIS
 
 Row = tuple[CellValue, ...]
 KPI_ROW = (PRESENCE, *KPI_COLUMNS)
+OTHERS: Final = "rejected: another owner's value was kept"
+_Where = tuple[str, RowKey, str]  # a cell, as drafts name it
 
 
 @dataclass
@@ -270,19 +273,28 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
 
 
 def fate_of(
-    catalogue: Catalogue, draft_id: str, cell: Cell, was: CellValue | Nothing = UNKNOWN, now: PendingEdit | None = None
+    catalogue: Catalogue,
+    spreadsheet_id: str,
+    draft_id: str,
+    cell: Cell,
+    was: CellValue | Nothing = UNKNOWN,
+    now: PendingEdit | None = None,
 ) -> str:
-    """What became of an overlay that is no longer shown: `published`, or `rejected: …` with the reason.
+    """What became of an overlay that this spreadsheet shows no longer: `published`, or `rejected: …` with the reason.
 
     `was`: its value. `now`: what is pending in the cell; "" where that took its place, and nobody decided against it.
     """
     end = catalogue.successor(draft_id).draft
     role, key, column = cell
     title = LAYOUTS[role].title
+    where = (title, key, column)
     if now is not None and end.id == now.draft_id:
-        return _decided_against(catalogue, draft_id, (title, key, column), was, now)
-    edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
-    mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
+        return _decided_against(catalogue, spreadsheet_id, draft_id, where, was, now.value)
+    mine = _edit_in(end, where)
+    if mine is not None and was is not UNKNOWN:  # another edit may have taken its place before that was published
+        against = _decided_against(catalogue, spreadsheet_id, draft_id, where, was, mine.value)
+        if against:
+            return against
     if mine is not None and end.status == "published":
         value = read_cell(end.policy_snapshot, cell_at(key, column))
         # an operator may have changed the cell in the draft: then the owner's value is not what was published
@@ -304,17 +316,42 @@ def fate_of(
 
 
 def _decided_against(
-    catalogue: Catalogue, draft_id: str, where: tuple[str, RowKey, str], was: CellValue | Nothing, now: PendingEdit
+    catalogue: Catalogue, spreadsheet_id: str, draft_id: str, where: _Where, was: CellValue | Nothing, now: CellValue
 ) -> str:
-    """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?"""
+    """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?
+
+    Where the other owner's value took its place, that is told where it was typed: his own sheet may have shown it, too.
+    """
     draft: WorkbenchDraft | None = catalogue.draft(draft_id).draft
-    while draft is not None and was != now.value:
+    while draft is not None and was != now:
         for one in draft.conflicts:
             if (one.tab, one.row_key, one.column) != where:
                 continue
             if one.resolution == "yours" and one.theirs == was:
-                return "rejected: another owner's value was kept"
-            if one.resolution == "theirs" and one.yours == was and one.theirs != now.value:
+                return OTHERS
+            if one.resolution == "theirs" and one.yours == was and one.theirs != now:
                 return "rejected: the published value was kept"
+            if one.resolution == "theirs" and one.yours == was and _typed_in(catalogue, draft, one) == spreadsheet_id:
+                return OTHERS
         draft = catalogue.draft(draft.superseded_by).draft if draft.superseded_by else None
     return ""
+
+
+def _typed_in(catalogue: Catalogue, draft: WorkbenchDraft, conflict: Conflict) -> str:
+    """The spreadsheet in which the conflict's edit was made: the draft's in which it first was, of those before."""
+    where, first = (conflict.tab, conflict.row_key, conflict.column), draft
+    while draft.supersedes is not None:
+        draft = catalogue.draft(draft.supersedes).draft
+        edit = _edit_in(draft, where)
+        edited = edit is not None and edit.value == conflict.yours
+        if not edited and not any(
+            (one.tab, one.row_key, one.column, one.yours) == (*where, conflict.yours) for one in draft.conflicts
+        ):
+            break
+        first = draft
+    return first.origin.spreadsheet_id if isinstance(first.origin, SheetOrigin) else ""
+
+
+def _edit_in(draft: WorkbenchDraft, where: _Where) -> SheetEdit | None:
+    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+    return next((one for one in edits if (one.tab, one.row_key, one.column) == where), None)
