@@ -18,6 +18,7 @@ from sheetsync.domain.cells import (
     KPI_COLUMNS,
     cell_at,
     is_kpi_column,
+    locks_nothing,
     read_cell,
     with_cells,
 )
@@ -304,7 +305,7 @@ def fate_of(
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key) != (title, key):
             continue
-        if one.column == column and one.resolution == "theirs":
+        if one.resolution == "theirs" and (one.column == column or _went_with(one, column, was)):
             return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
         if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
             return "rejected: the row was changed in another spreadsheet"
@@ -313,6 +314,12 @@ def fate_of(
     if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
+
+
+def _went_with(conflict: Conflict, column: str, was: CellValue | Nothing) -> bool:
+    """Did a cell's value not fit what its neighbour was decided for: a lock without a firearm?"""
+    row = {conflict.column: conflict.theirs, column: None if isinstance(was, Nothing) else was}
+    return row.keys() == set(FIREARM_COLUMNS) and locks_nothing(row["firearm_id"], row["strategy_lock"])
 
 
 def _decided_against(

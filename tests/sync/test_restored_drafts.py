@@ -100,7 +100,11 @@ def test_a_row_that_an_edit_does_not_fit_is_asked_about(
     firearm, _, lock = restored.partition("+")
     stands = yours if side == "yours" else (firearm, bool(lock))
     assert tuple(empty.row(*S1)[2:4]) == stands
-    assert empty.status(*S1).startswith("pending" if side == "yours" else "rejected")
+    if side == "yours":
+        assert empty.status(*S1).startswith("pending")
+    else:  # also where it was decided in the other cell of the row, in which nobody had typed
+        assert empty.status(*S1) == "rejected: the published value was kept"
+        assert [line[4] for line in empty.values("Sync Status")[1:] if line[1] == "rejected"] == [column]
     assert gamma.publish()[0] == stands
 
 
