@@ -198,7 +198,7 @@ def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         if decision.event != "unpulled" and one.bad is None and not _still_shows_withdrawn(c, one):
             c.state.pending.pop(one.cell, None)
         return
-    if decision.event != "edit" and not edit.beside:  # what nobody typed is answered to nobody
+    if decision.event != "edit" and not edit.untyped:  # what nobody typed is answered to nobody
         c.state.pending[one.cell] = edit.draft_id
     _say_edit(c, result, one)
 

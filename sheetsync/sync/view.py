@@ -232,7 +232,9 @@ def edits_of(
             continue
         cell = (edit.tab, edit.row_key, edit.column)
         mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
-        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=is_beside(edit))
+        beside = is_beside(edit)
+        untyped = beside or (edit.cell == "" and edit.base is None)
+        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=beside, untyped=untyped)
         if cell in rivals:
             pending = replace(pending, theirs=rivals[cell][-1], rival=True, others=rivals[cell][:-1])
         found[role, edit.row_key, edit.column] = pending

@@ -155,6 +155,16 @@ class TestAKpiThatTheRestoredStateLacks:
         assert gamma.publish()[1] is None
         assert len(empty.values("KPIs")) == 1
 
+    @pytest.mark.parametrize("discarded", [False, True])
+    def test_only_what_was_typed_is_answered(self, empty: Any, gamma: Gamma, discarded: bool) -> None:
+        if discarded:
+            drafts.discard_draft(empty.ws, gamma.draft.id, "no")
+        else:
+            gamma.decide("theirs")
+        empty.sync()
+        told = [line[4:] for line in empty.values("Sync Status")[1:] if line[1] == "rejected"]
+        assert told == [["target", "", "", "", f"rejected: {'no' if discarded else 'the deletion was kept'}"]]
+
     def test_discarding_leaves_what_was_restored(self, empty: Any, gamma: Gamma) -> None:
         drafts.discard_draft(empty.ws, gamma.draft.id, "no")
         assert gamma.draft.policy_snapshot.kpis == {}
