@@ -210,10 +210,30 @@ def test_what_is_restored_next_is_in_conflict_next(empty: Any, side: Literal["yo
     gamma.at = eight
     gamma.restore()
     empty.sync()
-    assert gamma.asked()[-1][3] == "cost | usage.cost | 8 | EUR"
+    assert [one[3] for one in gamma.asked()] == ["cost | usage.cost | 8 | EUR"]
     drafts.resolve_conflict(empty.ws, gamma.draft.id, K1, None, side)
     assert empty.sync().conflicts == []
     assert gamma.publish()[1] == stands
+
+
+@pytest.mark.parametrize(("then", "asked"), [(7, [7]), (8, [8]), (5, []), (106, [])])
+def test_a_cell_is_in_conflict_with_what_was_restored_last(empty: Any, then: int, asked: list[int]) -> None:
+    gamma = Gamma(empty, kpis=kpi(then))
+    drafts.edit_draft(empty.ws, gamma.id, kpis=kpi(7))
+    seven = gamma.snapshot()
+    drafts.edit_draft(empty.ws, gamma.id, kpis=kpi(5))
+    empty.sync()
+    empty.edit(K1, "target", 106, "KPIs")
+    empty.sync()
+    last, gamma.at = gamma.at, seven
+    gamma.restore()
+    empty.sync()
+    gamma.at = last
+    gamma.restore()
+    assert [one[3] for one in gamma.asked()] == asked
+    assert len(empty.sync().conflicts) == len(asked)
+    gamma.decide("yours")
+    assert gamma.publish()[1] == (106, "EUR")
 
 
 def test_a_row_that_was_dropped_in_the_draft_and_is_restored_has_its_owners_value(empty: Any) -> None:

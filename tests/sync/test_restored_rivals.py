@@ -72,3 +72,11 @@ def test_a_deletion_that_stands_after_the_restored_row_was_chosen_is_in_conflict
         gamma.desk.ws.catalogue().save_draft(tx, turned, expected=gamma.desk.ws.catalogue().draft(draft.id).snapshot)
     decide(gamma, "theirs")
     assert offices.conflicts() == [("kpi_name", None, "cost | usage.cost | 7 | EUR")]
+
+
+def test_what_is_restored_next_leaves_the_conflict_with_the_other_owner(offices: Offices, gamma: Gamma) -> None:
+    gamma.at = gamma.snapshot()
+    gamma.restore()
+    assert offices.conflicts() == [("target", 9, None)]
+    decide(gamma, "theirs")
+    assert offices.conflicts() == []
