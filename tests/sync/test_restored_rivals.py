@@ -80,3 +80,19 @@ def test_what_is_restored_next_leaves_the_conflict_with_the_other_owner(offices:
     assert offices.conflicts() == [("target", 9, None)]
     decide(gamma, "theirs")
     assert offices.conflicts() == []
+
+
+def test_a_deletion_of_the_row_as_it_is_stands_unasked(offices: Offices) -> None:
+    gamma = Gamma(offices.desk, kpis=kpi(7))
+    offices.run(1)
+    offices.at(0)
+    gamma.delete()
+    offices.run(0)
+    offices.at(1).edit(K1, "target", 9, "KPIs")
+    offices.run(1)
+    decide(gamma, "theirs")
+    offices.rest()
+    assert offices.conflicts() == []
+    gamma.desk.publish(gamma.draft.id)
+    offices.rest()
+    assert gamma.live()[1] is None
