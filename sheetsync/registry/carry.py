@@ -6,7 +6,7 @@ before it. How an import carries them is in `island.proposal`, how a pull does i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sheetsync.domain.cells import (
     EMPTY,
@@ -27,11 +27,14 @@ from sheetsync.registry.conflicts import now_under
 from sheetsync.registry.withdraw import with_kpi_row
 
 
-def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft) -> WorkbenchDraft:
+def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft, rivals: Sequence[Conflict]) -> WorkbenchDraft:
     """The draft with the pending edits of `old`, which it supersedes, over its own content; that becomes its base.
 
     Edits of scopes that it lacks go, and are answered so. Where its content is neither what an edit started from nor
     what it goes to, the edit is in conflict.
+
+    `rivals`: the open conflicts of `old` with other owners' edits. They stay, and come last: the sheet shows them, so
+    that they are decided first.
     """
     scopes, under = set(draft.spec_snapshot.scope_names()), draft.policy_snapshot
     origin = old.origin
@@ -39,18 +42,30 @@ def carry_edits(draft: WorkbenchDraft, old: WorkbenchDraft) -> WorkbenchDraft:
     changes: dict[str, object] = {"supersedes": old.id}
     if isinstance(origin, SheetOrigin) and edits:
         edits += tuple(_find_beside(under, old, edits))
-        kept = tuple(one for one in old.conflicts if _fits(one, scopes))
+        kept = tuple(one for one in old.conflicts if _fits(one, scopes) and (one in rivals or _stands(one, under)))
         changes |= {
             "origin": origin.model_copy(update={"edits": edits}),
             "policy_snapshot": _lay_over(under, old.policy_snapshot, edits),
             "base": draft.base.model_copy(update={"policy": under}),
-            "conflicts": (*kept, *_find_conflicts(under, old, edits, kept)),
+            "conflicts": (
+                *(one for one in kept if one not in rivals),
+                *_find_conflicts(under, old, edits, kept),
+                *(one for one in kept if one in rivals),
+            ),
         }
     return draft.model_copy(update=changes)
 
 
 def _fits(one: SheetEdit | Conflict, scopes: set[str]) -> bool:
     return one.tab != POLICY_TAB or one.row_key[1] in scopes
+
+
+def _stands(one: Conflict, under: PolicySnapshot) -> bool:
+    """Is it decided, or with what `under` has, too? Nobody can decide for what no draft has any more."""
+    if one.resolution is not None:
+        return True
+    edit = SheetEdit(tab=one.tab, cell="", row_key=one.row_key, column=one.column, base=one.base, value=one.yours)
+    return now_under(edit, PolicySnapshot(), under) == one.theirs
 
 
 def _find_beside(under: PolicySnapshot, old: WorkbenchDraft, edits: tuple[SheetEdit, ...]) -> Iterator[SheetEdit]:

@@ -9,7 +9,7 @@
 | a published row, under its deletion | the deletion stands on the row as it is, which the base takes | the deletion goes; policy and base take the row |
 | no row: publish dropped it | the row is proposed anew, as it was edited; the base has none | the row goes, with all its edits |
 | another owner's value | the edit stays, against all other owners | his value takes the edit's place |
-| another owner's deletion | the edits stay | the deletion takes the place of all the row's edits; the base takes the row it started from |
+| another owner's deletion | the edits stay | the deletion takes the place of all the row's edits; a row that is not as it found it is in conflict with it |
 
 The answer of an edit that goes is `rejected`, whatever was decided about it before. Then the row's conflicts are put in order (`_in_order`): decided is what
 has no edit any more, or agrees with it; an edit that nothing is in conflict with is compared with what is published.
@@ -128,6 +128,7 @@ class _Row:
         self.open = [one for one in draft.open_conflicts() if self.holds(one)]
         self.rivals = [one for one in self.open if one in rivals]
         self.past = [one for one in draft.conflicts if self.holds(one) and one.resolution is not None]
+        self.deleted: PolicySnapshot | None = None  # what a deletion that stands was made of; None: the base
         self.decided: list[Conflict] = []  # as the side that was chosen
         self.answered: list[Conflict] = []  # as theirs: a neighbour had to give way
 
@@ -243,8 +244,9 @@ def _delete(row: _Row, started: PolicySnapshot | None) -> None:
     gone = SheetEdit(tab=row.tab, cell="", row_key=row.key, column=KPI_NAME, base=row.name, value=None)
     row.edits = {KPI_NAME: gone} if row.name in row.live.kpis else {}
     row.policy = with_kpi_row(row.policy, row.name, NONE)
-    if started is not None and row.published is not None:
-        row.base = with_kpi_row(row.base, row.name, started)
+    if started is not None:
+        row.deleted = with_kpi_row(row.base, row.name, started)
+        row.base = row.base if row.published is None else row.deleted
 
 
 def _propose(row: _Row, before: PolicySnapshot, started: PolicySnapshot) -> None:
@@ -290,7 +292,7 @@ def _in_order(row: _Row, draft: WorkbenchDraft, side: Side) -> WorkbenchDraft:
     conflicts = [settle(one) for one in draft.conflicts]
     standing = {one.column for one in conflicts if one.resolution is None and row.holds(one)}
     for column, edit in list(row.edits.items()):
-        now = now_under(edit, row.base, row.live)
+        now = now_under(edit, row.deleted or row.base, row.live)
         if column not in standing and now not in (edit.base, edit.value):
             conflicts.append(
                 Conflict(tab=row.tab, row_key=row.key, column=column, base=edit.base, yours=edit.value, theirs=now)

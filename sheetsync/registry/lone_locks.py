@@ -10,7 +10,7 @@ next.
 
 from __future__ import annotations
 
-from sheetsync.domain.cells import FIREARM_COLUMNS, KPI_TAB, cell_at, locks_nothing, read_cell, with_cells
+from sheetsync.domain.cells import FIREARM_COLUMNS, KPI_TAB, POLICY_TAB, cell_at, locks_nothing, read_cell, with_cells
 from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 
@@ -60,8 +60,11 @@ def fit_row(draft: WorkbenchDraft, conflict: Conflict, side: str, live: PolicySn
 
 
 def is_beside(edit: SheetEdit) -> bool:
-    """Is it the firearm that `fit_row` laid beside a lock, and nobody's edit? Decided for, it starts elsewhere."""
-    return edit.column == "firearm_id" and edit.cell == "" and edit.base == edit.value
+    """Was it laid beside an edit: the firearm of a lock, or the open lock of `NONE`? Then it is nobody's edit.
+
+    Decided for, it starts elsewhere.
+    """
+    return edit.tab == POLICY_TAB and edit.cell == "" and edit.base == edit.value
 
 
 def _unfit(draft: WorkbenchDraft, origin: SheetOrigin, conflict: Conflict, live: PolicySnapshot) -> SheetEdit | None:

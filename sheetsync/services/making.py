@@ -18,6 +18,7 @@ from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import DefectError, NotFoundError, StaleSnapshotError
 from sheetsync.registry.carry import carry_edits
 from sheetsync.registry.catalogue import Catalogue, StoredDraft
+from sheetsync.registry.rivals import Rivals
 from sheetsync.registry.withdraw import without_pending
 from sheetsync.services.draft_content import FIRST_VERSION, keep_policy, parse_spec
 from sheetsync.services.workspace import Workspace
@@ -190,7 +191,9 @@ def _save_made(
         never = catalogue.records_of(connector_id) is None
         draft, old = make(catalogue), pending_holder(catalogue, connector_id)
         if old is not None:
-            draft = carry_edits(draft, old.draft)
+            rivals = Rivals(catalogue, old.draft)
+            owned = [one for one in old.draft.open_conflicts() if rivals.owned(one)]
+            draft = carry_edits(draft, old.draft, owned)
         try:
             with ws.store.transaction(ws.ctx, why=why, expect_head=head if never else None) as tx:
                 if old is not None:

@@ -304,7 +304,7 @@ class SyncRun:
         self.state.tables = self.state.tables or tables_at(self.ws, self.state.commit, view)
         plan = compare(
             read, view, self.state, self.mode, firearms=self.ws.firearms.ids(), settled=self.seen.settled,
-            fate=partial(fate_of, catalogue), gone=self.gone, refused=refused,
+            fate=partial(fate_of, catalogue, self.gateway.spreadsheet_id), gone=self.gone, refused=refused,
         )  # fmt: skip
         check_plan(plan, read, self.state, self.forces)
         pulled = Pulled(self.gateway.spreadsheet_id, self.ws.ctx.user, self.ws.clock.now(), new_draft_id)

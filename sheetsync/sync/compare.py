@@ -298,7 +298,7 @@ def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
         cell = role, key, column
         edit = marked.get(cell, pending)
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
-        if not edit.beside:
+        if not edit.untyped:
             c.state.pending[cell] = edit.draft_id
         c.plan.pending.append(Found(cell, "", edit.value))
         c.plan.conflicts += [FoundConflict(cell, "", edit.base, edit.value, theirs) for theirs in edit.all_theirs]

@@ -31,7 +31,8 @@ class PendingEdit:
     `theirs`: the third value that published moved to, where the edit is an open conflict; with `rival`, the value that
     another owner had pending, in a spreadsheet that did not show this one's. That conflict stands until it is decided.
     `others`: more such values, oldest first, of owners who did not see each other's edits either.
-    `beside`: nobody typed it: it is the firearm of a lock, as `registry.lone_locks` laid it beside that.
+    `beside`: it was laid beside an edit of its row, as `registry.lone_locks` tells.
+    `untyped`: nobody typed it: it is such a one, or a cell of a row that was proposed anew for an edit of another cell.
     """
 
     base: CellValue
@@ -41,6 +42,7 @@ class PendingEdit:
     rival: bool = False
     others: tuple[CellValue, ...] = ()
     beside: bool = False
+    untyped: bool = False
 
     @property
     def rivals(self) -> tuple[CellValue, ...]:

@@ -100,15 +100,19 @@ def _mark_unfit(c: Comparison, outcomes: list[CellOutcome]) -> None:
 
 
 def _let_go(c: Comparison, outcomes: list[CellOutcome]) -> None:
-    """The firearm that was laid beside a lock goes when its owner takes the lock back, or nothing conflicts with it."""
+    """What was laid beside an edit goes when the edit needs it no more, or nothing conflicts with it.
+
+    A lock needs its firearm, `NONE` an open lock.
+    """
     firearm, lock = outcomes
-    edit = firearm.decision.edit
-    if edit is None or not edit.beside or firearm.decision.event or firearm.bad or not c.takes(POLICY, firearm.cell[1]):
-        return
-    agreed = not edit.conflicted and _stands_in_draft(c, firearm.cell, edit)
-    if agreed or lock.decision.event == "withdraw":
-        target = firearm.published if c.mode.writes else firearm.remote
-        firearm.decision = Decision(target, firearm.base, None, "withdraw")
+    locks, unarmed = _drafted(lock) is True, locks_nothing(_drafted(firearm), lock=True)
+    for one, needed in ((firearm, locks), (lock, unarmed)):
+        edit = one.decision.edit
+        if edit is None or not edit.beside or one.decision.event or one.bad or not c.takes(POLICY, one.cell[1]):
+            continue
+        if not needed or (not edit.conflicted and _stands_in_draft(c, one.cell, edit)):
+            target = one.published if c.mode.writes else one.remote
+            one.decision = Decision(target, one.base, None, "withdraw")
 
 
 def _stands_in_draft(c: Comparison, cell: Cell, edit: PendingEdit) -> bool:
@@ -194,7 +198,7 @@ def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         if decision.event != "unpulled" and one.bad is None and not _still_shows_withdrawn(c, one):
             c.state.pending.pop(one.cell, None)
         return
-    if decision.event != "edit" and not edit.beside:  # what nobody typed is answered to nobody
+    if decision.event != "edit" and not edit.untyped:  # what nobody typed is answered to nobody
         c.state.pending[one.cell] = edit.draft_id
     _say_edit(c, result, one)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 from sheetsync.domain.cells import (
     EMPTY,
@@ -17,11 +18,12 @@ from sheetsync.domain.cells import (
     KPI_COLUMNS,
     cell_at,
     is_kpi_column,
+    locks_nothing,
     read_cell,
     with_cells,
 )
 from sheetsync.domain.connector import EngineRoute
-from sheetsync.domain.draft import CellValue, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
@@ -35,6 +37,8 @@ from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGIS
 
 Row = tuple[CellValue, ...]
 KPI_ROW = (PRESENCE, *KPI_COLUMNS)
+OTHERS: Final = "rejected: another owner's value was kept"
+_Where = tuple[str, RowKey, str]  # a cell, as drafts name it
 
 
 @dataclass
@@ -228,7 +232,9 @@ def edits_of(
             continue
         cell = (edit.tab, edit.row_key, edit.column)
         mark: CellValue | Nothing = theirs.get(cell, NO_CONFLICT)
-        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=is_beside(edit))
+        beside = is_beside(edit)
+        untyped = beside or (edit.cell == "" and edit.base is None)
+        pending = PendingEdit(edit.base, edit.value, draft.id, mark, beside=beside, untyped=untyped)
         if cell in rivals:
             pending = replace(pending, theirs=rivals[cell][-1], rival=True, others=rivals[cell][:-1])
         found[role, edit.row_key, edit.column] = pending
@@ -270,19 +276,28 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
 
 
 def fate_of(
-    catalogue: Catalogue, draft_id: str, cell: Cell, was: CellValue | Nothing = UNKNOWN, now: PendingEdit | None = None
+    catalogue: Catalogue,
+    spreadsheet_id: str,
+    draft_id: str,
+    cell: Cell,
+    was: CellValue | Nothing = UNKNOWN,
+    now: PendingEdit | None = None,
 ) -> str:
-    """What became of an overlay that is no longer shown: `published`, or `rejected: …` with the reason.
+    """What became of an overlay that this spreadsheet shows no longer: `published`, or `rejected: …` with the reason.
 
     `was`: its value. `now`: what is pending in the cell; "" where that took its place, and nobody decided against it.
     """
     end = catalogue.successor(draft_id).draft
     role, key, column = cell
     title = LAYOUTS[role].title
+    where = (title, key, column)
     if now is not None and end.id == now.draft_id:
-        return _decided_against(catalogue, draft_id, (title, key, column), was, now)
-    edits = end.origin.edits if isinstance(end.origin, SheetOrigin) else ()
-    mine = next((one for one in edits if (one.tab, one.row_key, one.column) == (title, key, column)), None)
+        return _decided_against(catalogue, spreadsheet_id, draft_id, where, was, now.value)
+    mine = _edit_in(end, where)
+    if mine is not None and was is not UNKNOWN:  # another edit may have taken its place before that was published
+        against = _decided_against(catalogue, spreadsheet_id, draft_id, where, was, mine.value)
+        if against:
+            return against
     if mine is not None and end.status == "published":
         value = read_cell(end.policy_snapshot, cell_at(key, column))
         # an operator may have changed the cell in the draft: then the owner's value is not what was published
@@ -292,7 +307,7 @@ def fate_of(
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key) != (title, key):
             continue
-        if one.column == column and one.resolution == "theirs":
+        if one.resolution == "theirs" and (one.column == column or _went_with(one, column, was)):
             return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
         if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
             return "rejected: the row was changed in another spreadsheet"
@@ -303,18 +318,49 @@ def fate_of(
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
 
 
+def _went_with(conflict: Conflict, column: str, was: CellValue | Nothing) -> bool:
+    """Did a cell's value not fit what its neighbour was decided for: a lock without a firearm?"""
+    row = {conflict.column: conflict.theirs, column: None if isinstance(was, Nothing) else was}
+    return row.keys() == set(FIREARM_COLUMNS) and locks_nothing(row["firearm_id"], row["strategy_lock"])
+
+
 def _decided_against(
-    catalogue: Catalogue, draft_id: str, where: tuple[str, RowKey, str], was: CellValue | Nothing, now: PendingEdit
+    catalogue: Catalogue, spreadsheet_id: str, draft_id: str, where: _Where, was: CellValue | Nothing, now: CellValue
 ) -> str:
-    """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?"""
+    """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?
+
+    Where the other owner's value took its place, that is told where it was typed: his own sheet may have shown it, too.
+    """
     draft: WorkbenchDraft | None = catalogue.draft(draft_id).draft
-    while draft is not None and was != now.value:
+    while draft is not None and was != now:
         for one in draft.conflicts:
             if (one.tab, one.row_key, one.column) != where:
                 continue
             if one.resolution == "yours" and one.theirs == was:
-                return "rejected: another owner's value was kept"
-            if one.resolution == "theirs" and one.yours == was and one.theirs != now.value:
+                return OTHERS
+            if one.resolution == "theirs" and one.yours == was and one.theirs != now:
                 return "rejected: the published value was kept"
+            if one.resolution == "theirs" and one.yours == was and _typed_in(catalogue, draft, one) == spreadsheet_id:
+                return OTHERS
         draft = catalogue.draft(draft.superseded_by).draft if draft.superseded_by else None
     return ""
+
+
+def _typed_in(catalogue: Catalogue, draft: WorkbenchDraft, conflict: Conflict) -> str:
+    """The spreadsheet in which the conflict's edit was made: the draft's in which it first was, of those before."""
+    where, first = (conflict.tab, conflict.row_key, conflict.column), draft
+    while draft.supersedes is not None:
+        draft = catalogue.draft(draft.supersedes).draft
+        edit = _edit_in(draft, where)
+        edited = edit is not None and edit.value == conflict.yours
+        if not edited and not any(
+            (one.tab, one.row_key, one.column, one.yours) == (*where, conflict.yours) for one in draft.conflicts
+        ):
+            break
+        first = draft
+    return first.origin.spreadsheet_id if isinstance(first.origin, SheetOrigin) else ""
+
+
+def _edit_in(draft: WorkbenchDraft, where: _Where) -> SheetEdit | None:
+    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
+    return next((one for one in edits if (one.tab, one.row_key, one.column) == where), None)

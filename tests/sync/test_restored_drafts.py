@@ -100,7 +100,11 @@ def test_a_row_that_an_edit_does_not_fit_is_asked_about(
     firearm, _, lock = restored.partition("+")
     stands = yours if side == "yours" else (firearm, bool(lock))
     assert tuple(empty.row(*S1)[2:4]) == stands
-    assert empty.status(*S1).startswith("pending" if side == "yours" else "rejected")
+    if side == "yours":
+        assert empty.status(*S1).startswith("pending")
+    else:  # also where it was decided in the other cell of the row, in which nobody had typed
+        assert empty.status(*S1) == "rejected: the published value was kept"
+        assert [line[4] for line in empty.values("Sync Status")[1:] if line[1] == "rejected"] == [column]
     assert gamma.publish()[0] == stands
 
 
@@ -151,6 +155,16 @@ class TestAKpiThatTheRestoredStateLacks:
         assert gamma.publish()[1] is None
         assert len(empty.values("KPIs")) == 1
 
+    @pytest.mark.parametrize("discarded", [False, True])
+    def test_only_what_was_typed_is_answered(self, empty: Any, gamma: Gamma, discarded: bool) -> None:
+        if discarded:
+            drafts.discard_draft(empty.ws, gamma.draft.id, "no")
+        else:
+            gamma.decide("theirs")
+        empty.sync()
+        told = [line[4:] for line in empty.values("Sync Status")[1:] if line[1] == "rejected"]
+        assert told == [["target", "", "", "", f"rejected: {'no' if discarded else 'the deletion was kept'}"]]
+
     def test_discarding_leaves_what_was_restored(self, empty: Any, gamma: Gamma) -> None:
         drafts.discard_draft(empty.ws, gamma.draft.id, "no")
         assert gamma.draft.policy_snapshot.kpis == {}
@@ -196,10 +210,30 @@ def test_what_is_restored_next_is_in_conflict_next(empty: Any, side: Literal["yo
     gamma.at = eight
     gamma.restore()
     empty.sync()
-    assert gamma.asked()[-1][3] == "cost | usage.cost | 8 | EUR"
+    assert [one[3] for one in gamma.asked()] == ["cost | usage.cost | 8 | EUR"]
     drafts.resolve_conflict(empty.ws, gamma.draft.id, K1, None, side)
     assert empty.sync().conflicts == []
     assert gamma.publish()[1] == stands
+
+
+@pytest.mark.parametrize(("then", "asked"), [(7, [7]), (8, [8]), (5, []), (106, [])])
+def test_a_cell_is_in_conflict_with_what_was_restored_last(empty: Any, then: int, asked: list[int]) -> None:
+    gamma = Gamma(empty, kpis=kpi(then))
+    drafts.edit_draft(empty.ws, gamma.id, kpis=kpi(7))
+    seven = gamma.snapshot()
+    drafts.edit_draft(empty.ws, gamma.id, kpis=kpi(5))
+    empty.sync()
+    empty.edit(K1, "target", 106, "KPIs")
+    empty.sync()
+    last, gamma.at = gamma.at, seven
+    gamma.restore()
+    empty.sync()
+    gamma.at = last
+    gamma.restore()
+    assert [one[3] for one in gamma.asked()] == asked
+    assert len(empty.sync().conflicts) == len(asked)
+    gamma.decide("yours")
+    assert gamma.publish()[1] == (106, "EUR")
 
 
 def test_a_row_that_was_dropped_in_the_draft_and_is_restored_has_its_owners_value(empty: Any) -> None:
@@ -211,3 +245,55 @@ def test_a_row_that_was_dropped_in_the_draft_and_is_restored_has_its_owners_valu
     empty.sync()
     assert gamma.draft.policy_snapshot.kpis["k1"].formula == "usage.cost * 2"
     assert gamma.publish()[1] == (5, "EUR")
+
+
+class TestTheLockBesideNone:
+    """Operators restore a lock under an owner's `NONE`, which goes with an open one: nobody typed that."""
+
+    @pytest.fixture
+    def gamma(self, empty: Any) -> Gamma:
+        gamma = Gamma(empty, f"{READ}+lock")
+        empty.edit(S1, FIREARM, "NONE")
+        empty.sync()
+        gamma.restore()
+        empty.sync()
+        assert gamma.asked() == [(LOCKS, False, False, True)]
+        return gamma
+
+    def rejected(self, desk: Any) -> list[Any]:
+        return [line[4] for line in desk.values("Sync Status")[1:] if line[1] == "rejected"]
+
+    @pytest.mark.parametrize("typed", [READ, MONEY])
+    def test_it_goes_with_the_none(self, empty: Any, gamma: Gamma, typed: str) -> None:
+        empty.edit(S1, FIREARM, typed)
+        report = empty.sync()
+        assert (report.problems, report.conflicts, gamma.asked()) == ([], [], [])
+        assert empty.row(*S1)[2:4] == [typed, True]
+        assert empty.sync().calls == QUIET
+        assert gamma.publish()[0] == (typed, True)
+        assert self.rejected(empty) == []
+
+    def test_a_pull_takes_it_back_too(self, empty: Any, gamma: Gamma) -> None:
+        empty.edit(S1, FIREARM, MONEY)
+        empty.pull()
+        assert gamma.asked() == []
+        assert empty.sync().conflicts == []
+        assert gamma.publish()[0] == (MONEY, True)
+
+    def test_it_goes_when_the_lock_is_gone(self, empty: Any, gamma: Gamma) -> None:
+        gamma.at = gamma.snapshot()
+        gamma.restore()
+        empty.sync()
+        assert [one.column for one in gamma.draft.origin.edits] == [FIREARM]
+        empty.edit(S1, FIREARM, READ)
+        empty.sync()
+        assert empty.status(*S1) == "not published yet"
+        drafts.edit_draft(empty.ws, gamma.draft.id, firearms={"s1": binding(f"{READ}+lock")})
+        assert gamma.publish()[0] == (READ, True)
+        assert (self.rejected(empty), empty.status(*S1)) == ([], "")
+
+    def test_it_is_answered_to_nobody(self, empty: Any, gamma: Gamma) -> None:
+        drafts.discard_draft(empty.ws, gamma.draft.id, "no")
+        empty.sync()
+        assert empty.row(*S1)[2:] == [READ, True, "rejected: no"]
+        assert self.rejected(empty) == [FIREARM]

@@ -100,14 +100,44 @@ def test_his_next_edit_is_answered_anew(offices: Offices) -> None:
     assert offices.at(0).row(*SCOPE)[2:] == [MINE, False, "published"]
 
 
-@pytest.mark.parametrize("side", ["yours", "theirs"])
-def test_who_saw_the_conflict_reads_what_stands_and_nothing_else(offices: Offices, side: Any) -> None:
+KEPT = "rejected: another owner's value was kept"
+
+
+@pytest.mark.parametrize(("side", "answers"), [("yours", []), ("theirs", [KEPT])])
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("rests", [False, True])
+def test_who_saw_the_conflict_reads_what_was_decided_about_his_edit(
+    offices: Offices, side: Any, answers: list[str], published: bool, rests: bool
+) -> None:
+    """The first owner's sheet showed the second one's edit, as his own did: what is said of it is said to him alone."""
     edit(offices, 1, YOURS)
     offices.run(0)
+    offices.at(0).edit(("alpha", "s2"), FIREARM, MINE)  # the next draft is of the first owner's spreadsheet
+    offices.run(0)
+    if rests:
+        offices.rest()
     resolve(offices, side)
-    for at in (0, 1):
-        offices.run(at)
-        assert told(offices, at) == []
+    if published:
+        offices.desk.publish(offices.draft().id)
+    offices.rest()
+    assert [told(offices, at) for at in (0, 1)] == [[], answers]
+    stands = MINE if side == "theirs" else YOURS
+    assert [offices.at(at).row(*SCOPE)[2] for at in (0, 1)] == [stands, stands]
+
+
+@pytest.mark.parametrize(("side", "loser"), [("yours", 0), ("theirs", 1)])
+@pytest.mark.parametrize("published", [False, True])
+def test_who_did_not_see_it_is_answered_whichever_was_chosen_and_published_or_not(
+    offices: Offices, side: Any, loser: int, published: bool
+) -> None:
+    edit(offices, 1, YOURS)
+    resolve(offices, side)
+    if published:
+        offices.desk.publish(offices.draft().id)
+    offices.rest()
+    assert (told(offices, loser), told(offices, 1 - loser)) == ([KEPT], [])
+    status = offices.at(loser).status(*SCOPE)
+    assert status == KEPT if published else status.startswith("pending in ")
 
 
 def test_an_edit_that_another_owner_saw_and_replaced_was_not_decided_against(offices: Offices) -> None:
