@@ -134,9 +134,6 @@ class TenantBackend(Protocol):
     def mark(self) -> bytes:
         """The beginning of the last line before the position, with its checksum."""
 
-    def announce(self, path: str, data: bytes) -> None:
-        """A snapshot that will be put if the next `add` succeeds: only a hint, and nothing of it may be seen."""
-
     def add(self, number: int, line: bytes) -> bool:
         """Add the entry if `number` is next. True: it is ours, and durable. The commit point.
 

@@ -69,12 +69,6 @@ class FileSystem(Protocol):
     def create(self, path: str, data: bytes) -> None:
         """A new file with this content, not durable; FileExistsError if there is something."""
 
-    def announce(self, path: str, data: bytes) -> None:
-        """This file will be placed once the next line is durable: it may be written, unseen, until then.
-
-        `""` takes it back.
-        """
-
     def place(self, path: str, data: bytes) -> bool:
         """A new file that appears whole, not durable; FileExistsError if there is something.
 

@@ -142,19 +142,9 @@ class LocalTenant:
         """The position."""
         return self._lines.place()
 
-    def announce(self, path: str, data: bytes) -> None:
-        """It is written, without a name, while the disk is at work on the line."""
-        self._files.announce(f"{self._folder}/{path}", data)
-
     def add(self, number: int, line: bytes) -> bool:
         """Append the line durably."""
-        ours = False
-        try:
-            ours = self._lines.add(number, line)
-        finally:
-            if not ours:
-                self._files.announce("", b"")
-        return ours
+        return self._lines.add(number, line)
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Lines of known entries."""

@@ -197,9 +197,6 @@ class ObjectTenant:
         """The number is the place."""
         return [self._number]
 
-    def announce(self, path: str, data: bytes) -> None:
-        """A bucket has no use for it."""
-
     def add(self, number: int, line: bytes) -> bool:
         """Create the object of the next entry. An attempt is over only when something stands at this number."""
         self.wrote = False

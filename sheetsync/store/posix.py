@@ -33,7 +33,7 @@ from sheetsync.store.filesystem import AnotherEnd
 from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 from sheetsync.store.forks import IN_CHILDREN
-from sheetsync.store.nameless import FLAGS, FileAhead, place_nameless
+from sheetsync.store.nameless import FLAGS, place_nameless
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
 READ_CHUNK: Final = 1 << 20
@@ -48,7 +48,6 @@ class PosixFileSystem:
         self._folders = OpenFolders(root)
         self._tails: dict[str, Tail] = {}  # by path; one in each folder
         self._locks: dict[str, FolderLock] = {}
-        self._ahead = FileAhead()
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
         IN_CHILDREN.add(self)
 
@@ -195,21 +194,13 @@ class PosixFileSystem:
         finally:
             os.close(fd)
 
-    def announce(self, path: str, data: bytes) -> None:
-        """It is written with the next `append`."""
-        with self._mutex:
-            self._ahead.announce(path, data)
-
     def place(self, path: str, data: bytes) -> bool:
         """A whole file, written before it has a name."""
         if not FLAGS:
             return False
         with self._mutex:
-            try:
-                folder, name = self._folders.to_write(path)
-                return place_nameless(folder, name, data, ready=self._ahead.ready(path, data))
-            finally:
-                self._ahead.done(path)
+            folder, name = self._folders.to_write(path)
+            return place_nameless(folder, name, data)
 
     def place_first(self, path: str, data: bytes) -> bool:
         """A new folder, and a whole file in it. The folder is not kept open: most records are not saved again soon."""
@@ -232,16 +223,14 @@ class PosixFileSystem:
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write at the end, as the open file has it now."""
-        view, end = memoryview(data), offset
+        view = memoryview(data)
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
             if os.fstat(fd).st_size != offset:
                 raise AnotherEnd(errno.EEXIST, "the file does not end there", path)
             while view:
-                written = os.pwrite(fd, view, end)
-                view, end = view[written:], end + written
-            if offset:  # a new file costs enough as it is, descriptors too
-                self._ahead.write((fd, offset, len(data)), self._folders.at)
+                written = os.pwrite(fd, view, offset)
+                view, offset = view[written:], offset + written
             self._folders.doubt()  # the line will take a while to be durable
 
     def _tail_fd(self, path: str, *, create: bool) -> int:
@@ -395,5 +384,4 @@ class PosixFileSystem:
             for lock in self._locks.values():
                 lock.close()
             self._locks.clear()
-            self._ahead.close()
             self._folders.close()

@@ -193,8 +193,6 @@ class StoreWriter(StoreReader):
 
     def _add(self, request: Request, added: Added, line: bytes) -> bool:
         """Add the entry; True if it is ours, and then the state knows it."""
-        if added.changes and added.changes[0].version > 1:
-            self._part.announce(added.changes[0].path, added.changes[0].encoded.data)
         try:
             ours = self._part.add(added.number, line)
             if ours:

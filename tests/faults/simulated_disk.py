@@ -169,9 +169,6 @@ class SimulatedDisk:
         self._act("write", path)
         node.data = data
 
-    def announce(self, path: str, data: bytes) -> None:
-        """What has no name is gone with the power."""
-
     def place(self, path: str, data: bytes) -> bool:
         self._place(path)
         if not self.nameless:

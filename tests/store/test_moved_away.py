@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import LockHeldError, StoreDamagedError, TryLaterError, UnknownOutcomeError
+from sheetsync.errors import LockHeldError, SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store import Store, VersionedStore, fsck, recovery
 from sheetsync.store.folders import OpenFolders
 from sheetsync.store.local import LocalBackend
@@ -306,3 +306,42 @@ def test_an_interrupt_while_folders_are_looked_for_anew_closes_no_strangers_desc
     named.close()
     assert os.write(mine, b"x") == 1
     os.close(mine)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a copy", "a link"])
+@pytest.mark.parametrize("which", ["record", "kind", "default"])
+def test_what_is_moved_away_while_the_line_is_made_durable_gets_no_name(
+    which: str, instead: str, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    away = tmp_path / "away"
+
+    class Moving(PosixFileSystem):
+        moved: Path | None = None
+
+        def sync(self, path: str) -> None:
+            super().sync(path)
+            if self.moved is not None:
+                self.moved.rename(away)
+                if instead == "a copy":
+                    shutil.copytree(away, self.moved)
+                if instead == "a link":
+                    self.moved.symlink_to(away)
+                self.moved = None
+
+    disk = Moving(folder)
+    with Store.on(LocalBackend(disk, "test")) as store:
+        named = VersionedStore(CTX, store=store)
+        found = folder / "default" / named.save("alpha", {"n": 1}).path
+        disk.moved = {"record": found.parent, "kind": found.parents[2]}.get(which, folder / "default")
+        there = len(list(disk.moved.rglob("alpha--*")))
+        with suppress(SheetSyncError):
+            named.save("alpha", {"n": 2})
+        assert len(list(away.rglob("alpha--*"))) == there
+        if which != "default" and instead != "a link":
+            second = folder / "default" / list(named.history("alpha"))[-1].path
+            assert second.exists()
+            store.compact()
+    if which != "default" and instead != "a link":
+        VersionedStore(CTX, url=folder).close()
+        assert second.exists()
