@@ -127,7 +127,7 @@ def sync(session: Session, *, every: float | None, everything: bool, quiet_known
 def plan(session: Session, *, out: Path) -> int:
     """Write down exactly what a sync would do now; 'apply' does that or nothing."""
     from sheetsync.cli.files import write_new
-    from sheetsync.domain.model import canonical_json
+    from sheetsync.domain.canonical import canonical_json
     from sheetsync.services import sync_plans
 
     with session.gateway() as gateway:

@@ -6,8 +6,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.identifiers import ConnectorId, ScopeName, Version
-from sheetsync.domain.model import JSONValue, Model
+from sheetsync.domain.model import Model
 
 CONTROL: Final = frozenset(chr(code) for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029))
 

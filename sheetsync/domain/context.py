@@ -10,10 +10,9 @@ from typing import Final
 from pydantic import Field, field_validator
 
 from sheetsync.domain.model import Model
+from sheetsync.domain.tenants import DEFAULT_TENANT, TENANT_FORM
 
-TENANT_FORM: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 USER_FORM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}")
-DEFAULT_TENANT: Final = "default"
 
 
 def login_name() -> str:

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.gate import GateCell
 from sheetsync.domain.identifiers import ConnectorId, DraftId
-from sheetsync.domain.model import Model, canonical_json
+from sheetsync.domain.model import Model
 from sheetsync.domain.policy import PolicySnapshot
 
 Stage = Literal["definition", "scoping", "policy", "verification"]

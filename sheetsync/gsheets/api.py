@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import orjson
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock, SystemClock
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NetworkError
 from sheetsync.gsheets.auth import Identity
 from sheetsync.gsheets.client import Params, SheetsHTTPClient

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import DefectError, RequestRefusedError, UnknownOutcomeError
 from sheetsync.gsheets.api import SheetsApi, not_whole
 from sheetsync.gsheets.batches import render

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.connector import CONTROL
 from sheetsync.domain.identifiers import CONNECTOR_FORM, SCOPE_FORM
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.island.scan import problem
 from sheetsync.island.sources import Source

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import format_utc
-from sheetsync.domain.model import JSONValue
 from sheetsync.island.address import Address
 from sheetsync.island.layout import PROVIDERS, SELECTIONS, grades_record
 from sheetsync.island.reader import OwnerContent, tool_hash

@@ -12,8 +12,8 @@ from typing import Final
 
 import orjson
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import format_utc
-from sheetsync.domain.model import JSONValue
 from sheetsync.island.address import Address
 from sheetsync.island.grading import Grades, hashes_of, read_grades
 from sheetsync.island.layout import PROVIDERS, SELECTIONS

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final, TypeAlias
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 
 
 class Undefined(Enum):

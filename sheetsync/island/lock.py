@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import format_utc
-from sheetsync.domain.model import JSONValue
 from sheetsync.island.layout import lock_record
 from sheetsync.island.selection import Member
 from sheetsync.island.status import NodeState

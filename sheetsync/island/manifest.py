@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import StoreDamagedError
 from sheetsync.island.layout import manifest_record
 from sheetsync.island.parts import Part

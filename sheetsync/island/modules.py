@@ -14,7 +14,7 @@ from typing import Final
 
 from tree_sitter import Language, Node, Parser, Tree
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.island.evaluator import SIMPLE, Evaluator, NotConstantError, node_text
 from sheetsync.island.js_values import JSValue, NoJSONFormError, to_json
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.domain.canonical import JSONValue, canonical_json
 from sheetsync.domain.problems import Problem
 from sheetsync.island.layout import name_fault, plain_name
 from sheetsync.island.scan import problem

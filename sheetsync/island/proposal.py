@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.cells import POLICY_TAB
 from sheetsync.domain.connector import CONTROL, ConnectorSpec, Scope
 from sheetsync.domain.draft import DraftBase, ImportedOrigin, Origin, SheetEdit, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.gate import binding_loosens
 from sheetsync.domain.identifiers import bump_major, bump_minor, version_rises
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.published import PublishedConnector
 from sheetsync.island.gate import tools_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.domain.canonical import JSONValue, canonical_json
 from sheetsync.errors import InvalidIdError, StoreDamagedError
 from sheetsync.island.gate import tools_of
 from sheetsync.island.layout import PROVIDERS, SELECTIONS

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.island.address import find_tools
 from sheetsync.island.gate import MEMBER_LISTS
 from sheetsync.island.reader import IslandReader, OwnerContent

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.island.layout import name_fault, plain_name
 from sheetsync.island.modules import Fault, read_module

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import WorkbenchDraft
-from sheetsync.domain.model import JSONValue
 from sheetsync.registry.catalogue import Catalogue
 from sheetsync.registry.verify import UNDECIDED
 

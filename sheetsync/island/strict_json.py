@@ -10,7 +10,7 @@ import json
 import math
 from typing import Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.island.evaluator import MAX_DEPTH
 from sheetsync.island.js_values import NoJSONFormError, paired
 from sheetsync.island.modules import BOM, Fault

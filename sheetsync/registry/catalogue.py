@@ -11,9 +11,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.draft import DraftBase, SheetOrigin, Status, WorkbenchDraft
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.published import PublishedComponent, PublishedConnector, PublishedFirearms, PublishedKpis
 from sheetsync.errors import NotFoundError

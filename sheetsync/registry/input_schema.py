@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 
 CARRIED: Final = ("inputSchema", "input_schema")
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import WorkbenchDraft, format_utc
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.published import PublishedConnector
 
 SECOND: Final = len("2026-01-07T12:00:00")

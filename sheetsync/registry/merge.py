@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.cells import locks_nothing
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.firearms import NO_FIREARM, FirearmBinding
 from sheetsync.domain.identifiers import version_rises
 from sheetsync.domain.kpi import KpiBinding
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 
 ABSENT: Final = object()  # a key that is not there, told from any value

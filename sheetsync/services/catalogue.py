@@ -14,8 +14,8 @@ from sheetsync.errors import NotFoundError
 from sheetsync.services.status import StatusReport, status
 
 if TYPE_CHECKING:  # heavy to import; `status` does without them
+    from sheetsync.domain.canonical import JSONValue
     from sheetsync.domain.card import Card
-    from sheetsync.domain.model import JSONValue
     from sheetsync.registry.catalogue import Catalogue
     from sheetsync.services.differences import DraftDiff
     from sheetsync.services.workspace import Workspace

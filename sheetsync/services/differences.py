@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.cells import KPI_TAB, PolicyCell, cell_at, policy_cells, read_cell
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import CellValue, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.gate import loosenings
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.wording import cell_loosening, describe_change, describe_loosening
 from sheetsync.registry.catalogue import Catalogue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import NotFoundError, SheetSyncError, StoreDamagedError
 from sheetsync.observability.redaction import redact
 from sheetsync.services.health import read_health

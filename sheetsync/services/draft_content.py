@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import WorkbenchDraft
 from sheetsync.domain.firearms import NO_FIREARM, FirearmBinding, closest
 from sheetsync.domain.identifiers import bump_minor, check_firearm_id, parse_id, version_rises
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError, NotFoundError, UsageError, VersionNotRaisedError
 

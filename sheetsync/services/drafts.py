@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import STAGES, Approval, Conflict, Stage, Status, WorkbenchDraft
 from sheetsync.domain.firearms import FirearmBinding
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import NotOpenError, SecondPersonError, StaleSnapshotError, UsageError
 from sheetsync.registry.catalogue import Catalogue, DraftLine, StoredDraft, pending_edits_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import NotFoundError, UsageError
 from sheetsync.exports import tsv
 from sheetsync.exports.tables import connector_registry, coverage_report, policy_matrix

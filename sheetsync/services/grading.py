@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import RefusedError, SecondPersonError, UsageError
 from sheetsync.island.address import Address, resolve_address
 from sheetsync.island.grading import Grade, Grades, Verdict, hashes_of, make_grade, owner_kind, read_grades

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.identifiers import new_draft_id
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.errors import InvalidIdError, StaleSnapshotError
 from sheetsync.island.index import IndexBuilder

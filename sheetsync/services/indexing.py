@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.island.index import IndexBuilder, index_bytes
 from sheetsync.island.layout import PROVIDERS, SELECTIONS, index_path
 from sheetsync.island.manifest import all_manifests

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.connector import ConnectorSpec
 from sheetsync.domain.draft import DraftBase, Stage, WorkbenchDraft, WorkbenchOrigin
 from sheetsync.domain.firearms import closest
 from sheetsync.domain.identifiers import bump_minor, check_connector_id, new_draft_id, parse_id, version_rises
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import DefectError, NotFoundError, StaleSnapshotError
 from sheetsync.registry.carry import carry_edits

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import Validation, WorkbenchDraft, format_utc
 from sheetsync.domain.identifiers import check_connector_id, new_draft_id, parse_id
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import NotFoundError, NotOpenError, RefusedError, StaleSnapshotError
 from sheetsync.registry.catalogue import StoredDraft
 from sheetsync.registry.publish import Publication, apply_publication, plan_publication

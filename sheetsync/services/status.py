@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sheetsync.registry.draft_lines import live_ids, read_lines
 
 if TYPE_CHECKING:
-    from sheetsync.domain.model import JSONValue
+    from sheetsync.domain.canonical import JSONValue
     from sheetsync.services.workspace import Workspace
 
 HEALTH = ("health", "last_sync.json")  # written after each run of sync

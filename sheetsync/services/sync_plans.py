@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.domain.canonical import JSONValue, canonical_json
 from sheetsync.errors import (
     NotFoundError,
     PlanMovedError,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.outcome import Found, FoundConflict
 from sheetsync.sync.tabs import LAYOUTS, ROLES, Role

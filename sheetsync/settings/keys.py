@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sheetsync.domain.context import TENANT_FORM, USER_FORM
+from sheetsync.domain.context import USER_FORM
+from sheetsync.domain.tenants import TENANT_FORM
 from sheetsync.gsheets.options import CREDENTIAL_KINDS
 
 Form = Callable[[object], object]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.connector import EngineRoute
 from sheetsync.domain.context import RequestContext
 from sheetsync.domain.firearms import FirearmCatalogue
-from sheetsync.domain.model import JSONValue
 from sheetsync.gsheets.options import CredentialSource, QuotaPolicy, RetryPolicy
 from sheetsync.settings.address import LOCAL
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 
 PACK_ENTRIES: Final = 1024
 PACKS: Final = "packs"

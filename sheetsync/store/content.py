@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from sheetsync.domain.model import JSONValue, canonical_json, plain_json
+from sheetsync.domain.canonical import JSONValue, canonical_json, plain_json
 from sheetsync.errors import InvalidContentError
 from sheetsync.store.names import SUFFIX_FORM
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import DestinationError, StoreDamagedError
 from sheetsync.store.backend import JOURNAL, Backend, TenantBackend
 from sheetsync.store.content import hash_bytes

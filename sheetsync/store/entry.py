@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from sheetsync.domain.model import JSONValue, canonical_json
+from sheetsync.domain.canonical import JSONValue, canonical_json
 from sheetsync.errors import DefectError, StoreDamagedError
 from sheetsync.store.content import Encoded, LazyContent, encode_json, hash_bytes
 from sheetsync.store.entry_form import (

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import HeldLock, Holder
 from sheetsync.store.entry import to_micros

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from sheetsync.domain.context import TENANT_FORM
+from sheetsync.domain.tenants import TENANT_FORM
 from sheetsync.errors import InvalidIdError
 
 MAX_PART: Final = 128

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.store.content import Content, LazyContent
 from sheetsync.store.names import RecordId
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import InvalidIdError, StoreDamagedError
 from sheetsync.store.entry import FIRST_PREV, Entry, from_micros, to_micros
 from sheetsync.store.names import decode_record, encode_folder, snapshot_filename

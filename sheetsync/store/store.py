@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock, SystemClock
-from sheetsync.domain.context import DEFAULT_TENANT
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.tenants import DEFAULT_TENANT
 from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, SheetSyncError, TryLaterError, UsageError
 from sheetsync.store.backend import WORK, Backend
 from sheetsync.store.chain import believe

@@ -12,7 +12,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.errors import InvalidIdError, StaleSnapshotError, UsageError
 from sheetsync.store.content import Content, Encoded, LazyContent, encode_content
 from sheetsync.store.entry import NewChange

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast, overload
+from typing import TYPE_CHECKING, Final, Self, cast, overload
 
 from sheetsync.domain.clock import Clock
-from sheetsync.domain.context import DEFAULT_TENANT, RequestContext, ScopeConfig
+from sheetsync.domain.tenants import DEFAULT_TENANT
 from sheetsync.errors import NotFoundError, UsageError
 from sheetsync.store.content import Content
 from sheetsync.store.entry_form import LAST_NUMBER
@@ -17,6 +17,9 @@ from sheetsync.store.snapshot import UNSET, Commit, Snapshot, Unset
 from sheetsync.store.store import Store
 from sheetsync.store.transaction import Transaction
 from sheetsync.store.view import StoreView
+
+if TYPE_CHECKING:  # heavy to import
+    from sheetsync.domain.context import RequestContext, ScopeConfig
 
 DEFAULT_KIND = "workbench_drafts"
 DEFAULT_URL = "store"
@@ -48,13 +51,12 @@ class VersionedStore:
         store: Store | None = None,
         clock: Clock | None = None,
     ) -> None:
-        scope = scope_config if scope_config is not None else ScopeConfig()
-        tenant = ctx.tenant if scope.tenant else DEFAULT_TENANT
+        tenant = ctx.tenant if scope_config is None or scope_config.tenant else DEFAULT_TENANT
         check_record_name(resource_kind)
         if store is not None and url is not None:
             raise UsageError("give either 'url' or 'store', not both")
-        self._ctx = RequestContext(tenant=tenant, user=ctx.user)
-        self._folder = (resource_kind, ctx.user) if scope.user else (resource_kind,)
+        self._ctx = ctx.model_copy(update={"tenant": tenant})
+        self._folder = (resource_kind, ctx.user) if scope_config is None or scope_config.user else (resource_kind,)
         self._owned = store is None
         self._store = store if store is not None else Store.open(url or DEFAULT_URL, tenant=tenant, clock=clock)
 

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock
-from sheetsync.domain.context import RequestContext
-from sheetsync.domain.model import JSONValue
 from sheetsync.errors import (
     DefectError,
     DestinationError,
@@ -42,6 +41,9 @@ from sheetsync.store.recovery import CHECKPOINT_SEEN, checkpoint, cut_torn_line
 from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState
 from sheetsync.store.transaction import Added, Outcome, Request, Transaction, is_stale, plan_changes
+
+if TYPE_CHECKING:  # heavy to import
+    from sheetsync.domain.context import RequestContext
 
 MOST_UNPLACED: Final = 16  # entries whose names each save tries again; older ones are left to the next checkpoint
 INTERRUPTED: Final = "an earlier save was interrupted: it has an unknown outcome"

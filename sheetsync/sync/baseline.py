@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import JSONValue
 from sheetsync.sync.decide import UNKNOWN, Answer, Nothing
 from sheetsync.sync.gateway import AddRow, DeleteRow, Raw, Token, TouchRow
 from sheetsync.sync.tabs import LAYOUTS, OWNER_ROLES, Cell, Role, RowKey

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.domain.kpi import IMPACT_TYPES
-from sheetsync.domain.model import canonical_json
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.baseline import SyncState, TabMark
 from sheetsync.sync.cells import cell_name, plain

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from sheetsync.domain.model import canonical_json
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.sync.baseline import Intended, SyncState
 from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.gateway import Mark, Raw, ScratchTab, SheetRead, Token

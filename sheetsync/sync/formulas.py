@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.sync.gateway import Formula, Raw
 
 REFERENCE: Final = re.compile(

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeGuard
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import JSONValue
 from sheetsync.sync.tabs import Role, RowKey
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.baseline import SyncState
 from sheetsync.sync.decide import Nothing, PendingEdit

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from sheetsync.domain.model import canonical_json
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.sync.answers import is_fixed
 from sheetsync.sync.baseline import Intended, SyncState, TabMark
 from sheetsync.sync.baseline_json import intended_to_json

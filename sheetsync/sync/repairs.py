@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.sync.baseline import Debt, LostRow
 from sheetsync.sync.baseline_json import raw_to_json
 from sheetsync.sync.cells import Comparison, cell_name, debts_of, plain, raw_same

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.sync.answers import NOTE_MARK, is_fixed
 from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, Tables
 from sheetsync.sync.baseline_json import raw_to_json

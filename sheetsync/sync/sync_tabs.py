@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import canonical_json
 from sheetsync.sync.adopting import leave_row
 from sheetsync.sync.answers import DraftIds, forget_gone, numbered, status_rows
 from sheetsync.sync.baseline import SyncState

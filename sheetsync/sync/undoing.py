@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import CellValue
-from sheetsync.domain.model import JSONValue
 from sheetsync.domain.problems import Problem
 from sheetsync.sync.answers import NOTE_MARK
 from sheetsync.sync.baseline import Intended

@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 from markupsafe import Markup
 
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.draft import WorkbenchDraft
 from sheetsync.domain.gate import loosenings
-from sheetsync.domain.model import JSONValue
 from sheetsync.exports.tables import coverage_report
 from sheetsync.registry.catalogue import Catalogue, pending_edits_of
 from sheetsync.registry.draft_lines import DraftLine, content

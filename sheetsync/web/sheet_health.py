@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from sheetsync.domain.model import JSONValue
+from sheetsync.domain.canonical import JSONValue
 from sheetsync.observability.health import HealthRecord
 from sheetsync.services.health import read_health
 from sheetsync.services.workspace import Workspace

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheetsync.domain.model import canonical_json, plain_json
+from sheetsync.domain.canonical import canonical_json, plain_json
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text() | st.from_regex(r'[:,\["\\]*-?[0-9]{1,3}[.e]?[0-9]*', fullmatch=True)

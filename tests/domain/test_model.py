@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.domain.card import Card
 from sheetsync.domain.connector import ConnectorSpec, EngineRoute, Scope
 from sheetsync.domain.context import RequestContext, ScopeConfig
@@ -30,7 +31,7 @@ from sheetsync.domain.draft import (
 from sheetsync.domain.firearms import Firearm, FirearmBinding, FirearmCatalogue
 from sheetsync.domain.gate import GateCell, Loosening
 from sheetsync.domain.kpi import KpiBinding
-from sheetsync.domain.model import Model, canonical_json
+from sheetsync.domain.model import Model
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.domain.problems import Problem
 from sheetsync.domain.published import PublishedComponent, PublishedConnector, PublishedFirearms, PublishedKpis

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheetsync.domain.model import canonical_json
+from sheetsync.domain.canonical import canonical_json
 from sheetsync.errors import NewerFormatError
 from sheetsync.services.sync_state import baseline_record
 from sheetsync.sync.baseline import Debt, Intended, LostRow, PutBack, SyncState, TabMark
