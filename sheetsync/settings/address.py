@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sheetsync.errors import UsageError
 from sheetsync.observability.redaction import redact
-from sheetsync.store.address import parse_address
+from sheetsync.store.address import expanded, parse_address
 
 LOCAL: Final = "local"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -66,9 +66,9 @@ def parse_store(text: str, relative_to: Path) -> str:
     """
     try:
         found = parse_address(text.strip())
+        return found.text if found.folder is None else str(relative_to / expanded(found.folder))
     except UsageError as error:
         raise ValueError(f"{error.message}; {error.hint}" if error.hint else error.message) from None
-    return found.text if found.folder is None else str(relative_to / found.folder.expanduser())
 
 
 def _without_secrets(text: str) -> str:

@@ -129,7 +129,10 @@ def email(value: object) -> str:
 def path(value: object) -> Path | None:
     """A path, or "" for none; `~` is the home folder."""
     found = text(value)
-    return Path(found).expanduser() if found else None
+    try:
+        return Path(found).expanduser() if found else None
+    except RuntimeError:
+        raise ValueError(f"{found[:80]!r} leads nowhere: this machine knows no such home") from None
 
 
 def public_url(value: object) -> str:

@@ -39,6 +39,7 @@ from sheetsync.settings.model import (
     Target,
 )
 from sheetsync.settings.toml_lines import KeyPath
+from sheetsync.store.address import expanded
 
 CONFIG_NAME: Final = Path("config") / "sheetsync.toml"
 FILE_DEFAULTS: Final = {"firearms": "config/firearms.toml", "engine_routes": "config/engine_routes.toml"}
@@ -123,7 +124,7 @@ def find_config(config: Path | None, environ: Mapping[str, str], cwd: Path) -> P
     """
     named = config or (Path(environ["SHEETSYNC_CONFIG"]) if environ.get("SHEETSYNC_CONFIG") else None)
     if named is not None:
-        path = (cwd / named.expanduser()).absolute()
+        path = (cwd / expanded(named)).absolute()
         if path.is_dir():  # the workspace's folder is as good as the file in it
             path = path / (CONFIG_NAME.name if path.name == CONFIG_NAME.parent.name else CONFIG_NAME)
         if not path.is_file():

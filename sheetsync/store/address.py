@@ -46,6 +46,8 @@ def parse_address(address: str | Path) -> StoreAddress:
     Raises:
         UsageError: it is none, or holds a user, a password, a query, a fragment, or a part that leads elsewhere.
     """
+    if not isinstance(address, str | Path):
+        raise UsageError(f"a store's address is a text or a Path, not a {type(address).__name__}", hint=KINDS)
     text = str(address)
     scheme, mark, rest = text.partition("://")
     if isinstance(address, Path) or not mark:
@@ -58,12 +60,29 @@ def parse_address(address: str | Path) -> StoreAddress:
     if scheme == "file":
         if not rest:
             raise UsageError("an empty text is no store's address", hint="'.' is this folder")
+        if place:
+            raise UsageError("a 'file://' address holds no host", hint="write file:///folder, or a folder's path")
         return StoreAddress(scheme, rest, Path(rest))
     shown = f"{scheme}://{place}"
     if below:
         below = below.removesuffix("/")
         _check_parts(f"{shown}/", below)
     return StoreAddress(scheme, f"{place}/{below}" if below else place, None)
+
+
+def expanded(folder: Path) -> Path:
+    """The folder with a home's path for its `~`.
+
+    Raises:
+        UsageError: nobody here is called so.
+    """
+    try:
+        return folder.expanduser()
+    except RuntimeError as exc:
+        raise UsageError(
+            f"'{folder}' leads nowhere: this machine knows no such home",
+            hint="write the folder's whole path; one that is called so is './~…'",
+        ) from exc
 
 
 def _parse_folder(text: str, address: str | Path) -> StoreAddress:

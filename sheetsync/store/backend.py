@@ -191,10 +191,11 @@ class TenantBackend(Protocol):
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None if there is none (or a symbolic link stands in the way)."""
 
-    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
+    def walk(self, below: str = "", *, whole: bool = False) -> Iterator[tuple[str, str]]:
         """(path, kind) of all files below the tenant but those of the work folder, or of all in one folder of it.
 
-        Kind is file, link or other. Also of what stands where something else should, which may be a folder.
+        Kind is file, link or other. Also of what stands where something else should, which may be a folder. A folder
+        that cannot be listed is "unreadable"; with `whole` it is an error: what is not seen is then not known.
         """
 
     def read_work(self, name: str) -> bytes | None:

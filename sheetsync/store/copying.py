@@ -115,9 +115,9 @@ def _copy(
         tell(f"going on with an unfinished copy: {resumed} of {whole} commits are at '{new.url}' already")
     copied: dict[str, Unfinished] = {}
     snapshots = 0
-    for tenant in sources:
+    for tenant, source in sources.items():
         there = unfinished.get(tenant, Unfinished(0, ""))
-        state, count = _copy_tenant(old.open_tenant(tenant), new.open_tenant(tenant), tenant, there)
+        state, count = _copy_tenant(old.open_tenant(tenant), new.open_tenant(tenant), source, there)
         copied[tenant] = Unfinished(state.number, state.line_hash)
         snapshots += count
     data = old.read_format()
@@ -131,25 +131,38 @@ def _copy(
     return CopyReport(old.url, new.url, tuple(sources), commits, snapshots, resumed)
 
 
-def _copy_tenant(old: TenantBackend, new: TenantBackend, tenant: str, there: Unfinished) -> tuple[JournalState, int]:
+def _copy_tenant(
+    old: TenantBackend, new: TenantBackend, source: TenantScan, there: Unfinished
+) -> tuple[JournalState, int]:
     """All entries of a tenant that are not there yet, and all snapshots; the state at its end, and their number."""
     if not new.prepare():
         raise DestinationError("the destination cannot be written", hint="see its mode")
-    state, snapshots = JournalState(tenant), 0
+    state, snapshots = JournalState(source.tenant), 0
     with new.exclusive():
         new.sweep()
         _go_to(new, there)
         for line in journal_lines(old):
             entry = decode_line(line)
             state.believe(entry)
+            if entry.number == source.state.number and entry.line_hash != source.state.line_hash:
+                raise _changed(source, f"entry {entry.number} is another one")
             if entry.number > there.number and not new.add(entry.number, line):
                 raise DestinationError(
                     f"entry {entry.number} could not be added: somebody else writes at the destination"
                 )
             _put_snapshots(new, entry, is_new=entry.number > there.number)
             snapshots += len(entry.changes)
+        if state.number < source.state.number:
+            raise _changed(source, f"it ends at entry {state.number}, entry {source.state.number} was there")
         checkpoint(new, state, frozenset(range(1, state.number + 1)))
     return state, snapshots
+
+
+def _changed(source: TenantScan, how: str) -> StoreDamagedError:
+    return StoreDamagedError(
+        f"the journal of '{source.tenant}' is not what it was when the copy began: {how}; the copy is not finished",
+        hint="run 'sheetsync fsck' on the store, then copy again",
+    )
 
 
 def _go_to(new: TenantBackend, there: Unfinished) -> None:
@@ -173,10 +186,11 @@ def _put_snapshots(new: TenantBackend, entry: Entry, *, is_new: bool) -> None:
 
 def journal_lines(part: TenantBackend) -> Iterator[bytes]:
     """All entries of a sound journal from its own files, each durable: never from packs, which are derived."""
-    paths = sorted((first, path) for path, _ in part.walk(JOURNAL) if (first := first_entry(path)) is not None)
+    found = part.walk(JOURNAL, whole=True)
+    paths = sorted((first, path) for path, _ in found if (first := first_entry(path)) is not None)
     for _, path in paths:
         with no_writers(part):
-            data = part.read(path) or b""
+            data = part.read(path) or b""  # one that is gone by now is a gap, or the end comes too early
             if path == paths[-1][1]:  # its last line's writer may have died before its fsync
                 part.make_durable([path])
         yield from split_lines(data, where=path)[0]

@@ -44,7 +44,8 @@ class Tail:
         """Give back the descriptor, once nobody uses it."""
         with self._used:
             fd, self.fd = self.fd, -1
-            os.close(fd)
+            if fd >= 0:  # an interrupt may have come behind the line above
+                os.close(fd)
 
 
 def stands_there(path: str, what: str) -> StoreDamagedError:

@@ -21,8 +21,9 @@ from sheetsync.store.tenant_scan import TenantScan, read_entry
 
 FRESH: Final = "choose an empty folder or prefix"
 ELSEWHERE: Final = "choose a place that is neither in the store nor above it"
-# What is left of a copy that was interrupted; a power cut may leave zeros in a file that was not durable yet.
-INTERRUPTED: Final = frozenset({"missing", "torn_line", "truncated", "changed"})
+# What is left of a copy that was interrupted; a power cut may leave zeros in a file that was not durable yet, and a
+# failed fsync its note.
+INTERRUPTED: Final = frozenset({"missing", "torn_line", "truncated", "changed", "doubt"})
 SHOWN: Final = 3
 FAMILIES: Final = {"s3a": "s3", "azure": "az", "abfs": "az", "abfss": "az"}  # schemes of the same buckets
 

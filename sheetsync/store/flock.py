@@ -13,15 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Final
 
 import orjson
 
-from sheetsync.errors import LockHeldError
+from sheetsync.errors import LockHeldError, UnknownOutcomeError
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
-from sheetsync.store.forks import IN_CHILDREN
+from sheetsync.store.forks import FORKED, IN_CHILDREN
 from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
@@ -93,6 +94,15 @@ class FolderLock:
                 self._close()
         release_all(self._among_threads)
 
+    def check_held(self) -> None:
+        """Before something is written that only its holder may.
+
+        Raises:
+            UnknownOutcomeError: a fork took it from this process in the midst of a save.
+        """
+        if self._fd < 0 or self._owner != threading.get_ident():
+            raise UnknownOutcomeError(FORKED, hint="open the store again")
+
     def close(self) -> None:
         """Give back the descriptor; where a thread waits for it or holds it, that one does, be it this one."""
         held = self._frame is not None and is_running(self._frame)
@@ -139,7 +149,8 @@ class FlockHeld:
         """In a child: the lock is its parent's, and ends with it."""
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
-            os.close(fd)
+            with suppress(OSError):  # it is given back all the same, and what its file says is not needed
+                os.close(fd)
 
 
 def wait_for(fd: int, path: str) -> None:

@@ -17,6 +17,7 @@ class Forked(Protocol):
         """Called in the child, before anything else runs there."""
 
 
+FORKED: Final = "this process was forked while the store was at work: what was at work goes on in its parent alone"
 IN_CHILDREN: Final[WeakSet[Forked]] = WeakSet()
 
 

@@ -124,6 +124,7 @@ def scan_raw(
     files = sorted(item for item in part.walk() if not item[0].startswith(f"{JOURNAL}/"))
     journal = sorted(part.walk(JOURNAL))
     found.names = [path for path, kind in files if kind == "file"]
+    found.unlisted = any(kind == "unreadable" for _, kind in files)
     found.journal = sorted({*(path for path, kind in journal if kind == "file"), *found.rebuilt})
     scan_journal(found)
     for path, kind in journal:

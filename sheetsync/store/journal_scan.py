@@ -19,6 +19,9 @@ from sheetsync.store.rebuild import was_written_whole
 from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
+LOOK_AGAIN: Final = (
+    "make what cannot be listed readable, then look again: a name there may prove that this line was a commit"
+)
 GIVE_UP: Final = (
     "; without a copy: move the files called lost_commit out of the store, delete that tenant's .store/checkpoint.json "
     "and .store/index.json, run any command (it cuts the line and keeps its bytes), and save again what the files hold"
@@ -101,7 +104,7 @@ def _scan_lines(
             found.broken, prev = True, None
             hint = f"restore {found.tenant}/{path} from a copy of the store that has entry {number}; the rest is there"
             if last and not any(whole[index:]):
-                hint += GIVE_UP
+                hint = LOOK_AGAIN if found.unlisted else hint + GIVE_UP
             found.find("broken_line", path, f"{path}: the line of entry {number} is broken", hint=hint)
             if not any(whole[index:]):
                 break
@@ -181,10 +184,11 @@ def _believe(found: TenantScan, path: str, entry: Entry, line: bytes) -> None:
 
 
 def has_names_beyond(found: TenantScan, number: int) -> bool:
-    """Is there proof that entry `number` was acknowledged?
+    """May entry `number` have been acknowledged?
 
-    A name that the journal lacks, or a checkpoint or an index that tells of it.
+    A name that the journal lacks proves it, or a checkpoint or an index that tells of it. Where a folder cannot be
+    listed it is not known what names are there.
     """
-    if max(found.checkpoint, found.remembered) >= number:
+    if found.unlisted or max(found.checkpoint, found.remembered) >= number:
         return True
     return any(parse_snapshot_name(path.rpartition("/")[2]) and path not in found.wanted for path in found.names)

@@ -90,8 +90,8 @@ class LocalTenant:
     def _check_not_lost(self) -> None:
         """Where snapshots are, a journal was: none is made in its place."""
         if self._files.kind(self._journal) is None:
-            found = (path for path, _ in self.walk() if parse_snapshot_name(path.rpartition("/")[2]) is not None)
-            path = next(found, None)
+            paths = (path for path, _ in self.walk(whole=True))
+            path = next((path for path in paths if parse_snapshot_name(path.rpartition("/")[2]) is not None), None)
             if path is not None and self._files.kind(self._journal) is None:  # nor was it made while we looked
                 raise StoreDamagedError("the journal is gone, but snapshots are in the folders", findings=(path,))
 
@@ -254,7 +254,7 @@ class LocalTenant:
         except (FileNotFoundError, NotADirectoryError, StoreDamagedError):
             return None
 
-    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
+    def walk(self, below: str = "", *, whole: bool = False) -> Iterator[tuple[str, str]]:
         """All files below the tenant but those of the work folder, and whatever is neither file nor folder."""
         todo = [below]
         if below and self._files.kind(f"{self._folder}/{below}") != "folder":
@@ -268,6 +268,8 @@ class LocalTenant:
             except OSError as exc:
                 if exc.errno not in UNREADABLE:
                     raise
+                if whole:
+                    raise OSError(exc.errno, exc.strerror, f"{self._folder}/{folder}".rstrip("/")) from exc
                 yield folder, "unreadable"
                 continue
             for name in names:

@@ -23,7 +23,7 @@ from sheetsync.errors import (
     TryLaterError,
     UsageError,
 )
-from sheetsync.store.address import parse_address
+from sheetsync.store.address import expanded, parse_address
 from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
 from sheetsync.store.filesystem import FAILING
 from sheetsync.store.local import FORMAT_FILE, LocalBackend
@@ -117,7 +117,7 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
         is_path = False
     if not is_path:
         raise UsageError(f"{ascii(str(path))[:80]} is no path", hint="use a folder's path, or a bucket's address")
-    root = path.expanduser()
+    root = expanded(path)
     with media_errors(f"open the store '{path}'"):
         is_there = root.exists() or root.is_symlink()  # asked first: another process may make the folder meanwhile
         is_folder = root.is_dir()

@@ -23,7 +23,8 @@ class Mutex:
     """A lock among threads, for `with`.
 
     Attributes:
-        torn: this process was forked while another thread was at work here; what that one changed is half changed.
+        torn: this process was forked while a thread was at work here; what that one changed is half changed, or goes on
+            in the parent.
 
     An interrupt at the very call that gives it back leaves it taken until this thread comes again: the frame that took
     it tells whether that call still runs.
@@ -55,9 +56,13 @@ class Mutex:
         self._give_back()
 
     def forked(self) -> None:
-        """In a child: the threads that were at work, or waited, are not in it."""
+        """In a child: the threads that were at work, or waited, are not in it.
+
+        The one that forked may be at work, too: a signal handler, or a callback, forked.
+        """
         ident = threading.get_ident()
         self._inside = {thread: frame for thread, frame in self._inside.items() if thread == ident}
+        self.torn = self.torn or any(map(is_running, self._inside.values()))
         if self._lock.acquire(blocking=False):  # nobody's, or ours
             self._lock.release()
         else:

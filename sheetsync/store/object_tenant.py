@@ -315,7 +315,7 @@ class ObjectTenant:
         """An object's bytes. PermissionError: it is refused by itself."""
         return read_one(self._objects, f"{self._folder}/{path}")
 
-    def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
+    def walk(self, below: str = "", *, whole: bool = False) -> Iterator[tuple[str, str]]:  # noqa: ARG002 (it always is)
         """All objects but those of the work folder, or those of one folder."""
         prefix = f"{self._folder}/"
         for key in self._objects.list(prefix + (f"{below}/" if below else "")):

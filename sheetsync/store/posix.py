@@ -226,6 +226,7 @@ class PosixFileSystem:
         view = memoryview(data)
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
+            self._check_locked(path)
             if os.fstat(fd).st_size != offset:
                 raise AnotherEnd(errno.EEXIST, "the file does not end there", path)
             while view:
@@ -247,7 +248,14 @@ class PosixFileSystem:
     def truncate(self, path: str, size: int) -> None:
         """Cut a file."""
         with self._mutex:
-            os.ftruncate(self._tail_fd(path, create=False), size)
+            fd = self._tail_fd(path, create=False)
+            self._check_locked(path)
+            os.ftruncate(fd, size)
+
+    def _check_locked(self, path: str) -> None:
+        """Where the folder has a lock, this thread must hold it."""
+        if (lock := self._locks.get(path.rpartition("/")[0])) is not None:
+            lock.check_held()
 
     def link(self, source: str, target: str) -> None:
         """A second name."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Final
 
 from sheetsync.errors import (
     InvalidIdError,
@@ -23,6 +22,7 @@ from sheetsync.store.chain import LOOK, believe, check_follows, check_known, pro
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
+from sheetsync.store.forks import FORKED
 from sheetsync.store.media import media_errors
 from sheetsync.store.mutex import Mutex
 from sheetsync.store.names import RecordId, check_tenant, decode_record, encode_record
@@ -31,8 +31,6 @@ from sheetsync.store.snapshot import Commit, Snapshot
 from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, sorted_keys
 from sheetsync.store.view import StoreView
 from sheetsync.store.witnesses import Witnesses
-
-FORKED: Final = "this process was forked while another thread was at work in the store"
 
 
 def check_number(commit: int) -> None:

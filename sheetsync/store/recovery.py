@@ -206,8 +206,8 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
 
 
 def snapshot_names(backend: TenantBackend) -> list[str]:
-    """The paths of all that is called like a snapshot, in records' folders."""
-    return [path for path, _ in backend.walk() if is_snapshot_path(path)]
+    """The paths of all that is called like a snapshot, in records' folders. An OSError where one cannot be listed."""
+    return [path for path, _ in backend.walk(whole=True) if is_snapshot_path(path)]
 
 
 def check_names(backend: TenantBackend, state: JournalState, names: list[str], what: str) -> None:
@@ -233,7 +233,7 @@ def check_no_journal(backend: TenantBackend) -> None:
     Raises:
         StoreDamagedError: it is gone.
     """
-    for path, _ in backend.walk():
+    for path, _ in backend.walk(whole=True):
         if is_snapshot_path(path):
             if _stands_alone(backend, 1):
                 return

@@ -39,6 +39,7 @@ class TenantScan:
         wanted: a snapshot's path → (its hash, its entry's number).
         lines: an entry's number → (its journal file, the line's index in it).
         names: the files outside the journal.
+        unlisted: is there a folder of which it is not known what is in it?
         journal: the journal's files.
         state: the journal's state as far as it is sound.
         checkpoint: the entry that the checkpoint tells of, 0 if there is none.
@@ -60,6 +61,7 @@ class TenantScan:
     wanted: dict[str, tuple[str, int]] = field(default_factory=dict)
     lines: dict[int, tuple[str, int]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    unlisted: bool = False
     journal: list[str] = field(default_factory=list)
     state: JournalState = field(default_factory=lambda: JournalState(""))
     checkpoint: int = 0

@@ -31,6 +31,7 @@ from sheetsync.store.backend import TenantBackend, Traits
 from sheetsync.store.compaction import CompactReport
 from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import NewChange, encode_line, to_micros
+from sheetsync.store.forks import FORKED
 from sheetsync.store.index import FOREIGN_INDEX, INDEX, is_worth_writing, write_index
 from sheetsync.store.lease import Lease
 from sheetsync.store.media import media_errors, passes_by_itself
@@ -151,6 +152,8 @@ class StoreWriter(StoreReader):
         except (NotPlacedError, UnknownOutcomeError):
             raise
         except (OSError, SheetSyncError) as exc:
+            if self._mutex.torn:
+                raise UnknownOutcomeError(FORKED, hint="open the store again") from exc
             if not wrote:
                 raise
             self._dead = INTERRUPTED

@@ -160,7 +160,7 @@ def test_a_child_that_was_forked_while_a_thread_was_at_work_is_told_so_and_does_
         try:
             signal.alarm(20)
             for act in (store.head, lambda: named.save("alpha", {"n": 3}), lambda: named.latest("alpha")):
-                with pytest.raises(UnknownOutcomeError, match="forked while another thread"):
+                with pytest.raises(UnknownOutcomeError, match="forked while the store was at work"):
                     act()
             store.close()
             with VersionedStore(CTX, url=folder) as anew:
