@@ -889,11 +889,11 @@ def test_a_journal_that_another_process_makes_while_we_look_is_not_gone(
     (folder / "default/journal").rmdir()
     walk = LocalTenant.walk
 
-    def meanwhile(part: LocalTenant, below: str = "") -> Iterator[tuple[str, str]]:
+    def meanwhile(part: LocalTenant, below: str = "", *, whole: bool = False) -> Iterator[tuple[str, str]]:
         monkeypatch.setattr(LocalTenant, "walk", walk)
         with Store.open(folder) as other:
             save(other, "a", 1)
-        return walk(part, below)
+        return walk(part, below, whole=whole)
 
     monkeypatch.setattr(LocalTenant, "walk", meanwhile)
     with Store.open(folder) as store:
