@@ -38,7 +38,7 @@ def test_any_json_value_reads_back(value: Any, ascii_only: bool) -> None:
         (b'{\n"a": NaN}', "syntax", (1, 1)),
         (b"[1e999]", "no_json_form", (1, 1)),
         (b'["\\ud800"]', "no_json_form", (1, 1)),
-        (b'{"a":\n  [1,]}', "syntax", (2, 6)),
+        (b'{"a":\n  [1 2]}', "syntax", (2, 6)),
         (b"", "syntax", (1, 1)),
         (b'{"a": 1} x', "syntax", (1, 10)),
     ],
