@@ -250,7 +250,9 @@ def test_content_that_no_writer_of_ours_would_write_is_damage_or_what_it_says() 
     deep = b'{"a":' * 1015 + b"1" + b"}" * 1015  # orjson reads it; writers of ours mark it as wide
     rest = signed(changed(LINES[1], ("snapshots", 0, "content"), "DEEP"))[74:].replace(b'"DEEP"', deep)
     entry = decode_line(b'{"sum":"' + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest)
+    told, data = "", deep
     try:
-        assert entry.changes[0].data() == deep
+        data = entry.changes[0].data()
     except StoreDamagedError as error:
-        assert "no JSON form" in error.message
+        told = error.message
+    assert "no JSON form" in told or (told, data) == ("", deep)
