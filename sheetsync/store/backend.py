@@ -195,7 +195,7 @@ class TenantBackend(Protocol):
         """(path, kind) of all files below the tenant but those of the work folder, or of all in one folder of it.
 
         Kind is file, link or other. Also of what stands where something else should, which may be a folder. A folder
-        that cannot be listed is "unreadable"; with `whole` it is an error: what is not seen is then not known.
+        that cannot be listed is "unreadable"; with `whole` it is an error, if what is asked for may be in it.
         """
 
     def read_work(self, name: str) -> bytes | None:

@@ -101,8 +101,8 @@ def _scan_source(backend: Backend, clock: Clock | None) -> dict[str, TenantScan]
     if found:
         messages = tuple(finding.message for finding in found[:5])
         raise StoreDamagedError(f"the store is damaged and was not copied: {messages[0]}", findings=messages)
-    tenants = set(backend.tenants())
-    return {tenant.tenant: tenant for tenant in scans if tenant.tenant in tenants}
+    tenants = set(backend.tenants())  # one that went since is copied, too, and found to be gone
+    return {tenant.tenant: tenant for tenant in scans if tenant.state.number or tenant.tenant in tenants}
 
 
 def _copy(

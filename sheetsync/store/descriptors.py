@@ -54,12 +54,15 @@ def stands_there(path: str, what: str) -> StoreDamagedError:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of it, however often that takes."""
-    view = data
-    while written := os.write(fd, view):
+    """Write all of a new file, however often that takes.
+
+    To where it belongs: a child that was forked in the midst of it shares its parent's place in the file.
+    """
+    view, offset = data, 0
+    while written := os.pwrite(fd, view, offset):
         if written == len(view):
             break
-        view = view[written:]
+        view, offset = view[written:], offset + written
 
 
 def sync_marked(sync: Callable[[int], None], fd: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sheetsync.errors import DestinationError
-from sheetsync.store.address import parse_address
+from sheetsync.store.address import expanded, parse_address
 from sheetsync.store.backend import Backend
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan_raw
@@ -50,7 +50,7 @@ def place_of(url: str | Path) -> Place | None:
     found = parse_address(url)
     if found.folder is not None:
         try:
-            return None if "\0" in str(found.folder) else Place("folder", "", found.folder.expanduser().resolve().parts)
+            return None if "\0" in str(found.folder) else Place("folder", "", expanded(found.folder).resolve().parts)
         except (OSError, RuntimeError) as exc:  # a loop of links; a relative path, and the present folder is gone
             raise DestinationError(
                 f"'{found.folder}' leads nowhere ({exc})", hint="use a folder's whole path"

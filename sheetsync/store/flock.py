@@ -19,10 +19,10 @@ from typing import Final
 
 import orjson
 
-from sheetsync.errors import LockHeldError, UnknownOutcomeError
+from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
-from sheetsync.store.forks import FORKED, IN_CHILDREN
+from sheetsync.store.forks import IN_CHILDREN
 from sheetsync.store.mutex import is_running, release_all
 
 LOCK_WAIT_S: Final = 60.0  # a commit takes milliseconds; a writer that is stopped for longer is an operator's case
@@ -46,7 +46,6 @@ class FolderLock:
         self._among_threads = threading.RLock()
         self._fd, self._owner, self._closing = -1, 0, False
         self._frame: FrameType | None = None  # what took it
-        IN_CHILDREN.add(self)
 
     def __enter__(self) -> None:
         try:  # an interrupt may come behind each call: what was taken until then is given back
@@ -94,15 +93,6 @@ class FolderLock:
                 self._close()
         release_all(self._among_threads)
 
-    def check_held(self) -> None:
-        """Before something is written that only its holder may.
-
-        Raises:
-            UnknownOutcomeError: a fork took it from this process in the midst of a save.
-        """
-        if self._fd < 0 or self._owner != threading.get_ident():
-            raise UnknownOutcomeError(FORKED, hint="open the store again")
-
     def close(self) -> None:
         """Give back the descriptor; where a thread waits for it or holds it, that one does, be it this one."""
         held = self._frame is not None and is_running(self._frame)
@@ -112,10 +102,16 @@ class FolderLock:
         self._close()
         self._among_threads.release()
 
-    def forked(self) -> None:
-        """In a child: it has no part in its parent's lock, and does not keep it from ending with the parent."""
+    def forked(self) -> bool:
+        """In a child: it has no part in its parent's lock, and does not keep it from ending with the parent.
+
+        Returns:
+            was it held by what goes on here? A signal handler, or a callback, forked.
+        """
+        ours = self._frame is not None and self._owner == threading.get_ident() and is_running(self._frame)
         self._close()
         self._among_threads, self._owner, self._frame, self._closing = threading.RLock(), 0, None, False
+        return ours
 
     def _close(self) -> None:
         if self._fd >= 0:

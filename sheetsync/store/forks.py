@@ -9,6 +9,8 @@ import os
 from typing import Final, Protocol
 from weakref import WeakSet
 
+from sheetsync.errors import UnknownOutcomeError
+
 
 class Forked(Protocol):
     """Something that a child may not use as its parent left it."""
@@ -19,6 +21,11 @@ class Forked(Protocol):
 
 FORKED: Final = "this process was forked while the store was at work: what was at work goes on in its parent alone"
 IN_CHILDREN: Final[WeakSet[Forked]] = WeakSet()
+
+
+def orphaned() -> UnknownOutcomeError:
+    """The error of a child that goes on with what its parent does, too."""
+    return UnknownOutcomeError(FORKED, hint="open the store again")
 
 
 def _after_fork() -> None:

@@ -22,6 +22,8 @@ from sheetsync.store.findings import Finding
 from sheetsync.store.index import read_remembered
 from sheetsync.store.journal_scan import scan_journal
 from sheetsync.store.media import parse_format
+from sheetsync.store.places import may_hold_records
+from sheetsync.store.recovery import unread_witness
 from sheetsync.store.salvage import fill_vacant, in_doubt, rebuild_lines, take_from_packs
 from sheetsync.store.state import JournalState
 from sheetsync.store.tenant_scan import (
@@ -124,7 +126,8 @@ def scan_raw(
     files = sorted(item for item in part.walk() if not item[0].startswith(f"{JOURNAL}/"))
     journal = sorted(part.walk(JOURNAL))
     found.names = [path for path, kind in files if kind == "file"]
-    found.unlisted = any(kind == "unreadable" for _, kind in files)
+    unlisted = any(kind == "unreadable" and may_hold_records(path) for path, kind in files)
+    found.unlisted = unlisted or (torn_tails and unread_witness(part) is not None)
     found.journal = sorted({*(path for path, kind in journal if kind == "file"), *found.rebuilt})
     scan_journal(found)
     for path, kind in journal:

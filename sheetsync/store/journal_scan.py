@@ -20,7 +20,8 @@ from sheetsync.store.segments import parse_segment_name
 from sheetsync.store.tenant_scan import LOST, TenantScan
 
 LOOK_AGAIN: Final = (
-    "make what cannot be listed readable, then look again: a name there may prove that this line was a commit"
+    "make what cannot be read readable, then look again: a name there, the checkpoint or the index may prove that this "
+    "line was a commit"
 )
 GIVE_UP: Final = (
     "; without a copy: move the files called lost_commit out of the store, delete that tenant's .store/checkpoint.json "
@@ -186,8 +187,8 @@ def _believe(found: TenantScan, path: str, entry: Entry, line: bytes) -> None:
 def has_names_beyond(found: TenantScan, number: int) -> bool:
     """May entry `number` have been acknowledged?
 
-    A name that the journal lacks proves it, or a checkpoint or an index that tells of it. Where a folder cannot be
-    listed it is not known what names are there.
+    A name that the journal lacks proves it, or a checkpoint or an index that tells of it. Where one of them cannot be
+    read, that is not known.
     """
     if found.unlisted or max(found.checkpoint, found.remembered) >= number:
         return True

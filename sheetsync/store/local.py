@@ -16,6 +16,7 @@ from sheetsync.store.work_folder import link_or_move
 
 FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
+NOT_OURS: Final = (ROOT_TEMP, "lost+found")  # the last one is the file system's, where a store is at its root
 
 
 class LocalBackend:
@@ -63,12 +64,12 @@ class LocalBackend:
 
     def folders(self) -> list[str]:
         """Folders that do not start with a dot."""
-        names = (name for name in self._files.listdir("") if not name.startswith("."))
+        names = (name for name in self._files.listdir("") if not name.startswith(".") and name not in NOT_OURS)
         return sorted(name for name in names if self._files.kind(name) == "folder")
 
     def names(self) -> list[str]:
-        """All names in the store's folder, but of the one in which FORMAT is written."""
-        return sorted(name for name in self._files.listdir("") if name != ROOT_TEMP)
+        """All names in the store's folder, but of the one in which FORMAT is written, and what each file system has."""
+        return sorted(name for name in self._files.listdir("") if name not in NOT_OURS)
 
     def strangers(self) -> list[tuple[str, str]]:
         """What is neither FORMAT nor a folder, hidden files aside."""

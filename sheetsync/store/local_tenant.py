@@ -20,7 +20,7 @@ from sheetsync.store.local_journal import LocalJournal
 from sheetsync.store.local_leases import LocalLeases
 from sheetsync.store.mutex import under
 from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key, parse_snapshot_name
-from sheetsync.store.places import is_worth_a_look
+from sheetsync.store.places import is_worth_a_look, may_hold_records
 from sheetsync.store.segments import Rotation
 from sheetsync.store.work_folder import TEMP, WorkFolder, link_or_move, make_folders, parent
 
@@ -257,24 +257,25 @@ class LocalTenant:
     def walk(self, below: str = "", *, whole: bool = False) -> Iterator[tuple[str, str]]:
         """All files below the tenant but those of the work folder, and whatever is neither file nor folder."""
         todo = [below]
-        if below and self._files.kind(f"{self._folder}/{below}") != "folder":
-            return
         while todo:
             folder = todo.pop()
+            place = f"{self._folder}/{folder}".rstrip("/")
             try:
-                names = sorted(self._files.listdir(f"{self._folder}/{folder}".rstrip("/")))
+                if folder == below and below and self._files.kind(place) != "folder":
+                    return
+                names = sorted(self._files.listdir(place))
+                kinds = [self._files.kind(f"{place}/{name}") for name in names]
             except FileNotFoundError:  # it went while we looked
                 continue
             except OSError as exc:
                 if exc.errno not in UNREADABLE:
                     raise
-                if whole:
-                    raise OSError(exc.errno, exc.strerror, f"{self._folder}/{folder}".rstrip("/")) from exc
+                if whole and (below or may_hold_records(folder)):
+                    raise OSError(exc.errno, exc.strerror, place) from exc
                 yield folder, "unreadable"
                 continue
-            for name in names:
+            for name, kind in zip(names, kinds, strict=True):
                 path = f"{folder}/{name}".lstrip("/")
-                kind = self._files.kind(f"{self._folder}/{path}")
                 if kind == "folder":
                     todo.append(path)
                 if kind is not None and is_worth_a_look(path, kind):

@@ -9,12 +9,18 @@ from sheetsync.store.names import parse_snapshot_name
 
 LONGEST_ASIDE: Final = 180  # with a number behind it within any medium's names
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
+NO_RECORDS: Final = (JOURNAL, WORK, "lost+found")  # the last one is the file system's
 WORK_FILES: Final = ("doubt", "doubt-names", "checkpoint.json", "index.json")
 
 
 def aside_name(path: str) -> str:
     """What a file that is kept aside is called: its path in one part, or the end of it."""
     return path.replace("/", "%2f")[-LONGEST_ASIDE:]
+
+
+def may_hold_records(folder: str) -> bool:
+    """Could a snapshot's name be in this folder below the tenant?"""
+    return folder.partition("/")[0] not in NO_RECORDS
 
 
 def is_worth_a_look(path: str, kind: str) -> bool:

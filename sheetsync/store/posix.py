@@ -32,7 +32,7 @@ from sheetsync.store.descriptors import (
 from sheetsync.store.filesystem import AnotherEnd
 from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
-from sheetsync.store.forks import IN_CHILDREN
+from sheetsync.store.forks import IN_CHILDREN, orphaned
 from sheetsync.store.nameless import FLAGS, place_nameless
 
 FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that was planted must not block us
@@ -49,6 +49,7 @@ class PosixFileSystem:
         self._tails: dict[str, Tail] = {}  # by path; one in each folder
         self._locks: dict[str, FolderLock] = {}
         self._mutex = threading.RLock()  # guards the descriptors that are kept open
+        self._orphan = False  # a fork took the lock from what goes on here: asked right before a call, not in another
         IN_CHILDREN.add(self)
 
     def limits(self) -> tuple[int, int]:
@@ -226,10 +227,11 @@ class PosixFileSystem:
         view = memoryview(data)
         with self._mutex:
             fd = self._tail_fd(path, create=offset == 0)
-            self._check_locked(path)
             if os.fstat(fd).st_size != offset:
                 raise AnotherEnd(errno.EEXIST, "the file does not end there", path)
             while view:
+                if self._orphan:
+                    raise orphaned()
                 written = os.pwrite(fd, view, offset)
                 view, offset = view[written:], offset + written
             self._folders.doubt()  # the line will take a while to be durable
@@ -249,13 +251,9 @@ class PosixFileSystem:
         """Cut a file."""
         with self._mutex:
             fd = self._tail_fd(path, create=False)
-            self._check_locked(path)
+            if self._orphan:
+                raise orphaned()
             os.ftruncate(fd, size)
-
-    def _check_locked(self, path: str) -> None:
-        """Where the folder has a lock, this thread must hold it."""
-        if (lock := self._locks.get(path.rpartition("/")[0])) is not None:
-            lock.check_held()
 
     def link(self, source: str, target: str) -> None:
         """A second name."""
@@ -274,12 +272,16 @@ class PosixFileSystem:
             if (tail := self._tails.pop(target, None)) is not None:
                 tail.close()
             old, new = self._folders.two(source, target)
+            if self._orphan:
+                raise orphaned()
             os.rename(source.rpartition("/")[2], target.rpartition("/")[2], src_dir_fd=old, dst_dir_fd=new)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
         with self._mutex:
             fd, name = self._folders.to_write(path)
+            if self._orphan:
+                raise orphaned()
             os.unlink(name, dir_fd=fd)
 
     # --- durability ---------------------------------------------------------------------------------------------
@@ -377,6 +379,8 @@ class PosixFileSystem:
         self._mutex = threading.RLock()
         for tail in self._tails.values():
             tail.forked()
+        for lock in self._locks.values():
+            self._orphan = lock.forked() or self._orphan
 
     def __del__(self) -> None:
         """A store that nobody closed and nobody has any more gives its descriptors back, as an open file does."""

@@ -22,6 +22,7 @@ from sheetsync.store.chain import LOOK, believe, check_follows, check_known, pro
 from sheetsync.store.content import LazyContent, hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, from_micros, is_whole
 from sheetsync.store.entry_form import LAST_NUMBER
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.forks import FORKED
 from sheetsync.store.media import media_errors
 from sheetsync.store.mutex import Mutex
@@ -56,6 +57,7 @@ class StoreReader:
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
+        self._unseen: OSError | None = None  # why it cannot be told whether the index tells of entries that were lost
         self._witnesses = Witnesses(part)
 
     def _check_alive(self) -> None:
@@ -72,10 +74,17 @@ class StoreReader:
         self._take_lines()
         if remembered == self._state.number + 1 and self._part.torn_bytes():  # it may tell of that very line
             remembered = 0
+        self._unseen = None
         if max(upto, remembered) > self._state.number:
-            names = snapshot_names(self._part)
+            names: list[str] = []
+            try:
+                names = snapshot_names(self._part)
+            except OSError as exc:
+                if exc.errno not in UNREADABLE:
+                    raise
+                self._unseen = exc
             self._take_lines()  # a writer may have made some of them
-            self._witnesses.check(self._state, upto, remembered, names)
+            self._witnesses.check(self._state, upto, 0 if self._unseen else remembered, names)
         if self._state.number == 0 and not self._part.torn_bytes():
             check_no_journal(self._part)
         return self._state.number

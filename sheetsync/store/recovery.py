@@ -19,7 +19,7 @@ from sheetsync.store.content import hash_bytes
 from sheetsync.store.entry import Change, Entry, decode_line, is_whole, with_sum
 from sheetsync.store.entry_form import LAST_NUMBER, check_int
 from sheetsync.store.filesystem import UNREADABLE
-from sheetsync.store.index import read_remembered
+from sheetsync.store.index import INDEX, read_remembered
 from sheetsync.store.media import passes_by_itself
 from sheetsync.store.names import parse_snapshot_name
 from sheetsync.store.rebuild import was_written_whole
@@ -194,7 +194,12 @@ def _check_torn(backend: TenantBackend, state: JournalState, torn: bytes) -> Non
 
 
 def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
-    """A name that the journal lacks, or a checkpoint or an index beyond it, proves that a broken line was a commit."""
+    """A name that the journal lacks, or a checkpoint or an index beyond it, proves that a broken line was a commit.
+
+    An OSError where one of them cannot be read.
+    """
+    if (unread := unread_witness(backend)) is not None:
+        raise unread
     read_checkpoint(backend, state)
     if (known_once := read_remembered(backend)) > state.number:
         raise StoreDamagedError(
@@ -203,6 +208,18 @@ def _check_unacknowledged(backend: TenantBackend, state: JournalState) -> None:
         )
     what = f"the line after entry {state.number} is broken, and snapshots of it"
     check_names(backend, state, snapshot_names(backend), what)
+
+
+def unread_witness(backend: TenantBackend) -> OSError | None:
+    """Why the checkpoint or the index cannot be read, though it is there."""
+    for name in (CHECKPOINT, INDEX):
+        try:
+            backend.read(f"{WORK}/{name}")
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            return exc
+    return None
 
 
 def snapshot_names(backend: TenantBackend) -> list[str]:

@@ -142,10 +142,18 @@ class Store(StoreWriter):
         if self._part.in_doubt():
             self._tell("a disk failed under the journal: what is shown may be nowhere else; copy it away")
         self._catch_up()
+        self._tell_unseen()
         check_by_reading(self._part, self._state, self._catch_up, self._tell)
+
+    def _tell_unseen(self) -> bool:
+        if self._unseen is not None:
+            self._tell(f"whether the journal lost entries behind {self._state.number} cannot be told ({self._unseen})")
+        return self._unseen is not None
 
     def _recover_locked(self) -> None:
         self._kept_house = self._catch_up()
+        if self._tell_unseen():  # and nothing is saved
+            return
         try:
             self._since_checkpoint = recover(self._part, self._state, self._tell)
         except AuthError as exc:
@@ -163,7 +171,7 @@ class Store(StoreWriter):
             return under(self._part.exclusive(), self._rebuild_index_locked)
 
     def _rebuild_index_locked(self) -> int:
-        last, fresh = self._catch_up(), JournalState(self.tenant)
+        last, fresh = self._catch_up_to_write(), JournalState(self.tenant)
         for entry in self._entries(1, last, contents=False):
             believe(self._part, fresh, entry)
         self._state = fresh  # only now: a journal that was read half way leaves the handle as it was

@@ -39,7 +39,7 @@ class TenantScan:
         wanted: a snapshot's path → (its hash, its entry's number).
         lines: an entry's number → (its journal file, the line's index in it).
         names: the files outside the journal.
-        unlisted: is there a folder of which it is not known what is in it?
+        unlisted: is it not known what is in some folder, or what the checkpoint or the index tells?
         journal: the journal's files.
         state: the journal's state as far as it is sound.
         checkpoint: the entry that the checkpoint tells of, 0 if there is none.
@@ -150,7 +150,7 @@ def explain_stranger(path: str, kind: str) -> tuple[str, str, str]:
     if kind == "link":
         return "link", path, f"{path} is a symbolic link; it is not followed"
     if kind == "unreadable":
-        return "unreadable", path, f"what is in {path} cannot be listed"
+        return "unreadable", path, f"what is in {path or 'the folder'} cannot be listed"
     if kind == "other":
         return "link", path, f"{path} is a special file; it is not read"
     return "foreign", path, f"{path} is a {kind} that is not of the store"
@@ -170,8 +170,9 @@ def scan_files(found: TenantScan, files: list[tuple[str, str]]) -> None:
         found.find(*explain_stranger(path, kind), hint=hint)
     place = {path: index for index, (path, _) in enumerate(files)}
     found.findings[before:] = sorted(found.findings[before:], key=lambda finding: place[finding.path])
+    unseen = tuple(f"{path}/".lstrip("/") for path, kind in files if kind == "unreadable")
     for path, (_, number) in found.wanted.items():
-        if path not in place:
+        if path not in place and not path.startswith(unseen):
             found.find("missing", path, f"{path} of entry {number} is missing", hint=found.from_journal)
 
 

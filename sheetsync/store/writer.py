@@ -186,7 +186,7 @@ class StoreWriter(StoreReader):
     def _commit_loop(self, request: Request) -> Added | None:
         """Until an entry is ours: catch up, check, stamp, add. None if there is nothing to add."""
         for _ in range(MOST_RACES):
-            self._catch_up()
+            self._catch_up_to_write()
             cut_torn_line(self._part, self._state, self._tell)
             self._check_expected(request)
             planned = self._plan(request)
@@ -195,6 +195,13 @@ class StoreWriter(StoreReader):
             if self._add(request, *planned):
                 return planned[0]
         raise TryLaterError(f"other writers won {MOST_RACES} times in a row: nothing was saved", hint="try again")
+
+    def _catch_up_to_write(self) -> int:
+        """As `_catch_up`; an OSError where it cannot be told whether entries were lost."""
+        number = self._catch_up()
+        if self._unseen is not None:
+            raise self._unseen
+        return number
 
     def _add(self, request: Request, added: Added, line: bytes) -> bool:
         """Add the entry; True if it is ours, and then the state knows it."""
@@ -328,7 +335,7 @@ class StoreWriter(StoreReader):
             return under(self._part.exclusive(), self._compact_locked)
 
     def _compact_locked(self) -> CompactReport:
-        self._catch_up()
+        self._catch_up_to_write()
         written, proved = self._part.pack(self._state.number)
         self._checkpoint()
         self._write_index()

@@ -117,6 +117,132 @@ def test_no_journal_is_begun_where_nothing_can_be_listed(built: Path) -> None:
     assert not (built / JOURNAL).exists()
 
 
+@pytest.mark.parametrize("name", ["lost+found", ".store/derived", ".store/aside"])
+def test_a_folder_that_can_hold_no_snapshot_proves_nothing_and_holds_up_nothing(name: str, folder: Path) -> None:
+    folder.mkdir()
+    disk = Unlisted(folder)
+    disk.folders, disk.code = frozenset({f"default/{name}"}), errno.EACCES
+    (folder / "default" / name).mkdir(parents=True)
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, str(folder)))) as named:
+        named.save("alpha", {"n": 1})
+    with (folder / FIRST).open("ab") as file:
+        file.write(b'{"sum":"0123')
+    (torn,) = (one for one in check(LocalBackend(disk, str(folder)), str(folder)).findings if one.code != "unreadable")
+    assert (torn.code, torn.damage) == ("torn_line", False)
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, str(folder)))) as named:
+        assert named.save("alpha", {"n": 2}).commit == 2
+
+
+def test_what_a_file_system_has_at_its_root_is_no_tenant(folder: Path, tmp_path: Path) -> None:
+    class Closed(Unlisted):
+        def kind(self, path: str) -> str | None:
+            if path.startswith("lost+found/"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return super().kind(path)
+
+    for place in (folder, tmp_path / "copy"):
+        (place / "lost+found").mkdir(parents=True)
+    disk, target = Closed(folder), Closed(tmp_path / "copy")
+    disk.folders = target.folders = frozenset({"lost+found"})
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, str(folder)))) as named:
+        named.save("alpha", {"n": 1})
+    assert check(LocalBackend(disk, str(folder)), str(folder)).findings == ()
+    copy_between(LocalBackend(disk, "x"), LocalBackend(target, "y"))
+    assert names(tmp_path / "copy", "default") == ["alpha"]
+
+
+def test_a_tenant_that_may_not_be_entered_keeps_no_other_from_fsck(built: Path) -> None:
+    class Closed(Unlisted):
+        def kind(self, path: str) -> str | None:
+            if path.startswith("acme/"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return super().kind(path)
+
+    disk = Closed(built)
+    disk.folders = frozenset({"acme"})
+    next(built.glob(f"{of(built, 'beta')}/*.json")).unlink()
+    found = {(one.tenant, one.code) for one in check(LocalBackend(disk, str(built)), str(built)).findings}
+    assert found == {("acme", "unreadable"), ("default", "missing")}
+
+
+def test_what_is_in_a_folder_that_cannot_be_listed_is_not_called_missing(built: Path) -> None:
+    disk = Unlisted(built)
+    disk.folders = frozenset({of(built, "beta")})
+    assert [one.code for one in check(LocalBackend(disk, str(built)), str(built)).findings] == ["unreadable"]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_whether_entries_were_lost_is_told_to_be_unknown_and_reading_goes_on(read_only: bool, built: Path) -> None:
+    """The index tells of more than the journal, and a folder in which a name would prove that cannot be listed."""
+
+    class Looking(Unlisted):
+        def is_writable(self, path: str) -> bool:
+            return not read_only and super().is_writable(path)
+
+    with Store.open(built) as store:
+        store.rebuild_index()
+    index = (built / "default/.store/index.json").read_bytes()
+    lines = (built / FIRST).read_bytes().splitlines(keepends=True)
+    (built / FIRST).write_bytes(b"".join(lines[:2]))
+    disk, told = Looking(built), list[str]()
+    disk.folders, disk.code = frozenset({of(built, "gamma")}), errno.EACCES
+    with Store.on(LocalBackend(disk, str(built)), tell=told.append) as store:
+        named = VersionedStore(CTX, store=store)
+        assert named.names() == ["alpha", "beta"]
+        assert any("cannot be told" in message for message in told), told
+        if not read_only:
+            for act in (lambda: named.save("delta", {"n": 1}), store.compact, store.rebuild_index):
+                with pytest.raises(SheetSyncError, match=of(built, "gamma")):
+                    act()
+    assert (built / "default/.store/index.json").read_bytes() == index
+    with pytest.raises(StoreDamagedError, match="the index tells of entry 3"):
+        Store.open(built)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.json", "index.json"])
+def test_a_note_is_not_cut_while_what_tells_of_it_cannot_be_read(name: str, built: Path) -> None:
+    class Unread(PosixFileSystem):
+        bad = f"default/.store/{name}"
+
+        def read(self, path: str) -> bytes:
+            if path == self.bad:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return super().read(path)
+
+    with Store.open(built) as store:
+        store.note(CTX, "which no snapshot proves", {"n": 1})
+        store.compact()
+    for other in {"checkpoint.json", "index.json"} - {name}:
+        (built / "default/.store" / other).unlink()
+    file = built / FIRST
+    file.write_bytes(file.read_bytes()[:-30])
+    journal, disk = file.read_bytes(), Unread(built)
+    found = {one.code for one in check(LocalBackend(disk, str(built)), str(built)).findings}
+    assert found == {"broken_line"}
+    with VersionedStore(CTX, store=Store.on(LocalBackend(disk, str(built)))) as named:
+        assert named.names() == list(NAMES)
+        with pytest.raises(SheetSyncError, match=name):
+            named.save("delta", {"n": 1})
+    assert file.read_bytes() == journal
+    with pytest.raises(StoreDamagedError, match="entry 4"):
+        Store.open(built)
+
+
+def test_a_copy_lacks_no_tenant_that_went_meanwhile(built: Path, tmp_path: Path) -> None:
+    """Its file system was unmounted, say, after it had been looked at."""
+
+    class Going(LocalBackend):
+        def tenants(self) -> list[str]:
+            (built / "acme").rename(tmp_path / "acme")
+            return super().tenants()
+
+    target = tmp_path / "copy"
+    target.mkdir()
+    with pytest.raises(StoreDamagedError, match="journal of 'acme' is not what it was"):
+        copy_between(Going(PosixFileSystem(built), "x"), LocalBackend(PosixFileSystem(target), "y"))
+    assert not (target / "FORMAT").exists()
+
+
 def copied(built: Path, disk: PosixFileSystem, target: Path) -> None:
     target.mkdir(exist_ok=True)
     copy_between(LocalBackend(disk, str(built)), LocalBackend(PosixFileSystem(target), str(target)))
