@@ -43,7 +43,8 @@ class Replace(Protocol):
 def settle_doubt(files: FileSystem, journal: str, doubt: str, replace: Replace) -> None:
     """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
 
-    So those files are written anew and made durable before any line of them is believed. Only under the lock.
+    So those files are written anew and made durable before any line of them is believed. Only under the lock, without
+    which others note more meanwhile: what was settled is moved aside, and removed only if it is what was settled.
 
     Args:
         files: the disk.
@@ -51,17 +52,37 @@ def settle_doubt(files: FileSystem, journal: str, doubt: str, replace: Replace) 
         doubt: the file that names the journal files; where it does not, all of them are meant.
         replace: puts a new file in the place of one in doubt.
     """
-    names: list[str] = []
+    aside, settled = f"{doubt}.settled", None
+    while True:
+        noted = _read_doubt(files, aside)  # from here, or from one that died here
+        if noted is not None:
+            if noted != settled:
+                _write_anew(files, journal, noted, replace)
+            files.unlink(aside)
+            continue
+        noted = _read_doubt(files, doubt)
+        if noted is None:
+            return
+        _write_anew(files, journal, noted, replace)
+        settled = noted
+        files.rename(doubt, aside)
+
+
+def _read_doubt(files: FileSystem, path: str) -> bytes | None:
     try:
-        names = files.read(doubt).decode("utf-8", "replace").split()
+        return files.read(path)
     except FileNotFoundError:
-        return
+        return None
     except OSError as exc:
         if exc.errno not in UNREADABLE:
             raise
+        return b""
+
+
+def _write_anew(files: FileSystem, journal: str, noted: bytes, replace: Replace) -> None:
+    names = noted.decode("utf-8", "replace").split()
     known = [name for name in names if parse_segment_name(name) is not None]
     for path in (f"{journal}/{name}" for name in known or files.listdir(journal)):
         if files.kind(path) == "file":
             replace(path, files.read(path), durable=True)
     files.sync_folder(journal)
-    files.unlink(doubt)

@@ -79,3 +79,40 @@ def test_no_index_is_written_of_a_journal_in_doubt() -> None:
     with pytest.raises(DestinationError, match="opened for reading"):
         reading.rebuild_index()
     assert "default/.store/index.json" not in disk.tree()
+
+
+@pytest.mark.parametrize("when", ["rename", "unlink"])
+def test_a_doubt_that_is_noted_while_another_is_settled_is_settled_too(when: str) -> None:
+    """Who reads holds no lock, and its fsync may fail at that very moment."""
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.create("default/.store/doubt", b"0000000099.jsonl")  # another file's: ours is not written anew for it
+    written: list[str] = []
+
+    def note(operation: str, path: str) -> None:
+        written.append(f"{operation} {path}")
+        if operation == when and path.startswith("default/.store/doubt") and when not in noted:
+            noted.append(when)
+            disk.create("default/.store/doubt.new", b"0000000001.jsonl")
+            disk.rename("default/.store/doubt.new", "default/.store/doubt")
+
+    noted: list[str] = []
+    disk.before = note
+    assert open_store(disk).writable
+    assert noted
+    assert any(line.startswith("rename") and line.endswith("0000000001.jsonl") for line in written), written
+    assert not [path for path in disk.tree() if "doubt" in path]
+
+
+@pytest.mark.parametrize("noted", [b"0000000001.jsonl", b""])
+def test_a_doubt_that_one_who_died_had_moved_aside_is_settled(noted: bytes) -> None:
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    disk.create("default/.store/doubt.settled", noted)
+    written: list[str] = []
+    disk.before = lambda operation, path: written.append(f"{operation} {path}")
+    assert open_store(disk).writable
+    assert any(line.startswith("rename") and line.endswith("0000000001.jsonl") for line in written), written
+    assert not [path for path in disk.tree() if "doubt" in path]
