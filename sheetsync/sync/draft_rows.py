@@ -106,7 +106,7 @@ class DraftRows:
                 self.typed[cell] = EMPTY if edit.value is None else edit.value
 
     def take_new(self, events: Iterable[EditEvent]) -> None:
-        """The edits of this run. A deletion starts from the row that its owner saw."""
+        """The edits of this run. A deletion, or an edit of a dropped KPI, starts from the row that its owner saw."""
         for event in events:
             if event.edit is None:
                 continue
@@ -117,6 +117,12 @@ class DraftRows:
                     self.starts[one] = _shown(self.live, one) if start is None else start
                     self.values[one] = EMPTY
                 continue
+            if event.start_row and cell[:2] not in self.asked:
+                row = {
+                    cell._replace(column=one): value for one, value in zip(KPI_COLUMNS, event.start_row, strict=True)
+                }
+                self.starts |= row
+                self.values |= row
             if self.never and not _has_row(self.under, cell):  # it may be an operator's row, which the sheet shows
                 self.starts = {one: start for one, start in self.starts.items() if one[:2] != cell[:2]}
             self._start(cell, event.edit.base)
