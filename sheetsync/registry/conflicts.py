@@ -111,8 +111,6 @@ def resolve(
         _decide_row(row, conflict, side, started)
     else:
         _decide_cell(row, conflict, side, started)
-    if side == "yours":
-        row.stand()
     return _in_order(row, draft, side)
 
 
@@ -179,18 +177,6 @@ class _Row:
         else:  # whatever was decided about it before
             self.answered += [one for one in self.past if one.column == other.column]
         self.answered += self.over(other.column)
-
-    def stand(self) -> None:
-        """The edits that were decided for stand in the policy, whatever operators made of them in the draft before."""
-        edits = {one.column: self.edits[one.column] for one in self.decided if one.column in self.edits}
-        if not self.is_kpi:
-            for column, edit in edits.items():
-                if read_cell(self.policy, self.at(column)) != edit.value:
-                    self.put(column, edit.value, edited=True)
-            return
-        if self.name not in self.policy.kpis and KPI_NAME not in edits:  # they had dropped it
-            self.policy, edits = with_kpi_row(self.policy, self.name, self.base), dict(self.edits)
-        self.policy = with_cells(self.policy, {self.at(column): edit.value for column, edit in edits.items()})
 
 
 def _decide_cell(row: _Row, conflict: Conflict, side: Side, started: PolicySnapshot | None) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from sheetsync.services import drafts
-from tests.sync.conftest import binding
 
 ADMIN = ("github", "admin_write")
 PUBLIC = ("github", "read_public")
@@ -246,43 +245,6 @@ def test_a_retired_connector_leaves_and_its_edits_are_rejected(desk: Any) -> Non
 def test_an_unlocked_undecided_row_and_an_empty_lock_are_the_same(desk: Any) -> None:
     desk.edit(POST, "strategy_lock", "")
     assert desk.sync().drafts == []
-
-
-@pytest.mark.parametrize("operators", ["firearm.money", "firearm.money+lock"])
-@pytest.mark.parametrize("owners", ["NONE", "firearm.read"])
-def test_yours_is_the_owners_value_whatever_an_operator_made_of_it_in_the_draft(
-    desk: Any, owners: str, operators: str
-) -> None:
-    desk.edit(POST, "firearm_id", owners)
-    draft = desk.sync().drafts[0].id
-    desk.set("slack", "post", "firearm.read" if owners == "NONE" else "firearm.money")
-    desk.sync()
-    drafts.edit_draft(desk.ws, draft, firearms={"post": binding(operators)})
-    drafts.resolve_conflict(desk.ws, draft, POST, "firearm_id", "yours")
-    assert desk.ws.catalogue().draft(draft).draft.policy_snapshot.firearms["post"].shown() == owners
-    assert desk.sync().conflicts == []
-    desk.publish(draft)
-    desk.sync()
-    assert desk.row(*POST)[2:4] == [owners, operators.endswith("lock") and owners != "NONE"]
-    assert desk.status(*POST) in ("published", "")
-    assert desk.sync().calls["write"] == 0
-
-
-@pytest.mark.parametrize("row", [None, {"impact_type": "cost", "formula": "usage.cost * 4", "target": 8}])
-def test_yours_is_the_owners_kpi_whatever_an_operator_made_of_it_in_the_draft(desk: Any, row: Any) -> None:
-    desk.edit(COST, "target", 7, "KPIs")
-    draft = desk.sync().drafts[0].id
-    desk.set_kpi("github", {"cost_per_call": {"impact_type": "cost", "formula": "usage.cost * 1.0", "target": 6}})
-    desk.sync()
-    drafts.edit_draft(desk.ws, draft, kpis={"cost_per_call": row})
-    drafts.resolve_conflict(desk.ws, draft, COST, "target", "yours")
-    assert desk.sync().conflicts == []
-    desk.publish(draft)
-    desk.sync()
-    kpi = desk.ws.catalogue().published("github").policy().kpis["cost_per_call"]
-    assert (kpi.formula, kpi.target) == ("usage.cost * 4" if row else "usage.cost * 1.0", 7)
-    assert desk.status(*COST, title="KPIs") in ("published", "")
-    assert desk.sync().calls["write"] == 0
 
 
 def test_an_operators_change_of_a_pending_cell_is_shown_at_publish_and_said(desk: Any) -> None:
