@@ -55,7 +55,7 @@ class View:
         unpublished: the connectors shown although they were never published.
         deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
         dropped: KPI rows that are not published any more, as their pending edits started from them.
-        started: what the edit of a KPI's cell started from, in the draft that had it; None: from no row.
+        started: what the edit of a KPI's cell started from, in the draft that had it; None: the KPI was never live.
     """
 
     commit: int
@@ -279,12 +279,16 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
 
 
 def _started_from(catalogue: Catalogue, draft_id: str, cell: Cell) -> CellValue:
-    """What an edit started from, in the draft that had it: one that was decided against is among its conflicts."""
+    """What an edit started from, in the draft that had it: one that was decided against is among its conflicts.
+
+    Where that is no row, but the KPI was live under its edits or since, the value that it had there last.
+    """
     draft, where = catalogue.draft(draft_id).draft, (LAYOUTS[cell[0]].title, cell[1], cell[2])
-    edit = _edit_in(draft, where)
-    if edit is not None:
+    decided = (one for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where)
+    edit = _edit_in(draft, where) or next(decided, None)
+    if edit is not None and edit.base is not None:
         return edit.base
-    return next((one.base for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where), None)
+    return read_cell(Rivals(catalogue, draft).was_live(cell[1]), cell_at(cell[1], cell[2]))
 
 
 def fate_of(

@@ -161,3 +161,64 @@ def test_a_kpi_that_comes_back_as_it_was_ends_the_question(alpha: Any) -> None:
     assert desk.sync().conflicts == []
     publish(desk)
     assert live(desk) == ("cost", "usage.cost", 6, "EUR")
+
+
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+@pytest.mark.parametrize("how", ["changed in the draft", "decided as theirs"])
+def test_a_proposal_that_was_live_and_dropped_is_asked_about(alpha: Any, how: str, side: Any) -> None:
+    desk, key = publish(alpha), ("alpha", "k2")
+    desk.tab("KPIs").update([[*key, "cost", "usage.cost", 7]], f"A{len(desk.values('KPIs')) + 1}")
+    desk.sync()
+    nine = {"k2": KPI["k1"] | {"target": 9}}
+    if how == "changed in the draft":
+        drafts.edit_draft(desk.ws, draft(desk).id, kpis=nine)
+        desk.publish(draft(desk).id)
+    else:
+        desk.set_kpi("alpha", nine)
+        desk.sync()
+        drafts.resolve_conflict(desk.ws, draft(desk).id, key, "target", "theirs")
+    desk.set_kpi("alpha", {"k2": None})
+    desk.edit(key, "unit", "EUR", "KPIs")
+    report = desk.sync()
+    assert [(one.column, one.base, one.value) for one in report.drafts[0].edits] == [("unit", "", "EUR")]
+    assert (report.exit_code, len(report.conflicts), asked(desk)) == (3, 1, ASKED)
+    assert desk.row(*key, title="KPIs")[2:6] == ["cost", "usage.cost", 9, "EUR"]
+    kept = "published as 9" if how == "changed in the draft" else "the published value was kept"
+    assert rejected(desk)["target"] == f"rejected: {kept}"
+    assert desk.sync().calls == QUIET
+    drafts.resolve_conflict(desk.ws, draft(desk).id, key, "unit", side)
+    assert desk.sync().conflicts == []
+    if side == "theirs":
+        assert len(desk.values("KPIs")) == 2
+    else:
+        publish(desk)
+        kpi = desk.ws.catalogue().published("alpha").policy().kpis["k2"]
+        assert (kpi.formula, kpi.target, kpi.unit) == ("usage.cost", 9, "EUR")
+    assert desk.sync().calls == QUIET
+
+
+@pytest.mark.parametrize("how", ["discarded", "published otherwise"])
+def test_a_row_decided_as_yours_and_decided_against_then_does_not_come_back(alpha: Any, how: str) -> None:
+    desk = publish(alpha)
+    desk.set_kpi("alpha", {"k1": None})
+    desk.edit(K1, "unit", "EUR", "KPIs")
+    desk.sync()
+    decide(desk, "yours")
+    if how == "discarded":
+        drafts.discard_draft(desk.ws, draft(desk).id, "no euros")
+    else:
+        drafts.edit_draft(desk.ws, draft(desk).id, kpis={"k1": KPI["k1"] | {"unit": "USD"}})
+        desk.publish(draft(desk).id)
+        desk.set_kpi("alpha", {"k1": None})
+    desk.edit(K1, "target", 7, "KPIs")
+    assert desk.sync().exit_code == 3
+    assert asked(desk) == [("target", 5, 7, None)]
+    unit, why = ("", "no euros") if how == "discarded" else ("USD", "published as USD")
+    assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost", 7, unit]
+    assert rejected(desk)["unit"] == f"rejected: {why}"
+    assert desk.sync().calls == QUIET
+    drafts.resolve_conflict(desk.ws, draft(desk).id, K1, "target", "yours")
+    assert desk.sync().conflicts == []
+    publish(desk)
+    assert live(desk) == ("cost", "usage.cost", 7, unit or None)
+    assert desk.sync().calls == QUIET
