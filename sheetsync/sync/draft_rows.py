@@ -122,12 +122,17 @@ class DraftRows:
                     cell._replace(column=one): value for one, value in zip(KPI_COLUMNS, event.start_row, strict=True)
                 }
                 self.starts |= row
-                self.values |= row
+                self.values |= row | self._operators(row)
             if self.never and not _has_row(self.under, cell):  # it may be an operator's row, which the sheet shows
                 self.starts = {one: start for one, start in self.starts.items() if one[:2] != cell[:2]}
             self._start(cell, event.edit.base)
             self.values[cell] = self.typed[cell] = event.value
             self.asked[cell[:2]] = event.cell[1]
+
+    def _operators(self, row: Iterable[PolicyCell]) -> dict[PolicyCell, CellValue]:
+        """Those cells of a KPI that operators changed in the old draft; of one that they proposed there, all."""
+        changed = [cell for cell in row if cell in self.values or not _has_row(self.under, cell)]
+        return {cell: _shown(self.mine, cell) for cell in changed if _has_row(self.mine, cell)}
 
     def _start(self, cell: PolicyCell, start: CellValue) -> None:
         self.starts.pop(cell, None)

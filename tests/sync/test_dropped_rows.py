@@ -222,3 +222,38 @@ def test_a_row_decided_as_yours_and_decided_against_then_does_not_come_back(alph
     publish(desk)
     assert live(desk) == ("cost", "usage.cost", 7, unit or None)
     assert desk.sync().calls == QUIET
+
+
+@pytest.mark.parametrize("how", ["proposed anew", "changed before the drop"])
+def test_what_operators_made_of_the_row_in_the_draft_goes_on(alpha: Any, how: str) -> None:
+    desk = publish(alpha)
+    desk.set_kpi("alpha", {"k1": KPI["k1"] | {"unit": "USD"}})
+    desk.sync()
+    desk.edit(("alpha", "s1"), "firearm_id", "firearm.money")
+    desk.pull()
+    theirs = {"impact_type": "cost", "formula": "usage.cost * 9"}
+    if how == "proposed anew":
+        desk.set_kpi("alpha", {"k1": None})
+        desk.edit(("alpha", "s1"), "strategy_lock", True)
+        desk.pull()
+        assert draft(desk).base.policy.kpis == {}
+        drafts.edit_draft(desk.ws, draft(desk).id, kpis={"k1": theirs})
+    else:
+        drafts.edit_draft(desk.ws, draft(desk).id, kpis={"k1": theirs | {"target": 5, "unit": "USD"}})
+        desk.set_kpi("alpha", {"k1": None})
+    desk.edit(K1, "target", 7, "KPIs")
+    report = desk.sync()
+    assert (report.exit_code, [one.code for one in report.problems]) == (3, ["overtaken_change"])
+    assert asked(desk) == [("target", 5, 7, None)]
+    unit = None if how == "proposed anew" else "USD"
+    kpi = draft(desk).policy_snapshot.kpis["k1"]
+    assert (kpi.impact_type, kpi.formula, kpi.target, kpi.unit) == ("cost", "usage.cost * 9", 7, unit)
+    assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost", 7, "USD"]
+    assert desk.sync().calls == QUIET
+    drafts.resolve_conflict(desk.ws, draft(desk).id, K1, "target", "yours")
+    report = desk.sync()
+    assert (report.conflicts, report.problems) == ([], [])
+    publish(desk)
+    assert live(desk) == ("cost", "usage.cost * 9", 7, unit)
+    assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost * 9", 7, unit or ""]
+    assert desk.sync().calls == QUIET
