@@ -8,7 +8,7 @@ asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sheetsync.domain.canonical import JSONValue
@@ -121,6 +121,13 @@ class Catalogue:
                 read[at] = _policy(content(firearms[at[0] - 1]), content(kpis[at[1] - 1])) if all(at) else None
             found[commit] = read[at]
         return found
+
+    def policies_since(self, connector_id: str, commit: int) -> Iterator[PolicySnapshot]:
+        """What was published right after a commit, and since, newest first."""
+        history = list(self.store.history(registry_record(self.ctx.tenant, KPIS, connector_id)))
+        since = [one.commit + 1 for one in history if one.commit > commit]
+        policies = self.policies_before(connector_id, (commit + 1, *since))
+        return (policy for _, policy in sorted(policies.items(), reverse=True) if policy is not None)
 
     def base_of(self, connector_id: str) -> DraftBase:
         """The base for a draft that is made now: names and content of what is published, or an empty one.

@@ -159,10 +159,14 @@ class _Row:
             self.edits[column] = self.edits[column].model_copy(update={"base": base})
 
     def put(self, column: str, value: CellValue, *, edited: bool) -> None:
-        """The value into the policy: as the cell's edit, or in its place. A neighbour that gave way is answered."""
+        """The value into the policy: as the cell's edit, or in its place. A neighbour that gave way is answered.
+
+        A KPI that operators removed there stays away.
+        """
         before, at = self.policy, self.at(column)
         edit = self.edits.pop(column, None)
-        self.policy = _with_value(before, at, value, self.live)
+        if not self.is_kpi or self.name in before.kpis:
+            self.policy = _with_value(before, at, value, self.live)
         if edited and edit is not None:
             self.edits[column] = edit.model_copy(update={"value": value})
         other = at if self.is_kpi else _neighbour(at)

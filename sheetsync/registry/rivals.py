@@ -55,12 +55,23 @@ class Rivals:
 
     def started(self, conflict: Conflict) -> PolicySnapshot | None:
         """What the first of the edits of a conflict's row was based on, of those that followed one another."""
+        return self._first_of(conflict.tab, conflict.row_key)[1].base.policy
+
+    def was_live(self, row_key: tuple[str, ...]) -> PolicySnapshot:
+        """A policy with a KPI that is edited, as it was last published since its first edit, else as that found it."""
+        commit, first = self._first_of(KPI_TAB, row_key)
+        since = self._catalogue.policies_since(first.connector_id, commit)
+        found = next((policy for policy in since if row_key[-1] in policy.kpis), first.base.policy)
+        return found or PolicySnapshot()
+
+    def _first_of(self, tab: str, row_key: tuple[str, ...]) -> tuple[int, WorkbenchDraft]:
+        """The first draft with edits of a row, of those that followed one another, as it was made."""
         first = self._draft
         for draft in self._before(self._draft):
-            if not any((one.tab, one.row_key) == (conflict.tab, conflict.row_key) for one in _edits_of(draft)):
+            if not any((one.tab, one.row_key) == (tab, row_key) for one in _edits_of(draft)):
                 break
             first = draft
-        return self._catalogue.history_of(first)[0][1].base.policy
+        return self._catalogue.history_of(first)[0]
 
     @cached_property
     def _decided(self) -> set[_Where]:

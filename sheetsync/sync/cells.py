@@ -75,6 +75,7 @@ class CellOutcome:
     healed: bool = False
     settling: bool = False
     before: PendingEdit | None = None
+    start_row: tuple[CellValue, ...] = ()  # as `EditEvent` has it
 
 
 def matches(raw: Raw, value: Written | Nothing, kind: str = "text") -> bool:

@@ -300,7 +300,7 @@ def _say_added(c: Comparison, role: Role, key: RowKey) -> None:
         result.says.append(("conflict" if edit.conflicted else "pending", column, edit.draft_id))
         if not edit.untyped:
             c.state.pending[cell] = edit.draft_id
-        c.plan.pending.append(Found(cell, "", edit.value))
+            c.plan.pending.append(Found(cell, "", edit.value))
         c.plan.conflicts += [FoundConflict(cell, "", edit.base, edit.value, theirs) for theirs in edit.all_theirs]
     for column in LAYOUTS[role].names:
         answer = c.state.answers.get((role, key, column))

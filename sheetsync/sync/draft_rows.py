@@ -106,7 +106,7 @@ class DraftRows:
                 self.typed[cell] = EMPTY if edit.value is None else edit.value
 
     def take_new(self, events: Iterable[EditEvent]) -> None:
-        """The edits of this run. A deletion starts from the row that its owner saw."""
+        """The edits of this run. A deletion, or an edit of a dropped KPI, starts from the row that its owner saw."""
         for event in events:
             if event.edit is None:
                 continue
@@ -117,11 +117,22 @@ class DraftRows:
                     self.starts[one] = _shown(self.live, one) if start is None else start
                     self.values[one] = EMPTY
                 continue
+            if event.start_row and cell[:2] not in self.asked:
+                row = {
+                    cell._replace(column=one): value for one, value in zip(KPI_COLUMNS, event.start_row, strict=True)
+                }
+                self.starts |= row
+                self.values |= row | self._operators(row)
             if self.never and not _has_row(self.under, cell):  # it may be an operator's row, which the sheet shows
                 self.starts = {one: start for one, start in self.starts.items() if one[:2] != cell[:2]}
             self._start(cell, event.edit.base)
             self.values[cell] = self.typed[cell] = event.value
             self.asked[cell[:2]] = event.cell[1]
+
+    def _operators(self, row: Iterable[PolicyCell]) -> dict[PolicyCell, CellValue]:
+        """Those cells of a KPI that operators changed in the old draft; of one that they proposed there, all."""
+        changed = [cell for cell in row if cell in self.values or not _has_row(self.under, cell)]
+        return {cell: _shown(self.mine, cell) for cell in changed if _has_row(self.mine, cell)}
 
     def _start(self, cell: PolicyCell, start: CellValue) -> None:
         self.starts.pop(cell, None)

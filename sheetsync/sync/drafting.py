@@ -82,10 +82,10 @@ def name_drafts(plan: Plan, changes: DraftChanges) -> None:
     """The drafts that the pending cells of the baseline are in now."""
     pending = plan.state.pending
     for event in plan.events:
-        if event.edit is not None and event.connector_id in changes.ids:
-            pending[event.cell] = changes.ids[event.connector_id]
-        elif event.edit is None:
+        if event.edit is None or event.edit.untyped:
             pending.pop(event.cell, None)
+        elif event.connector_id in changes.ids:
+            pending[event.cell] = changes.ids[event.connector_id]
     for cell in pending:
         if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
             pending[cell] = changes.ids[cell[1][0]]
@@ -194,7 +194,8 @@ def _make_draft(
         )  # fmt: skip
         changes.new.append(new)
         changes.ids[connector] = new.id
-        changes.reported.append((new, [event for event in events if event.edit is not None]))
+        typed = [event for event in events if event.edit is not None and not event.edit.untyped]
+        changes.reported.append((new, typed))
     if old is not None:
         closed = {"status": "superseded", "superseded_by": new.id if new else None}
         reason = {} if new else {"closed_reason": "the owners took back all their edits"}

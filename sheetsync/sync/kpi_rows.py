@@ -192,7 +192,8 @@ def _dropped(
     """The KPI is not published, nor proposed any more: the row goes, unless its owner changed it meanwhile.
 
     A changed row is a conflict with the drop; where its proposal was only rejected, it is a new proposal. A `deletion`
-    that another spreadsheet proposed before stands, or is taken back by that.
+    that another spreadsheet proposed before stands, or is taken back by that. What was decided against does not come
+    back with it, where nobody typed it anew.
     """
     changed = []
     outcomes = []
@@ -213,11 +214,7 @@ def _dropped(
             c.plan.operations.append(DeleteRow(KPIS, row.index, key, row.cells))
         return
     if c.takes(KPIS, key) and not any(one.bad or one.settling for one in changed):
-        rejected = any(cell[:2] == (KPIS, key) and text.startswith("rejected") for cell, text in c.fates.items())
-        for one in outcomes:
-            start = None if rejected or isinstance(one.base, Nothing) else one.base
-            edit = PendingEdit(start, one.remote, "", NO_CONFLICT if rejected else None)
-            one.decision = Decision(one.remote, one.remote, edit, "edit")
+        _oppose_drop(c, key, outcomes, changed)
         if deletion is not None:
             _withdraw_deletion(c, row, key)
     else:  # not taken now, for one of its cells is bad or settling, or this run takes nothing: the row stays as it is
@@ -225,6 +222,33 @@ def _dropped(
         if deletion is not None:
             _standing_deletion(c, key, deletion, None)
     finish_row(c, tab, row, key, outcomes)
+
+
+def _oppose_drop(c: Comparison, key: RowKey, outcomes: list[CellOutcome], changed: list[CellOutcome]) -> None:
+    """The cells that were `changed` are edits: of the row as it was when it was dropped, or of a new proposal.
+
+    Of a connector never published the row is proposed anew: no base of a draft could keep it.
+    """
+    rejected = [one.cell for one in outcomes if c.fates.get(one.cell, "").startswith("rejected")]
+    starts = {cell: c.view.started(c.state.pending[cell], cell) for cell in rejected}
+    if starts and all(start is None for start in starts.values()):
+        for one in outcomes:
+            one.decision = Decision(one.remote, one.remote, PendingEdit(None, one.remote), "edit")
+        return
+    was: list[CellValue] = []
+    for one in outcomes:
+        start = starts.get(one.cell)
+        known = EMPTY if isinstance(one.base, Nothing) or one.base is None else one.base
+        was.append(known if start is None else start)
+    never = key[0] in c.view.unpublished
+    for one, start in zip(outcomes, was, strict=True):
+        if one in changed:
+            one.start_row = () if never else tuple(was)
+            one.decision = Decision(one.remote, one.remote, PendingEdit(start, one.remote, "", None), "edit")
+        elif never and start != EMPTY:
+            one.decision = Decision(start, one.remote, PendingEdit(None, start, untyped=True), "edit")
+        else:
+            one.decision = Decision(start if c.mode.writes else one.remote, one.base, None)
 
 
 def _removed(c: Comparison, tab: TabRead, row: RowRead, key: RowKey) -> None:

@@ -21,7 +21,8 @@ from sheetsync.sync.tabs import Cell, Role, RowKey, title_of
 class EditEvent:
     """An owner's edit that goes into a draft; with `edit` None, a pending edit that the owner took back.
 
-    `start_row`: for a deleted KPI, the values of its row as the owner saw it, without the key.
+    `start_row`: for a deleted KPI, the values of its row as the owner saw it, without the key; for a cell of one that
+    was dropped, the values that it had.
     """
 
     cell: Cell

@@ -156,6 +156,7 @@ def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes:
 def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     plan, state, decision, cell = c.plan, c.state, one.decision, one.cell
     edit = decision.edit
+    typed = edit is None or decision.event != "edit" or not edit.untyped
     if one.bad is not None and decision.event != "overwritten":
         plan.problems.append(problem(cell, one.a1, one.bad))
         result.says.append(("problem", cell[2], one.bad.message))
@@ -163,7 +164,11 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         _keep_pending(c, result, one)
         return
     if decision.event in ("edit", "withdraw"):
-        plan.events.append(EditEvent(cell, one.a1, edit, one.remote))
+        plan.events.append(
+            EditEvent(
+                cell, one.a1 if typed else "", edit, one.remote if edit is None else edit.value, one.start_row
+            )
+        )  # fmt: skip
         _say_replaced(c, one)
     elif decision.event == "unpulled":
         found = Found(cell, one.a1, one.remote)
@@ -172,11 +177,12 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
             result.says.append(("settling", cell[2], ""))
     elif decision.event == "overwritten":
         plan.overwritten.append(Found(cell, one.a1, one.remote, "the store's value was restored over it"))
-    if decision.event in ("edit", "withdraw", "unpulled") and base_of(c, cell) != "":
+    if typed and decision.event in ("edit", "withdraw", "unpulled") and base_of(c, cell) != "":
         plan.changed_cells[cell[0]] = plan.changed_cells.get(cell[0], 0) + 1
     if decision.event in ("edit", "withdraw", "agreed"):
         state.set_value(cell, one.remote)
-        state.answers.pop(cell, None)
+        if typed:
+            state.answers.pop(cell, None)
     _keep_pending(c, result, one)
 
 
@@ -217,9 +223,9 @@ def _say_edit(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     edit = one.decision.edit
     if edit is None:
         return
-    value = one.remote if one.decision.event == "edit" else edit.value
-    c.plan.pending.append(Found(one.cell, one.a1, value))
-    c.plan.conflicts += [FoundConflict(one.cell, one.a1, edit.base, value, theirs) for theirs in edit.all_theirs]
+    if not edit.untyped:
+        c.plan.pending.append(Found(one.cell, one.a1, edit.value))
+    c.plan.conflicts += [FoundConflict(one.cell, one.a1, edit.base, edit.value, theirs) for theirs in edit.all_theirs]
     if edit.conflicted:
         result.says.append(("conflict", one.cell[2], ""))
     else:

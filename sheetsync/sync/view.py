@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 from sheetsync.domain.cells import (
@@ -55,6 +55,7 @@ class View:
         unpublished: the connectors shown although they were never published.
         deleted_from: for a proposed deletion, the published KPI row it started from, in one cell.
         dropped: KPI rows that are not published any more, as their pending edits started from them.
+        started: what the edit of a KPI's cell started from, in the draft that had it; None: the KPI was never live.
     """
 
     commit: int
@@ -67,6 +68,7 @@ class View:
     dropped: dict[RowKey, Row] = field(default_factory=dict)
     changed: int = 0
     changed_since: Callable[[int], int] = int
+    started: Callable[[str, Cell], CellValue] = lambda *_: None
 
     @cached_property
     def edited_rows(self) -> dict[tuple[Role, RowKey], dict[str, PendingEdit]]:
@@ -157,6 +159,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
         COVERAGE: dict(coverage_report(published, proposals.values(), routes).rows),
     }
     view = View(commit, tables, {}, stored, frozenset(unpublished), published, changed=changed)
+    view.started = partial(_started_from, catalogue)
     for one in stored.values():
         view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
@@ -275,6 +278,19 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
     }
 
 
+def _started_from(catalogue: Catalogue, draft_id: str, cell: Cell) -> CellValue:
+    """What an edit started from, in the draft that had it: one that was decided against is among its conflicts.
+
+    Where that is no row, but the KPI was live under its edits or since, the value that it had there last.
+    """
+    draft, where = catalogue.draft(draft_id).draft, (LAYOUTS[cell[0]].title, cell[1], cell[2])
+    decided = (one for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where)
+    edit = _edit_in(draft, where) or next(decided, None)
+    if edit is not None and edit.base is not None:
+        return edit.base
+    return read_cell(Rivals(catalogue, draft).was_live(cell[1]), cell_at(cell[1], cell[2]))
+
+
 def fate_of(
     catalogue: Catalogue,
     spreadsheet_id: str,
@@ -307,7 +323,7 @@ def fate_of(
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key) != (title, key):
             continue
-        if one.resolution == "theirs" and (one.column == column or _went_with(one, column, was)):
+        if one.resolution == "theirs" and _went_with(one, column, was):
             return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
         if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
             return "rejected: the row was changed in another spreadsheet"
@@ -319,7 +335,9 @@ def fate_of(
 
 
 def _went_with(conflict: Conflict, column: str, was: CellValue | Nothing) -> bool:
-    """Did a cell's value not fit what its neighbour was decided for: a lock without a firearm?"""
+    """Was it the cell that was decided, or one of a row that went, or a neighbour's: a lock without a firearm?"""
+    if conflict.column == column or (conflict.theirs is None and column != PRESENCE):
+        return True
     row = {conflict.column: conflict.theirs, column: None if isinstance(was, Nothing) else was}
     return row.keys() == set(FIREARM_COLUMNS) and locks_nothing(row["firearm_id"], row["strategy_lock"])
 

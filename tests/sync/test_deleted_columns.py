@@ -133,5 +133,7 @@ def test_a_dropped_kpi_that_its_owner_changed_is_in_conflict_no_less(desk: Any) 
     desk.sync(forces=desk.force(**FORCE))
     (draft,) = desk.open_drafts()
     found = {edit.column: edit.value for edit in draft.origin.edits}
-    assert found == {"impact_type": "cost", "formula": "usage.cost * 7", "target": 5, "unit": "EUR"}
+    assert found == {"formula": "usage.cost * 7"}
     assert draft.open_conflicts()
+    kept = draft.base.policy.kpis["cost_per_call"]
+    assert (kept.impact_type, kept.target, kept.unit) == ("cost", 5, "EUR")

@@ -295,3 +295,24 @@ def test_a_push_leaves_the_answer_to_a_bad_row_as_a_pull_gave_it(bad: str, desk:
     assert desk.pull().calls == {"read": 1, "write": 0, "drive": 0}
     assert desk.snapshots() == before
     assert desk.open_drafts() == []
+
+
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_a_cell_of_a_kpi_that_operators_removed_in_the_draft_is_decided(desk: Any, side: Any) -> None:
+    desk.edit(COST, "target", 7, "KPIs")
+    draft = desk.sync().drafts[0].id
+    row = {"impact_type": "cost", "formula": "usage.cost * 1.0", "target": 6, "unit": "EUR"}
+    desk.set_kpi("github", {"cost_per_call": row})
+    desk.sync()
+    drafts.edit_draft(desk.ws, draft, kpis={"cost_per_call": None})
+    drafts.resolve_conflict(desk.ws, draft, COST, "target", side)
+    now = desk.ws.catalogue().draft(draft).draft
+    assert [edit.value for edit in now.origin.edits] == ([7] if side == "yours" else [])
+    assert (now.open_conflicts(), "cost_per_call" in now.policy_snapshot.kpis) == ((), False)
+    report = desk.sync()
+    assert (report.conflicts, report.problems) == ([], [])
+    assert desk.cell(COST, "target", "KPIs") == (7 if side == "yours" else 6)
+    desk.publish(draft)
+    desk.sync()
+    assert "cost_per_call" not in desk.ws.catalogue().published("github").policy().kpis
+    assert desk.sync().calls["write"] == 0

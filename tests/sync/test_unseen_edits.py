@@ -243,3 +243,24 @@ def test_an_operators_value_in_the_draft_that_an_edit_replaces_is_told_and_kept(
     assert told == [("target", 650)]
     kept = [one for commit in offices.desk.ws.store.log() for one in commit.details.get("overwritten", ())]
     assert [(one["value"], draft in one["message"]) for one in kept] == [(650, True)]
+
+
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_two_owners_edits_of_a_kpi_that_operators_removed_in_the_draft_are_decided(offices: Offices, side: Any) -> None:
+    desk = offices.desk
+    offices.at(0).edit(KPI, "target", 7, "KPIs")
+    offices.at(1).edit(KPI, "target", 8, "KPIs")
+    offices.run(0)
+    offices.run(1)
+    drafts.edit_draft(desk.ws, offices.draft().id, kpis={"k1": None})
+    assert offices.conflicts() == [("target", 8, 7)]
+    drafts.resolve_conflict(desk.ws, offices.draft().id, KPI, "target", side)
+    offices.rest()
+    value = 8 if side == "yours" else 7
+    assert (offices.conflicts(), offices.draft().policy_snapshot.kpis) == ([], {})
+    assert [offices.at(at).cell(KPI, "target", "KPIs") for at in (0, 1)] == [value, value]
+    desk.publish(offices.draft().id)
+    offices.rest()
+    assert [len(offices.at(at).values("KPIs")) for at in (0, 1)] == [1, 1]
+    lost = {line[8] for line in offices.at(0 if value == 7 else 1).values("Sync Status") if line[1] == "rejected"}
+    assert lost == {"rejected: published as empty"}
