@@ -212,6 +212,9 @@ def _decide_row(row: _Row, conflict: Conflict, side: Side, started: PolicySnapsh
         row.decided = [one for one in row.open if one not in row.rivals]
         _propose(row, before, before if started is None else started)
     else:
+        if row.name not in row.policy.kpis and row.name not in before.kpis:  # a proposal that was removed is no drop
+            kept = {row.at(column): edit.value for column, edit in row.edits.items()}
+            row.policy = with_cells(with_kpi_row(row.policy, row.name, row.live), kept)
         row.decided = [one for one in row.open if one not in row.rivals]
         for one in row.decided:
             row.start(one.column, one.theirs)

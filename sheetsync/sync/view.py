@@ -159,7 +159,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
         COVERAGE: dict(coverage_report(published, proposals.values(), routes).rows),
     }
     view = View(commit, tables, {}, stored, frozenset(unpublished), published, changed=changed)
-    view.started = partial(_started_from, catalogue)
+    view.started = partial(_started_from, catalogue, {})
     for one in stored.values():
         view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
@@ -278,7 +278,9 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
     }
 
 
-def _started_from(catalogue: Catalogue, draft_id: str, cell: Cell) -> CellValue:
+def _started_from(
+    catalogue: Catalogue, live: dict[tuple[str, RowKey], PolicySnapshot], draft_id: str, cell: Cell
+) -> CellValue:
     """What an edit started from, in the draft that had it: one that was decided against is among its conflicts.
 
     Where that is no row, but the KPI was live under its edits or since, the value that it had there last.
@@ -288,7 +290,10 @@ def _started_from(catalogue: Catalogue, draft_id: str, cell: Cell) -> CellValue:
     edit = _edit_in(draft, where) or next(decided, None)
     if edit is not None and edit.base is not None:
         return edit.base
-    return read_cell(Rivals(catalogue, draft).was_live(cell[1]), cell_at(cell[1], cell[2]))
+    row = (draft_id, cell[1])
+    if row not in live:  # it reads what was published since: once for all cells of a row
+        live[row] = Rivals(catalogue, draft).was_live(cell[1])
+    return read_cell(live[row], cell_at(cell[1], cell[2]))
 
 
 def fate_of(

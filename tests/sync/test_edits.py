@@ -297,6 +297,32 @@ def test_a_push_leaves_the_answer_to_a_bad_row_as_a_pull_gave_it(bad: str, desk:
     assert desk.open_drafts() == []
 
 
+@pytest.mark.parametrize("first", ["removed", "published"])
+@pytest.mark.parametrize("side", ["yours", "theirs"])
+def test_a_proposed_kpi_that_operators_removed_in_the_draft_drops_none_that_was_published_since(
+    desk: Any, side: Any, first: str
+) -> None:
+    key, row = ("github", "another"), {"impact_type": "cost", "formula": "usage.count", "target": 9}
+    desk.tab("KPIs").update([[*key, "cost", "usage.count", 7]], f"A{len(desk.values('KPIs')) + 1}")
+    draft = desk.sync().drafts[0].id
+    if first == "published":
+        desk.set_kpi("github", {"another": row})
+        desk.sync()
+    drafts.edit_draft(desk.ws, draft, kpis={"another": None})
+    if first == "removed":
+        desk.set_kpi("github", {"another": row})
+        desk.sync()
+    drafts.resolve_conflict(desk.ws, draft, key, "target", side)
+    report, target = desk.sync(), 7 if side == "yours" else 9
+    assert (report.conflicts, report.problems) == ([], [])
+    assert desk.cell(key, "target", "KPIs") == target
+    if desk.open_drafts():
+        desk.publish(draft)
+        desk.sync()
+    assert desk.ws.catalogue().published("github").policy().kpis["another"].target == target
+    assert desk.sync().calls["write"] == 0
+
+
 @pytest.mark.parametrize("side", ["yours", "theirs"])
 def test_a_cell_of_a_kpi_that_operators_removed_in_the_draft_is_decided(desk: Any, side: Any) -> None:
     desk.edit(COST, "target", 7, "KPIs")
