@@ -6,6 +6,7 @@ Told from what else may come out of a sync: a file that cannot be opened for it,
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import Final, Protocol
 
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
@@ -44,7 +45,8 @@ def settle_doubt(files: FileSystem, journal: str, doubt: str, replace: Replace) 
     """After a failed fsync what the cache shows may not be on the disk, and no later fsync would say so.
 
     So those files are written anew and made durable before any line of them is believed. Only under the lock, without
-    which others note more meanwhile: what was settled is moved aside, and removed only if it is what was settled.
+    which others note more meanwhile: what was settled is moved aside, and removed only if it is what was settled. Else
+    it goes back to where everybody looks, and is settled then.
 
     Args:
         files: the disk.
@@ -54,18 +56,38 @@ def settle_doubt(files: FileSystem, journal: str, doubt: str, replace: Replace) 
     """
     aside, settled = f"{doubt}.settled", None
     while True:
-        noted = _read_doubt(files, aside)  # from here, or from one that died here
-        if noted is not None:
-            if noted != settled:
-                _write_anew(files, journal, noted, replace)
+        moved, noted = _read_doubt(files, aside), _read_doubt(files, doubt)  # moved from here, or by one that died here
+        if moved is not None and moved != settled and noted is None:
+            files.rename(aside, doubt)
+            noted = moved
+        elif moved is not None:
+            if moved != settled:
+                note_doubt(files, doubt, _names(moved))
             files.unlink(aside)
             continue
-        noted = _read_doubt(files, doubt)
         if noted is None:
             return
         _write_anew(files, journal, noted, replace)
         settled = noted
         files.rename(doubt, aside)
+
+
+def note_doubt(files: FileSystem, doubt: str, names: set[str]) -> None:
+    """Note that these journal files are in doubt, beside those that are; without names, all are."""
+    there = _read_doubt(files, doubt)
+    if there is not None:
+        known = _names(there)
+        names = names | known if names and known else set()
+    new = f"{doubt}.new"
+    with suppress(FileNotFoundError):
+        files.unlink(new)
+    files.create(new, "\n".join(sorted(names)).encode())
+    files.rename(new, doubt)
+
+
+def _names(noted: bytes) -> set[str]:
+    """The journal files that it names."""
+    return {name for name in noted.decode("utf-8", "replace").split() if parse_segment_name(name) is not None}
 
 
 def _read_doubt(files: FileSystem, path: str) -> bytes | None:
@@ -80,9 +102,7 @@ def _read_doubt(files: FileSystem, path: str) -> bytes | None:
 
 
 def _write_anew(files: FileSystem, journal: str, noted: bytes, replace: Replace) -> None:
-    names = noted.decode("utf-8", "replace").split()
-    known = [name for name in names if parse_segment_name(name) is not None]
-    for path in (f"{journal}/{name}" for name in known or files.listdir(journal)):
+    for path in (f"{journal}/{name}" for name in sorted(_names(noted) or files.listdir(journal))):
         if files.kind(path) == "file":
             replace(path, files.read(path), durable=True)
     files.sync_folder(journal)

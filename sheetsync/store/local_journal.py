@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from sheetsync.errors import StoreDamagedError, TryLaterError, UnknownOutcomeError
 from sheetsync.store.backend import BATCH_BYTES
-from sheetsync.store.doubt import hides_failed_sync, is_failed_sync
+from sheetsync.store.doubt import hides_failed_sync, is_failed_sync, note_doubt
 from sheetsync.store.entry import BODY_AT
 from sheetsync.store.filesystem import AnotherEnd, FileSystem
 from sheetsync.store.line_ends import LineEnds
@@ -134,15 +134,8 @@ class LocalJournal:
     def _note_doubt(self, firsts: Iterable[int]) -> None:
         """An fsync failed: the next one would say nothing of it, whoever calls it. So these files are written anew."""
         self._failed = True
-        names = {segment_name(first) for first in firsts}
-        new = f"{self._doubt}.new"
         with suppress(OSError):
-            with suppress(FileNotFoundError):
-                names.update(self._files.read(self._doubt).decode("utf-8", "replace").split())
-            with suppress(FileNotFoundError):
-                self._files.unlink(new)
-            self._files.create(new, "\n".join(sorted(names)).encode())
-            self._files.rename(new, self._doubt)
+            note_doubt(self._files, self._doubt, {segment_name(first) for first in firsts})
             return
         with suppress(OSError):  # a full disk may have place for a name: an empty file doubts all
             self._files.create(self._doubt, b"")

@@ -264,7 +264,6 @@ class LocalTenant:
                 if folder == below and below and self._files.kind(place) != "folder":
                     return
                 names = sorted(self._files.listdir(place))
-                kinds = [self._files.kind(f"{place}/{name}") for name in names]
             except FileNotFoundError:  # it went while we looked
                 continue
             except OSError as exc:
@@ -274,8 +273,15 @@ class LocalTenant:
                     raise OSError(exc.errno, exc.strerror, place) from exc
                 yield folder, "unreadable"
                 continue
-            for name, kind in zip(names, kinds, strict=True):
-                path = f"{folder}/{name}".lstrip("/")
+            for path in (f"{folder}/{name}".lstrip("/") for name in names):
+                try:
+                    kind = self._files.kind(f"{self._folder}/{path}")
+                except OSError as exc:
+                    if exc.errno not in UNREADABLE:
+                        raise
+                    if whole and (below or may_hold_records(path)):
+                        raise OSError(exc.errno, exc.strerror, f"{self._folder}/{path}") from exc
+                    kind = "unreadable"
                 if kind == "folder":
                     todo.append(path)
                 if kind is not None and is_worth_a_look(path, kind):

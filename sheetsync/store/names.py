@@ -35,7 +35,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERBATIM_CAPITALS: Final = frozenset({"providers", "selections"})  # the island's layout keeps its files' own names
 DERIVED_NAME: Final = "index.json"  # in the island's folders, beside the records
 TENANT_BESIDE: Final = "format"  # where case makes no difference, this tenant's folder would be the file FORMAT
-RESERVED: Final = frozenset({"journal"})  # beside the record kinds; `.store` starts with a dot and needs no entry
+RESERVED: Final = frozenset({"journal", "lost+found"})  # the latter is the file system's; `.store` starts with a dot
 
 
 @lru_cache(maxsize=65536)

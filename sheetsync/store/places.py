@@ -10,7 +10,7 @@ from sheetsync.store.names import parse_snapshot_name
 LONGEST_ASIDE: Final = 180  # with a number behind it within any medium's names
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
 NO_RECORDS: Final = (JOURNAL, WORK, "lost+found")  # the last one is the file system's
-WORK_FILES: Final = ("doubt", "doubt-names", "checkpoint.json", "index.json")
+WORK_FILES: Final = ("doubt", "doubt.settled", "doubt-names", "checkpoint.json", "index.json")
 
 
 def aside_name(path: str) -> str:

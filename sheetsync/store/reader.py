@@ -57,6 +57,7 @@ class StoreReader:
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
+        self._unseen_at = (0, 0, 0)
         self._unseen: OSError | None = None  # why it cannot be told whether the index tells of entries that were lost
         self._witnesses = Witnesses(part)
 
@@ -67,15 +68,22 @@ class StoreReader:
         if self._dead:
             raise UnknownOutcomeError(self._dead, hint="open the store again")
 
-    def _catch_up(self) -> int:
-        """Believe the entries that others added; the number of the newest."""
+    def _catch_up(self, *, anew: bool = False) -> int:
+        """Believe the entries that others added; the number of the newest.
+
+        Args:
+            anew: look again whether entries were lost, though it could not be told before.
+        """
         self._check_alive()
         upto, remembered = self._witnesses.newest()
         self._take_lines()
         if remembered == self._state.number + 1 and self._part.torn_bytes():  # it may tell of that very line
             remembered = 0
-        self._unseen = None
-        if max(upto, remembered) > self._state.number:
+        beyond = (upto, remembered, self._state.number)
+        if max(upto, remembered) <= self._state.number:
+            self._unseen = None
+        elif anew or self._unseen is None or beyond != self._unseen_at:  # else each read would list all folders
+            self._unseen, self._unseen_at = None, beyond
             names: list[str] = []
             try:
                 names = snapshot_names(self._part)

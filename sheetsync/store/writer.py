@@ -198,7 +198,7 @@ class StoreWriter(StoreReader):
 
     def _catch_up_to_write(self) -> int:
         """As `_catch_up`; an OSError where it cannot be told whether entries were lost."""
-        number = self._catch_up()
+        number = self._catch_up(anew=True)
         if self._unseen is not None:
             raise self._unseen
         return number

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from sheetsync.errors import DestinationError, UnknownOutcomeError
+from sheetsync.store.doubt import note_doubt
 from tests.faults.crash_explorer import CTX, open_store, record
 from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.test_media import FULL, Fault
@@ -103,6 +104,43 @@ def test_a_doubt_that_is_noted_while_another_is_settled_is_settled_too(when: str
     assert noted
     assert any(line.startswith("rename") and line.endswith("0000000001.jsonl") for line in written), written
     assert not [path for path in disk.tree() if "doubt" in path]
+
+
+def test_what_was_noted_meanwhile_is_where_all_look_before_it_is_settled() -> None:
+    """For that may fail, and others must not believe those lines then."""
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    other = open_store(disk)
+    disk.create("default/.store/doubt", b"0000000099.jsonl")
+
+    def note(operation: str, path: str) -> None:
+        if operation == "rename" and path.startswith("default/.store/doubt") and not noted:
+            noted.append(path)
+            disk.create("default/.store/doubt.new", b"0000000001.jsonl")
+            disk.rename("default/.store/doubt.new", "default/.store/doubt")
+        if operation == "rename" and path.endswith(".jsonl"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    noted: list[str] = []
+    disk.before = note
+    assert not open_store(disk).writable
+    assert noted
+    disk.before = lambda *_: None
+    with pytest.raises(UnknownOutcomeError, match="a disk failed under the journal"):
+        other.head()
+    assert [path for path in disk.tree() if "doubt" in path] == ["default/.store/doubt"]
+
+
+def test_a_doubt_of_all_files_is_not_narrowed_to_one() -> None:
+    disk = SimulatedDisk()
+    with open_store(disk).transaction(CTX) as tx:
+        tx.save(record("a"), {"value": 1, "pad": ""})
+    for there, added, wanted in ((b"", {"0000000001.jsonl"}, b""), (b"0000000002.jsonl", set[str](), b"")):
+        disk.create("default/.store/d", there)
+        note_doubt(disk, "default/.store/d", added)
+        assert disk.read("default/.store/d") == wanted
+        disk.unlink("default/.store/d")
 
 
 @pytest.mark.parametrize("noted", [b"0000000001.jsonl", b""])

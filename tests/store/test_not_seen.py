@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
-from sheetsync.store import Store, VersionedStore, copy_store, fsck
+from sheetsync.errors import InvalidIdError, SheetSyncError, StoreDamagedError, TryLaterError, UnknownOutcomeError
+from sheetsync.store import RecordId, Store, VersionedStore, copy_store, fsck
 from sheetsync.store.copying import copy_between
 from sheetsync.store.filesystem import FAILING
 from sheetsync.store.local import LocalBackend
@@ -31,11 +31,12 @@ class Unlisted(PosixFileSystem):
 
     folders: frozenset[str] = frozenset()
     code = errno.EIO
-    looks = 0
+    looks = asked = 0
 
     def listdir(self, path: str) -> list[str]:
         if path in self.folders:
             self.looks -= 1
+            self.asked += 1
             if self.looks < 0:
                 raise OSError(self.code, os.strerror(self.code), 7)
         return super().listdir(path)
@@ -171,6 +172,34 @@ def test_what_is_in_a_folder_that_cannot_be_listed_is_not_called_missing(built: 
     assert [one.code for one in check(LocalBackend(disk, str(built)), str(built)).findings] == ["unreadable"]
 
 
+def test_one_name_that_cannot_be_looked_at_hides_none_of_the_others(built: Path) -> None:
+    class Unseen(PosixFileSystem):
+        bad = frozenset({f"{of(built, 'alpha')}/odd", "default/lost+found"})
+
+        def kind(self, path: str) -> str | None:
+            if path in self.bad:
+                raise OSError(errno.EUCLEAN, "Structure needs cleaning", path)
+            return super().kind(path)
+
+    for path in Unseen.bad:
+        (built / path).write_text("")
+    next(built.glob(f"{of(built, 'beta')}/*.json")).unlink()
+    next(built.glob(f"{of(built, 'alpha')}/*.json")).write_text("{}")
+    found = {(one.code, one.path) for one in check(LocalBackend(Unseen(built), str(built)), str(built)).findings}
+    assert {code for code, _ in found} == {"unreadable", "missing", "changed"}
+    assert {path for code, path in found if code == "unreadable"} == {path.partition("/")[2] for path in Unseen.bad}
+    with (built / FIRST).open("ab") as file:
+        file.write(b'{"sum":"0123')
+    store = Store.on(LocalBackend(Unseen(built), str(built)))
+    with VersionedStore(CTX, store=store) as named, pytest.raises(TryLaterError, match="alpha/odd"):
+        named.save("delta", {"n": 1})
+
+
+def test_no_record_is_made_where_a_file_system_has_its_own(folder: Path) -> None:
+    with pytest.raises(InvalidIdError, match="not a folder of records"):
+        RecordId("default", ("lost+found", "alpha"), "alpha")
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_whether_entries_were_lost_is_told_to_be_unknown_and_reading_goes_on(read_only: bool, built: Path) -> None:
     """The index tells of more than the journal, and a folder in which a name would prove that cannot be listed."""
@@ -190,6 +219,9 @@ def test_whether_entries_were_lost_is_told_to_be_unknown_and_reading_goes_on(rea
         named = VersionedStore(CTX, store=store)
         assert named.names() == ["alpha", "beta"]
         assert any("cannot be told" in message for message in told), told
+        before = disk.asked
+        assert named.latest("alpha")
+        assert disk.asked == before  # no read lists all folders again
         if not read_only:
             for act in (lambda: named.save("delta", {"n": 1}), store.compact, store.rebuild_index):
                 with pytest.raises(SheetSyncError, match=of(built, "gamma")):
