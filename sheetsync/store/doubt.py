@@ -98,7 +98,7 @@ def _read_doubt(files: FileSystem, path: str) -> bytes | None:
     except OSError as exc:
         if exc.errno not in UNREADABLE:
             raise
-        return b""
+        return b"" if files.exists(path) else None
 
 
 def _write_anew(files: FileSystem, journal: str, noted: bytes, replace: Replace) -> None:
