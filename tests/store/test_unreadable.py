@@ -138,7 +138,8 @@ def test_an_opening_leaves_a_snapshot_alone_that_this_user_may_not_read() -> Non
 def test_a_doubt_that_cannot_be_read_doubts_every_journal_file(folder: Path, disk: BadSectors) -> None:
     doubt, journal = folder / "default/.store/doubt", folder / "default/journal/0000000001.jsonl"
     doubt.write_text("0000000001.jsonl")
-    inode, disk.bad = journal.stat().st_ino, frozenset({"default/.store/doubt"})
+    bad = frozenset({"default/.store/doubt", "default/.store/doubt.settled"})  # the sector goes with the file
+    inode, disk.bad = journal.stat().st_ino, bad
     with Store.on(LocalBackend(disk, str(folder))) as store:
         assert store.head() == 2
     assert journal.stat().st_ino != inode
