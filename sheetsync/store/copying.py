@@ -154,7 +154,7 @@ def _copy_tenant(
             snapshots += len(entry.changes)
         if state.number < source.state.number:
             raise _changed(source, f"it ends at entry {state.number}, entry {source.state.number} was there")
-        checkpoint(new, state, frozenset(range(1, state.number + 1)))
+        checkpoint(new, state, dict.fromkeys(range(1, state.number + 1)))
     return state, snapshots
 
 

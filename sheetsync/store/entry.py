@@ -38,6 +38,7 @@ WIDE_MARK: Final = (
     b'"wide":true'  # in the line at all: parse it with arbitrary precision; a false alarm only costs time
 )
 FIRST_PREV: Final = ""
+MICROSECOND: Final = timedelta(microseconds=1)
 LARGE_LINE: Final = 1 << 20  # a smaller line is decoded with its contents, whoever asks
 PATH_MEMBER: Final = b'{"path":"'
 CHANGE: Final = re.compile(rb'\{"path":"[^"]*","version":\d+,"hash":"[0-9a-f]{64}","before":\d+,"content":')
@@ -131,12 +132,13 @@ class NewChange(NamedTuple):
 
 def format_time(moment: datetime) -> str:
     """`2026-01-07T12:00:00.000000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:

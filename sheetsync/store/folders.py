@@ -78,9 +78,12 @@ class OpenFolders:
         """What is open stands at its path also where a folder above it was moved away and a link to it put there."""
         above, looked = path.rpartition("/")[0], []
         while above and above not in self._no_links:
-            with suppress(FileNotFoundError):
-                if stat.S_ISLNK(os.lstat(self._below + above).st_mode):
-                    raise stands_there(above, LINK)
+            try:
+                is_link = stat.S_ISLNK(os.lstat(self._below + above).st_mode)
+            except FileNotFoundError:
+                is_link = False
+            if is_link:
+                raise stands_there(above, LINK)
             looked.append(above)
             above = above.rpartition("/")[0]
         self._no_links.update(looked)  # not before: a link above one of them makes it none

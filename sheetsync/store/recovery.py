@@ -7,7 +7,7 @@ lacks; names that a crash kept from appearing are put in place from the journal.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -80,7 +80,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     if broken or undone.first or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
-        checkpoint(backend, state, frozenset(range(upto + 1, state.number + 1)))
+        checkpoint(backend, state, dict.fromkeys(range(upto + 1, state.number + 1)))
     except (OSError, *REFUSALS) as exc:
         tell(f"the checkpoint could not be written ({exc})")
         return seen
@@ -292,18 +292,18 @@ def journal_ends(number: int, upto: int) -> StoreDamagedError:
     return StoreDamagedError(f"journal: it ends at entry {number}, but entry {upto} was there")
 
 
-def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[int]) -> None:
+def checkpoint(backend: TenantBackend, state: JournalState, placed: Mapping[int, Sequence[str] | None]) -> None:
     """Make the names of all entries durable, and only then say so. Only under `exclusive`.
 
     Args:
         backend: the tenant's part.
         state: the journal's state; the checkpoint covers all of it.
-        placed: entries whose names this process saw or put itself; those of others are looked at first, for their
-            writers may have died before.
+        placed: entries whose names this process saw or put itself, with those (None: to be read again); those of
+            others are looked at first, for their writers may have died before.
     """
     first, last = read_checkpoint(backend, state) + 1, state.number
     in_doubt = backend.names_in_doubt()
-    if in_doubt or not placed.issuperset(range(first, last + 1)):
+    if in_doubt or not all(number in placed for number in range(first, last + 1)):
         for number, entry, _ in proved_entries(backend, state, first):
             if in_doubt or number not in placed:
                 if entry is None:
@@ -313,8 +313,16 @@ def checkpoint(backend: TenantBackend, state: JournalState, placed: frozenset[in
                 if in_doubt:
                     for change in entry.changes:
                         backend.rewrite_snapshot(change.path, change.data())
-    entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
-    backend.make_durable(change.path for entry in entries for change in entry.changes)
+    backend.make_durable(_paths(backend, first, last, placed))
     backend.write_work(CHECKPOINT, with_sum({"upto": state.number, "line": state.line_hash}), durable=True)
     if in_doubt:
         backend.settle_names()
+
+
+def _paths(backend: TenantBackend, first: int, last: int, placed: Mapping[int, Sequence[str] | None]) -> Iterator[str]:
+    """The paths of all snapshots of these entries; read from the journal where one entry's are not remembered."""
+    remembered = [placed.get(number) for number in range(first, last + 1)]
+    if None not in remembered:
+        return (path for paths in remembered if paths for path in paths)
+    entries = (decode_line(line, contents=False) for _, line in backend.lines(first, last))
+    return (change.path for entry in entries for change in entry.changes)

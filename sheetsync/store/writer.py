@@ -99,7 +99,7 @@ class StoreWriter(StoreReader):
         super().__init__(part, traits, tenant, mutex)
         self._clock, self._listener = clock, tell
         self._unplaced: list[Added] = []
-        self._placed: set[int] = set()  # entries whose names this process put since the last checkpoint
+        self._placed: dict[int, list[str]] = {}  # by entry, the names that this process put since the last checkpoint
         self._since_checkpoint = self._kept_house = self._failed = 0
         self._dropped = False  # names that nobody tries to place any more: a checkpoint does
         self.writable = False
@@ -285,7 +285,7 @@ class StoreWriter(StoreReader):
                 else:
                     self._tell(f"saved, but a name is not in its folder yet ({exc}); the next save or opening does it")
             else:
-                self._placed.add(entry.number)
+                self._placed[entry.number] = [change.path for change in entry.changes]
                 self._unplaced.remove(entry)
         if len(self._unplaced) > MOST_UNPLACED:
             del self._unplaced[:-MOST_UNPLACED]
@@ -342,7 +342,7 @@ class StoreWriter(StoreReader):
         return CompactReport(self._state.number, written, proved)
 
     def _checkpoint(self) -> None:
-        checkpoint(self._part, self._state, frozenset(self._placed))
+        checkpoint(self._part, self._state, self._placed)
         self._placed.clear()
         self._since_checkpoint, self._failed, self._dropped = 0, 0, False
 
