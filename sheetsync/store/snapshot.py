@@ -93,6 +93,11 @@ class LeaseInfo:
     age_s: float = 0.0
     alive: bool = True
 
+    def is_held_as(self, other: LeaseInfo) -> bool:
+        """Is it the same taking of the lease? A holder who has not said yet who it is has no time that tells."""
+        holder = (self.who, self.host, self.pid)
+        return holder == (other.who, other.host, other.pid) and (not self.pid or self.since == other.since)
+
     def to_json(self) -> dict[str, JSONValue]:
         """As `lock show --json` prints it."""
         until = self.until.isoformat() if self.until else None

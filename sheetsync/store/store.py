@@ -264,14 +264,9 @@ class Store(StoreWriter):
         now = self._now()
         with self._mutex, media_errors("read the locks"):
             self._check_alive()
-            if self._traits.lasting_leases:
-                infos = [
-                    LeaseInfo(decode_part(name), who.who, who.host, who.pid, from_micros(int(who.since * 1e6)), None)
-                    for name, who in self._part.held()
-                ]
-            else:
+            if not self._traits.lasting_leases:
                 self._catch_up()
-                infos = self._state.lease_infos()
+            infos = self._held(self._state)
         return [
             replace(
                 info,
@@ -279,6 +274,15 @@ class Store(StoreWriter):
                 alive=info.until is None or info.until > now,
             )
             for info in infos
+        ]
+
+    def _held(self, state: JournalState) -> list[LeaseInfo]:
+        """The leases that are held: on disk as the locks say, in a bucket as the journal does."""
+        if not self._traits.lasting_leases:
+            return state.lease_infos()
+        return [
+            LeaseInfo(decode_part(name), who.who, who.host, who.pid, from_micros(int(who.since * 1e6)), None)
+            for name, who in self._part.held()
         ]
 
     def check_free(self, name: str) -> None:
@@ -294,15 +298,30 @@ class Store(StoreWriter):
 
         Returns:
             the lease that was held, None if it was free.
+
+        Raises:
+            LockHeldError: another run has taken it meanwhile; that one keeps it.
         """
-        there = next((info for info in self.held() if info.name == name), None)
+        there = now = next((info for info in self.held() if info.name == name), None)
         if there is None:
             return None
 
         def free(state: JournalState) -> dict[str, JSONValue]:
+            nonlocal now
+            now = next((info for info in self._held(state) if info.name == name), None)
+            if now is None or not now.is_held_as(there):
+                raise LockHeldError(
+                    f"the lock '{name}' was given back, and another run has it by now: nothing was broken",
+                    hint="'sheetsync lock show' tells who has it",
+                )
             return lease_member(name, next_epoch(name, state), None, self._clock, 0.0)
 
-        self._run_lease(who, f"lock break {name}", free)
+        try:
+            self._run_lease(who, f"lock break {name}", free)
+        except LockHeldError:
+            if now is None:
+                return None
+            raise
         with self._mutex, media_errors("break the lock"):
             self._part.break_lock(name)
         return there
