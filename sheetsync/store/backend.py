@@ -75,6 +75,9 @@ class Backend(Protocol):
     def folders(self) -> list[str]:
         """All that could be a tenant's folder, a journal in it or not."""
 
+    def was_a_store(self) -> bool:
+        """Is there what only a store has, a tenant's journal or work folder? Else no FORMAT is missing."""
+
     def names(self) -> list[str]:
         """All that stands at the top, hidden or not, of the store or not; where FORMAT is on its way is left out."""
 

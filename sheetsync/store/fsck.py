@@ -21,7 +21,7 @@ from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.findings import Finding
 from sheetsync.store.index import read_remembered
 from sheetsync.store.journal_scan import scan_journal
-from sheetsync.store.media import parse_format
+from sheetsync.store.media import NO_STORE, parse_format
 from sheetsync.store.places import may_hold_records
 from sheetsync.store.recovery import unread_witness
 from sheetsync.store.salvage import fill_vacant, in_doubt, rebuild_lines, take_from_packs
@@ -75,8 +75,8 @@ def scan(backend: Backend, *, clock: Clock | None = None) -> tuple[str, list[Ten
         if exc.errno not in UNREADABLE:
             raise
         unread = f"FORMAT cannot be read: {exc.strerror}"
-    if data is None and not backend.folders():
-        raise NotFoundError(f"there is no store at '{backend.url}'", hint="run 'sheetsync init'")
+    if data is None and not unread and not backend.was_a_store():
+        raise NotFoundError(f"there is no store at '{backend.url}'", hint=NO_STORE)
     try:
         store_id = parse_format(data or b"")
     except StoreDamagedError as exc:

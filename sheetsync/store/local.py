@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from sheetsync.store.backend import JOURNAL, Traits
+from sheetsync.store.backend import JOURNAL, WORK, Traits
 from sheetsync.store.filesystem import FileSystem
 from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.mutex import under
@@ -66,6 +66,10 @@ class LocalBackend:
         """Folders that do not start with a dot."""
         names = (name for name in self._files.listdir("") if not name.startswith(".") and name not in NOT_OURS)
         return sorted(name for name in names if self._files.kind(name) == "folder")
+
+    def was_a_store(self) -> bool:
+        """The work folders first: whoever cannot list a journal sees them all the same."""
+        return any(self._files.kind(f"{name}/{WORK}") == "folder" for name in self.folders()) or bool(self.tenants())
 
     def names(self) -> list[str]:
         """All names in the store's folder, but of the one in which FORMAT is written, and what each file system has."""

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -122,22 +123,37 @@ def _open_folder(path: Path, create: bool, tell: Callable[[str], None]) -> Backe
         is_there = root.exists() or root.is_symlink()  # asked first: another process may make the folder meanwhile
         is_folder = root.is_dir()
     if is_there and not is_folder:
-        raise DestinationError(f"the store '{path}' is a file, not a folder", hint="choose a folder")
+        what = "a file, not a folder" if root.exists() else "a link that leads nowhere"
+        raise DestinationError(f"the store '{path}' is {what}", hint="choose a folder")
     if not create and not is_folder:
         raise NotFoundError(f"there is no store at '{path}'", hint=NO_STORE)
-    with media_errors(f"make the store's folder '{path}'"):
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            what = f"the store's folder '{path}' cannot be made: a file, or a link that leads nowhere, stands above it"
-            raise DestinationError(what, hint="choose another folder") from None
+    if not is_folder:
+        _make_folder(path, root)
+    with media_errors(f"open the store '{path}'"):
         root = root.resolve()
-        if not (root / FORMAT_FILE).exists():
+        is_new = not (root / FORMAT_FILE).exists()
+    if is_new:
+        with media_errors(f"make the store's folder '{path}'"):
             _make_way_durable(root)
     if kind := network_file_system(root):
         tell(f"the store is on a network file system ({kind}), where locks and durability are not sure: use a bucket")
     with media_errors(f"open the store '{path}'"):
         return LocalBackend(PosixFileSystem(root), str(path))
+
+
+def _make_folder(path: Path, root: Path) -> None:
+    """The store's folder, and those above it that are missing, one by one: a path may have very many parts."""
+    what = f"the store's folder '{path}' cannot be made"
+    with media_errors(f"make the store's folder '{path}'"):
+        missing = [root, *takewhile(lambda above: not above.exists(), root.parents)]
+        try:
+            for folder in reversed(missing):
+                folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            what = f"{what}: a file, or a link that leads nowhere, stands above it"
+            raise DestinationError(what, hint="choose another folder") from None
+        except FileNotFoundError as exc:  # no folder can be made in the one above, as in /proc
+            raise DestinationError(f"{what} ({exc.filename})", hint="choose another folder") from exc
 
 
 def _make_way_durable(root: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from sheetsync.errors import (
     DestinationError,
 )
-from sheetsync.store.backend import JOURNAL, Traits
+from sheetsync.store.backend import JOURNAL, WORK, Traits
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.object_port import FORMAT_KEY, MemoryObjects, Objects
 from sheetsync.store.object_tenant import ObjectTenant
@@ -63,6 +63,11 @@ class ObjectBackend:
     def folders(self) -> list[str]:
         """First parts of keys."""
         return sorted({key.split("/")[0] for key in self._objects.list("") if "/" in key and not key.startswith(".")})
+
+    def was_a_store(self) -> bool:
+        """What a tenant's work folder holds, or an entry."""
+        parts = (key.split("/") for key in self._objects.list("") if not key.startswith("."))
+        return any(len(p) > 2 and p[1] == WORK for p in parts) or bool(self.tenants())
 
     def strangers(self) -> list[tuple[str, str]]:
         """Objects of the top level."""

@@ -1,0 +1,118 @@
+"""What is no store is called so, and not a damaged one, whose files people should move elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sheetsync.cli.app import run
+from sheetsync.domain.context import RequestContext
+from sheetsync.errors import DestinationError, NotFoundError, StoreDamagedError
+from sheetsync.store import Store, VersionedStore, copy_store, fsck
+from sheetsync.store.fsck import scan
+from sheetsync.store.objects import MemoryObjects, ObjectBackend
+
+CTX = RequestContext(user="ada")
+LOOKS = (("fsck",), ("fsck", "--repair"), ("store", "copy", "../copy"), ("status",), ("log",))
+
+
+@pytest.fixture
+def above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a store in it, and a few other things."""
+    above = tmp_path / "above"
+    (above / "photos" / "2024").mkdir(parents=True)
+    (above / "photos" / "2024" / "a.jpg").write_bytes(b"x")
+    monkeypatch.chdir(above)
+    with VersionedStore(CTX, url="store") as named:
+        named.save("alpha", {"n": 1})
+    return above
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("place", [".", "photos", "store/default"])
+@pytest.mark.parametrize("look", LOOKS, ids=" ".join)
+def test_a_folder_that_is_no_store_is_called_so(
+    above: Path, place: str, look: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(above.parent)
+    assert run(("--store", place, *look)) == 2
+    assert f"there is no store at '{above / place}'" in capsys.readouterr().err
+    assert files(above.parent) == before
+
+
+@pytest.mark.parametrize("left", ["journal", ".store"])
+def test_what_lost_its_format_is_damaged(above: Path, left: str) -> None:
+    store = above / "store"
+    (store / "FORMAT").unlink()
+    shutil.rmtree(store / "default" / ({"journal", ".store"} - {left}).pop())
+    assert "format" in {finding.code for finding in fsck("store").findings}
+    with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
+        copy_store("store", "copy")
+
+
+def test_nor_is_a_bucket_with_other_things_a_damaged_store() -> None:
+    objects = MemoryObjects()
+    for key in ("mine/store/FORMAT", "mine/store/default/journal/0000000001.jsonl", "photos/a.jpg", "readme"):
+        objects.put_new(key, b"x")
+    with pytest.raises(NotFoundError):
+        scan(ObjectBackend(objects, "memory://x"))
+    objects.put_new("default/.store/checkpoint.json", b"{}")
+    _, scans = scan(ObjectBackend(objects, "memory://x"))
+    assert "format" in {finding.code for finding in scans[0].findings}
+
+
+def test_a_path_of_many_parts(tmp_path: Path) -> None:
+    limit, parts = sys.getrecursionlimit(), 500
+    deep, copy = (tmp_path.joinpath(*[letter] * parts) for letter in "ab")
+    sys.setrecursionlimit(len(inspect.stack(0)) + parts // 2)
+    try:
+        with VersionedStore(CTX, url=deep) as named:
+            named.save("alpha", {"n": 1})
+        assert fsck(deep).exit_code == 0
+        assert copy_store(deep, copy).commits == 1
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def a_dangling_link(at: Path) -> None:
+    at.symlink_to("nowhere")
+
+
+def a_file(at: Path) -> None:
+    at.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("plant", "told"), [(a_dangling_link, "a link that leads nowhere"), (a_file, "a file, not a folder")]
+)
+def test_what_stands_at_the_address_is_named(tmp_path: Path, plant: Callable[[Path], None], told: str) -> None:
+    plant(tmp_path / "store")
+    for act in (Store.open, fsck):
+        with pytest.raises(DestinationError, match=f"is {told}"):
+            act(tmp_path / "store")
+
+
+def test_where_no_folder_can_be_made_is_told(above: Path) -> None:
+    with pytest.raises(DestinationError, match="cannot be made"):
+        copy_store("store", "/proc/no-such-place")
+
+
+def test_a_store_that_is_not_open_to_us_is_not_said_to_be_made(above: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exists(path: Path) -> bool:
+        if path.name == "FORMAT":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return asked(path)
+
+    asked = Path.exists
+    monkeypatch.setattr(Path, "exists", exists)
+    with pytest.raises(DestinationError, match="cannot open the store"):
+        Store.open("store", create=False)
