@@ -82,7 +82,8 @@ class StoreReader:
         beyond = (upto, remembered, self._state.number)
         if max(upto, remembered) <= self._state.number:
             self._unseen = None
-        elif anew or self._unseen is None or beyond != self._unseen_at:  # else each read would list all folders
+        elif anew or upto > self._state.number or self._unseen is None or beyond != self._unseen_at:
+            # what could not be told the last time is not asked with each read, which would list all folders
             self._unseen, self._unseen_at = None, beyond
             names: list[str] = []
             try:

@@ -358,3 +358,22 @@ def test_a_copy_goes_on_after_an_fsync_that_failed(built: Path, tmp_path: Path) 
 def names(folder: Path, tenant: str) -> list[str]:
     with VersionedStore(RequestContext(user="ada", tenant=tenant), url=folder) as named:
         return named.names()
+
+
+def test_a_checkpoint_tells_each_read_of_lost_entries_though_folders_cannot_be_listed(built: Path) -> None:
+    disk, gamma, older = Unlisted(built), of(built, "gamma"), (built / FIRST).read_bytes()
+    with Store.on(LocalBackend(disk, str(built))) as store, VersionedStore(CTX, url=built) as other:
+        named = VersionedStore(CTX, store=store)
+        assert named.names() == list(NAMES)
+        other.save("delta", {"n": 1})
+        other.store.compact()
+        with (built / FIRST).open("r+b") as file:
+            file.write(older)
+            file.truncate(len(older))
+        disk.folders, disk.looks = frozenset({gamma}), 0
+        for _ in range(2):
+            with pytest.raises(StoreDamagedError, match="it ends at entry 3, but entry 4 was there"):
+                named.names()
+        disk.folders = frozenset()
+        with pytest.raises(StoreDamagedError, match="entry 4 was there"):
+            named.names()
