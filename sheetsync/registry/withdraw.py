@@ -13,7 +13,8 @@ from sheetsync.domain.policy import PolicySnapshot
 def without_pending(draft: WorkbenchDraft) -> PolicySnapshot:
     """The draft's policy with each pending cell back at what its edit started from; operators' work stays.
 
-    A KPI row that owners added goes, one they dropped comes back as it was in the draft's base.
+    A KPI row that owners added goes; one they dropped comes back as it was in the draft's base, or stays as operators
+    put it back.
     """
     if not isinstance(draft.origin, SheetOrigin):
         return draft.policy_snapshot
@@ -22,6 +23,8 @@ def without_pending(draft: WorkbenchDraft) -> PolicySnapshot:
     policy = draft.policy_snapshot
     for edit in draft.origin.edits:
         cell = cell_at(edit.row_key, edit.column)
+        if edit.column == KPI_NAME and edit.value is None and cell.name in draft.policy_snapshot.kpis:
+            continue
         if cell.tab == KPI_TAB and (edit.column == KPI_NAME or edit.base is None or cell.name not in base.kpis):
             policy = with_kpi_row(policy, cell.name, base)
         else:

@@ -89,8 +89,14 @@ class DraftRows:
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
-        """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell."""
-        owned = {cell for edit in edits for cell in cells_of(edit)}
+        """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell.
+
+        A row that stands there although its owner deleted it was put back by operators: its cells are theirs.
+        """
+        owned = {
+            cell for edit in edits
+            for cell in cells_of(edit) if edit.column != KPI_NAME or not _has_row(self.mine, cell)
+        }  # fmt: skip
         for cell in dict.fromkeys((*policy_cells(self.mine), *policy_cells(self.under))):
             before, now = _shown(self.under, cell), _shown(self.mine, cell)
             gone = _has_row(self.under, cell) and not _has_row(self.mine, cell)
