@@ -120,7 +120,7 @@ class DraftRows:
             if cell.column == KPI_NAME:
                 for column, start in zip(KPI_COLUMNS, event.start_row, strict=True):
                     one = cell._replace(column=column)
-                    self.starts[one] = _shown(self.live, one) if start is None else start
+                    self.starts[one] = _shown(self.live, one) if start is None or self.never else start
                     self.values[one] = EMPTY
                 continue
             if event.start_row and cell[:2] not in self.asked:

@@ -216,3 +216,28 @@ def test_an_edit_of_what_an_operator_changed_in_the_draft_starts_from_what_the_s
     policy = desk.ws.catalogue().published("jira").policy()
     assert policy.firearms["a"].firearm_id == "firearm.money"
     assert [(one.target, one.unit) for one in policy.kpis.values()] == [(700, "EUR"), (6, None)]
+
+
+@pytest.mark.parametrize("how", ["yours", "theirs", "discarded"])
+def test_a_deletion_that_did_not_see_an_operators_change_is_in_conflict_until_it_is_decided(
+    empty: Any, how: Any
+) -> None:
+    row = {"impact_type": "cost", "formula": "usage.cost", "target": 5}
+    first = empty.draft("jira", ["a"], {}, kpis={"k": row})
+    empty.sync()
+    empty.tab("KPIs").delete_rows(2)
+    drafts.edit_draft(empty.ws, first, kpis={"k": row | {"target": 9}})
+    for _ in range(2):
+        report = empty.sync()
+        assert [(one.base, one.yours, one.theirs) for one in report.conflicts] == [("k", None, "cost | usage.cost | 9")]
+    assert report.calls["write"] == 0
+    deletion = jira(empty)[-1].id
+    if how == "discarded":
+        drafts.discard_draft(empty.ws, deletion, "no")
+    else:
+        drafts.resolve_conflict(empty.ws, deletion, ("jira", "k"), "kpi_name", how)
+    assert empty.sync().conflicts == []
+    kpis = {name: kpi.target for name, kpi in jira(empty)[-1].policy_snapshot.kpis.items()}
+    assert kpis == ({} if how == "yours" else {"k": 9})
+    assert [line[4] for line in empty.values("KPIs")[1:]] == ([] if how == "yours" else [9])
+    assert empty.sync().calls["write"] == 0
