@@ -96,9 +96,16 @@ def _cell(
     if published is None and dropped is None and one.decision.event == "edit" and new is not None and new.base == EMPTY:
         # filled in later, it started from nothing no less than the row's other cells
         one.decision = replace(one.decision, edit=replace(new, base=None))
+    elif dropped is not None and edit is not None and one.decision.event == "edit" and _set_back(one, edit):
+        one.decision = Decision(one.remote, one.remote, None, "withdraw")
     elif dropped is not None and one.decision.event == "edit" and new is not None and not new.conflicted:
         one.decision = replace(one.decision, edit=replace(new, theirs=None))  # no less than the edits before it
     return one
+
+
+def _set_back(one: CellOutcome, edit: PendingEdit) -> bool:
+    """Did its owner type what his edit of a dropped row started from? Then it is taken back, as in any other row."""
+    return same(one.remote, edit.base) and same(one.base, edit.value) and not edit.rivals
 
 
 def _check_whole(outcomes: list[CellOutcome], *, new: bool) -> None:

@@ -283,17 +283,19 @@ def _started_from(
 ) -> CellValue:
     """What an edit started from, in the draft that had it: one that was decided against is among its conflicts.
 
-    Where that is no row, but the KPI was live under its edits or since, the value that it had there last.
+    Where that is no row, but the KPI was live under its edits or since, the value that it had there last; where it
+    never was, but operators had it in a draft, what the edit started from until it was decided.
     """
     draft, where = catalogue.draft(draft_id).draft, (LAYOUTS[cell[0]].title, cell[1], cell[2])
-    decided = (one for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where)
-    edit = _edit_in(draft, where) or next(decided, None)
+    decided = [one for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where]
+    edit = _edit_in(draft, where) or next(iter(decided), None)
     if edit is not None and edit.base is not None:
         return edit.base
     row = (draft_id, cell[1])
     if row not in live:  # it reads what was published since: once for all cells of a row
         live[row] = Rivals(catalogue, draft).was_live(cell[1])
-    return read_cell(live[row], cell_at(cell[1], cell[2]))
+    last = read_cell(live[row], cell_at(cell[1], cell[2]))
+    return next((one.base for one in decided if one.base is not None), None) if last is None else last
 
 
 def fate_of(

@@ -224,6 +224,47 @@ def test_a_row_decided_as_yours_and_decided_against_then_does_not_come_back(alph
     assert desk.sync().calls == QUIET
 
 
+def test_so_it_is_where_the_kpi_never_was_live(alpha: Any) -> None:
+    drafts.edit_draft(alpha.ws, draft(alpha).id, kpis={"k1": None})
+    alpha.edit(K1, "unit", "EUR", "KPIs")
+    alpha.sync()
+    decide(alpha, "yours")
+    drafts.discard_draft(alpha.ws, draft(alpha).id, "no euros")
+    alpha.edit(K1, "target", 7, "KPIs")
+    assert alpha.sync().exit_code == 3
+    assert asked(alpha) == [("target", 5, 7, None)]
+    assert alpha.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost", 7, ""]
+    assert rejected(alpha) == {"unit": "rejected: no euros"}
+    assert alpha.sync().calls == QUIET
+    drafts.resolve_conflict(alpha.ws, draft(alpha).id, K1, "target", "yours")
+    assert alpha.sync().conflicts == []
+    publish(alpha)
+    assert live(alpha) == ("cost", "usage.cost", 7, None)
+
+
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize("first", ["sync", "pull", "push"])
+def test_set_back_to_what_it_started_from_it_is_taken_back(alpha: Any, first: str, others: bool) -> None:
+    desk = publish(alpha)
+    desk.set_kpi("alpha", {"k1": None})
+    desk.edit(K1, "unit", "EUR", "KPIs")
+    if others:
+        desk.edit(K1, "target", 7, "KPIs")
+    desk.sync()
+    desk.edit(K1, "unit", "", "KPIs")
+    getattr(desk, first)()
+    report = desk.sync()
+    assert [(one.cell[2], one.yours) for one in report.conflicts] == ([("target", 7)] if others else [])
+    desk.sync()
+    assert (rejected(desk), len(desk.values("KPIs"))) == ({}, 1 + others)
+    if others:
+        assert asked(desk) == [("target", 5, 7, None)]
+        assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost", 7, ""]
+    else:
+        assert desk.open_drafts() == []
+    assert desk.sync().calls == QUIET
+
+
 @pytest.mark.parametrize("how", ["proposed anew", "changed before the drop"])
 def test_what_operators_made_of_the_row_in_the_draft_goes_on(alpha: Any, how: str) -> None:
     desk = publish(alpha)
