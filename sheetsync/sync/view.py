@@ -338,6 +338,9 @@ def fate_of(
         return f"rejected: scope {key[1]} no longer exists"
     if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
+    under = read_cell(end.base.policy or PolicySnapshot(), cell_at(key, column))
+    if under is not None and under == was and catalogue.published(key[0]) is not None:
+        return "published"  # a neighbour was decided for what is published, and of that it is, too
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
 
 

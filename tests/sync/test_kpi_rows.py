@@ -264,3 +264,18 @@ def test_deleting_a_dropped_row_withdraws_what_was_pending_in_it(desk: Any) -> N
     assert (report.conflicts, report.drafts) == ([], [])
     assert desk.open_drafts() == []
     assert desk.sync().calls["write"] == 0
+
+
+def test_cells_of_a_proposed_row_that_are_published_as_typed_are_not_told_to_be_withdrawn(desk: Any) -> None:
+    """The owner's row is published meanwhile with another target, and the target is decided for that."""
+    key = ("github", "latency")
+    desk.tab("KPIs").update([[*key, "cost", "usage.cost", 7]], f"A{len(desk.values('KPIs')) + 1}")
+    desk.sync()
+    desk.set_kpi("github", {"latency": {"impact_type": "cost", "formula": "usage.cost", "target": 9}})
+    desk.sync()
+    drafts.resolve_conflict(desk.ws, desk.open_drafts()[0].id, key, "target", "theirs")
+    desk.sync()
+    rejected = {line[4]: line[8] for line in desk.values("Sync Status") if line[1] == "rejected"}
+    assert rejected == {"target": "rejected: the published value was kept"}
+    assert desk.status(*key, title="KPIs") == "rejected: the published value was kept"
+    assert desk.sync().calls["write"] == 0
