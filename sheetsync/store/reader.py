@@ -6,8 +6,10 @@ What lives here: the state in memory, kept up with other writers' entries, and e
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Final
 
 from sheetsync.errors import (
     InvalidIdError,
@@ -33,6 +35,8 @@ from sheetsync.store.state import SOURCE, WIDE, Head, JournalState, heads_of, so
 from sheetsync.store.view import StoreView
 from sheetsync.store.witnesses import Witnesses
 
+UNSEEN_S: Final = 10.0  # after this time a read looks again at what could not be listed
+
 
 def check_number(commit: int) -> None:
     """Refuse what is no commit's number.
@@ -57,7 +61,7 @@ class StoreReader:
         self._state = JournalState(tenant)
         self._lag, self._lag_bytes = 0, 0  # what came since the index
         self._dead = ""
-        self._unseen_at = (0, 0, 0)
+        self._unseen_at, self._unseen_until = (0, 0, 0), 0.0
         self._unseen: OSError | None = None  # why it cannot be told whether the index tells of entries that were lost
         self._witnesses = Witnesses(part)
 
@@ -82,8 +86,7 @@ class StoreReader:
         beyond = (upto, remembered, self._state.number)
         if max(upto, remembered) <= self._state.number:
             self._unseen = None
-        elif anew or upto > self._state.number or self._unseen is None or beyond != self._unseen_at:
-            # what could not be told the last time is not asked with each read, which would list all folders
+        elif anew or upto > self._state.number or not self._is_unknown(beyond):
             self._unseen, self._unseen_at = None, beyond
             names: list[str] = []
             try:
@@ -91,12 +94,16 @@ class StoreReader:
             except OSError as exc:
                 if exc.errno not in UNREADABLE:
                     raise
-                self._unseen = exc
+                self._unseen, self._unseen_until = exc, time.monotonic() + UNSEEN_S
             self._take_lines()  # a writer may have made some of them
             self._witnesses.check(self._state, upto, 0 if self._unseen else remembered, names)
         if self._state.number == 0 and not self._part.torn_bytes():
             check_no_journal(self._part)
         return self._state.number
+
+    def _is_unknown(self, beyond: tuple[int, int, int]) -> bool:
+        """Could it not be told a moment ago either? Else each read would list all folders."""
+        return self._unseen is not None and beyond == self._unseen_at and time.monotonic() < self._unseen_until
 
     def _take_lines(self) -> None:
         """Take the journal's new lines into the state."""

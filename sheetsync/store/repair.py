@@ -115,6 +115,7 @@ def _repairable(found: TenantScan) -> list[Finding]:
 def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) -> None:
     """Snapshots from their entries, entry by entry, and the index. What was done stays told if a later one fails."""
     by_entry: defaultdict[int, list[Finding]] = defaultdict(list)
+    put: list[Finding] = []
     with found.part.exclusive():
         for finding in _repairable(found):
             if finding.path == INDEX_PATH:
@@ -123,12 +124,17 @@ def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) ->
             else:
                 by_entry[found.wanted[finding.path][1]].append(finding)
         entries = EntryReader(found)
-        for number, findings in sorted(by_entry.items()):
-            for finding in findings:
-                if why := _put(found, entries.change(number, finding.path)):
-                    failed[finding.path] = why
-                else:
-                    done.add(finding)
+        try:
+            for number, findings in sorted(by_entry.items()):
+                for finding in findings:
+                    if why := _put(found, entries.change(number, finding.path)):
+                        failed[finding.path] = why
+                    else:
+                        put.append(finding)
+        finally:
+            if put:  # a checkpoint may say of them that they are durable: no opening looks at them again
+                found.part.make_durable(finding.path for finding in put)
+            done.update(put)
 
 
 def _put(found: TenantScan, change: Change | None) -> str:

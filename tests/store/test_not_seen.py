@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sheetsync.store.local import LocalBackend
 from sheetsync.store.object_port import MemoryObjects
 from sheetsync.store.objects import ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
+from sheetsync.store.reader import UNSEEN_S
 from sheetsync.store.repair import check
 
 CTX = RequestContext(user="ada")
@@ -377,3 +379,24 @@ def test_a_checkpoint_tells_each_read_of_lost_entries_though_folders_cannot_be_l
         disk.folders = frozenset()
         with pytest.raises(StoreDamagedError, match="entry 4 was there"):
             named.names()
+
+
+def test_and_what_an_index_tells_once_they_can_be_listed_again(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, gamma, older = Unlisted(built), of(built, "gamma"), (built / FIRST).read_bytes()
+    with Store.on(LocalBackend(disk, str(built))) as store, VersionedStore(CTX, url=built) as other:
+        named = VersionedStore(CTX, store=store)
+        other.save("delta", {"n": 1})
+        other.store.rebuild_index()
+        with (built / FIRST).open("r+b") as file:
+            file.write(older)
+            file.truncate(len(older))
+        disk.folders, disk.looks = frozenset({gamma}), 0
+        for _ in range(2):
+            assert named.names() == list(NAMES)
+        assert disk.asked == 1
+        disk.folders = frozenset()
+        moment = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: moment + UNSEEN_S)
+        for _ in range(2):
+            with pytest.raises(StoreDamagedError, match="the index tells of entry 4"):
+                named.names()

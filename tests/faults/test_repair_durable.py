@@ -1,0 +1,64 @@
+"""What `fsck --repair` puts back below a checkpoint outlives a power cut: no opening looks at it again."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sheetsync.domain.context import RequestContext
+from sheetsync.store import RecordId, Store
+from sheetsync.store.local import LocalBackend
+from sheetsync.store.repair import check
+from tests.faults.simulated_disk import SimulatedDisk
+
+CTX = RequestContext(user="ada")
+RECORD = RecordId("default", ("components", "github"), "a")
+
+
+def damage(disk: SimulatedDisk) -> list[str]:
+    return [finding.code for finding in check(LocalBackend(disk, "x"), "x").findings if finding.damage]
+
+
+@pytest.mark.parametrize("harsh", [True, False])
+@pytest.mark.parametrize("torn", [True, False])
+def test_what_repair_put_below_a_checkpoint_is_durable(*, harsh: bool, torn: bool) -> None:
+    disk = SimulatedDisk(harsh=harsh, nameless=True)
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(3):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+    path = sorted(path for path in disk.tree() if "components/" in path)[0]
+    disk.unlink(path)
+    if torn:
+        disk.create(path, b"torn")
+        disk.sync(path)
+    disk.sync_folder(path.rpartition("/")[0])
+    assert damage(disk) == ["changed" if torn else "missing"]
+    assert [f.repaired for f in check(LocalBackend(disk, "x"), "x", repair=True).findings if f.damage] == [True]
+    seen = 0
+    for outcome in disk.outcomes(50, random.Random(1)):
+        after = disk.after_cut(outcome)
+        Store.on(LocalBackend(after, "x")).close()
+        assert damage(after) == []
+        seen += 1
+    assert seen
+
+
+def test_what_could_not_be_made_durable_is_not_called_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimulatedDisk(harsh=True, nameless=True)
+    with Store.on(LocalBackend(disk, "x")) as store:
+        with store.transaction(CTX) as tx:
+            tx.save(RECORD, {"n": 1})
+        store.compact()
+    path = next(path for path in disk.tree() if "components/" in path)
+    disk.unlink(path)
+
+    def failing(path: str, folders: object) -> bool:
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr(disk, "sync_all", failing)
+    [finding] = check(LocalBackend(disk, "x"), "x", repair=True).findings
+    assert (finding.code, finding.repaired) == ("missing", False)
+    assert finding.hint.startswith("not repaired: cannot repair the store: the disk fails")
