@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+FORMAT_FILE: Final = "FORMAT"
 FORMAT_NAME: Final = "sheetsync-island"
 FORMAT_VERSION: Final = 1
 JOURNAL: Final = "journal"
@@ -76,7 +77,7 @@ class Backend(Protocol):
         """All that could be a tenant's folder, a journal in it or not."""
 
     def was_a_store(self) -> bool:
-        """Is there what only a store has, a tenant's journal or work folder? Else no FORMAT is missing."""
+        """Is there what only a store has: a tenant's journal or work folder, or a snapshot? Then FORMAT is lost."""
 
     def names(self) -> list[str]:
         """All that stands at the top, hidden or not, of the store or not; where FORMAT is on its way is left out."""

@@ -12,11 +12,10 @@ from typing import Final, NamedTuple
 
 from sheetsync.errors import DestinationError
 from sheetsync.store.address import expanded, parse_address
-from sheetsync.store.backend import Backend
+from sheetsync.store.backend import FORMAT_FILE, Backend
 from sheetsync.store.findings import Finding
 from sheetsync.store.fsck import scan_raw
 from sheetsync.store.mounts import origin, origins, read_mounts
-from sheetsync.store.object_port import FORMAT_KEY
 from sheetsync.store.tenant_scan import TenantScan, read_entry
 
 FRESH: Final = "choose an empty folder or prefix"
@@ -163,7 +162,7 @@ def check_copy(new: Backend, copied: Mapping[str, Unfinished], scans: list[Tenan
     wrong += [
         f"'{tenant}' does not hold the store's entries" for tenant in copied if there.get(tenant) != copied[tenant]
     ]
-    known = {"", *copied, *([FORMAT_KEY] if new.read_format() == format_data else ())}
+    known = {"", *copied, *([FORMAT_FILE] if new.read_format() == format_data else ())}
     wrong += [f"'{name}' appeared there" for name in new.names() if name not in known]
     if wrong:
         raise DestinationError(

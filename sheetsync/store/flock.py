@@ -22,6 +22,7 @@ import orjson
 from sheetsync.errors import LockHeldError
 from sheetsync.store.backend import Holder
 from sheetsync.store.entry_form import EARLIEST_MICROS, LATEST_MICROS
+from sheetsync.store.filesystem import UNREADABLE
 from sheetsync.store.forks import IN_CHILDREN
 from sheetsync.store.mutex import is_running, release_all
 
@@ -136,8 +137,10 @@ class FlockHeld:
         return self._fd >= 0 and self._stands(self._fd)
 
     def release(self) -> None:
-        """Let it go."""
+        """Let it go; its file says no more who has it, or the next one would be taken for us until it has written."""
         if self._fd >= 0:
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
             self.forked()
 
@@ -208,6 +211,10 @@ def look_for_holder(open_it: Callable[[], int]) -> Holder | None:
             fd = open_it()
         except FileNotFoundError:
             return None
+        except OSError as exc:
+            if exc.errno not in UNREADABLE:
+                raise
+            break  # it cannot be told who has it, nor whether
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

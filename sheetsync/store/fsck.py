@@ -75,7 +75,7 @@ def scan(backend: Backend, *, clock: Clock | None = None) -> tuple[str, list[Ten
         if exc.errno not in UNREADABLE:
             raise
         unread = f"FORMAT cannot be read: {exc.strerror}"
-    if data is None and not unread and not backend.was_a_store():
+    if data is None and not unread and not _was_a_store(backend):
         raise NotFoundError(f"there is no store at '{backend.url}'", hint=NO_STORE)
     try:
         store_id = parse_format(data or b"")
@@ -85,6 +85,16 @@ def scan(backend: Backend, *, clock: Clock | None = None) -> tuple[str, list[Ten
     for name, kind in backend.strangers():
         store.find(*explain_stranger(name, kind), hint="move it elsewhere")
     return store_id, [store, *scan_tenants(backend, clock=clock)]
+
+
+def _was_a_store(backend: Backend) -> bool:
+    """Where that cannot be told, it is one: what cannot be read is named."""
+    try:
+        return backend.was_a_store()
+    except OSError as exc:
+        if exc.errno not in UNREADABLE:
+            raise
+        return True
 
 
 def scan_tenants(backend: Backend, *, clock: Clock | None = None) -> Iterator[TenantScan]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
-from sheetsync.store.backend import JOURNAL, WORK, Traits
-from sheetsync.store.filesystem import FileSystem
+from sheetsync.store.backend import FORMAT_FILE, JOURNAL, WORK, Traits
+from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.mutex import under
+from sheetsync.store.places import was_a_store
 from sheetsync.store.segments import Rotation, parse_segment_name
 from sheetsync.store.work_folder import link_or_move
 
-FORMAT_FILE: Final = "FORMAT"
 ROOT_TEMP: Final = ".tmp"
+FIRST_PATHS: Final = 1000
 NOT_OURS: Final = (ROOT_TEMP, "lost+found")  # the last one is the file system's, where a store is at its root
 
 
@@ -68,8 +70,26 @@ class LocalBackend:
         return sorted(name for name in names if self._files.kind(name) == "folder")
 
     def was_a_store(self) -> bool:
-        """The work folders first: whoever cannot list a journal sees them all the same."""
-        return any(self._files.kind(f"{name}/{WORK}") == "folder" for name in self.folders()) or bool(self.tenants())
+        """By a look at each folder; an OSError where none tells, and one could not be looked at."""
+        unread: list[OSError] = []
+        if was_a_store(self._first_paths(unread), lambda path: self._files.kind(path) == "file"):
+            return True
+        if unread:
+            raise unread[0]
+        return False
+
+    def _first_paths(self, unread: list[OSError]) -> Iterator[str]:
+        """The first files below each folder: a store's are nearly all snapshots, and what is none may be very large."""
+        for name in self.folders():
+            try:
+                if self._files.kind(f"{name}/{WORK}") == "folder":
+                    yield f"{name}/{WORK}/"
+                for path, _ in islice(self.open_tenant(name).walk(whole=True), FIRST_PATHS):
+                    yield f"{name}/{path}"
+            except OSError as exc:
+                if exc.errno not in UNREADABLE:
+                    raise
+                unread.append(exc)
 
     def names(self) -> list[str]:
         """All names in the store's folder, but of the one in which FORMAT is written, and what each file system has."""

@@ -25,9 +25,9 @@ from sheetsync.errors import (
     UsageError,
 )
 from sheetsync.store.address import expanded, parse_address
-from sheetsync.store.backend import FORMAT_NAME, FORMAT_VERSION, Backend
+from sheetsync.store.backend import FORMAT_FILE, FORMAT_NAME, FORMAT_VERSION, Backend
 from sheetsync.store.filesystem import FAILING
-from sheetsync.store.local import FORMAT_FILE, LocalBackend
+from sheetsync.store.local import LocalBackend
 from sheetsync.store.mounts import NETWORK_FILE_SYSTEMS
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
 from sheetsync.store.posix import PosixFileSystem
@@ -191,17 +191,17 @@ def open_format(backend: Backend, *, create: bool) -> str:
 
     Raises:
         NotFoundError: there is no store, and none is to be made.
-        StoreDamagedError: FORMAT is gone or unreadable, but journals are there.
+        StoreDamagedError: FORMAT is gone or unreadable, but what a store had is there.
         NewerFormatError: a newer version wrote it.
     """
     data = backend.read_format()
     if data is None:
-        if not backend.tenants():
+        if not backend.was_a_store():
             _make_format(backend, create=create)
         data = backend.read_format()  # asked again: another process may have made the store meanwhile
         if data is None:
             raise StoreDamagedError(
-                "FORMAT is missing, but there are journals: is this the whole store?", hint=NO_FORMAT
+                "FORMAT is missing, but there is what a store had: is this the whole store?", hint=NO_FORMAT
             )
     return parse_format(data)
 

@@ -10,11 +10,10 @@ import errno
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Protocol
 
 from sheetsync.errors import AuthError
-
-FORMAT_KEY: Final = "FORMAT"
+from sheetsync.store.backend import FORMAT_FILE
 
 
 class Objects(Protocol):
@@ -64,7 +63,7 @@ def read_one(objects: Objects, key: str) -> bytes | None:
     try:
         return objects.get(key)
     except AuthError as exc:
-        objects.get(FORMAT_KEY)
+        objects.get(FORMAT_FILE)
         raise PermissionError(errno.EACCES, exc.message, key) from exc
 
 

@@ -18,12 +18,12 @@ from sheetsync.errors import (
     TryLaterError,
     UnknownOutcomeError,
 )
-from sheetsync.store.backend import BATCH_BYTES, JOURNAL, WORK, HeldLock, Holder
+from sheetsync.store.backend import BATCH_BYTES, FORMAT_FILE, JOURNAL, WORK, HeldLock, Holder
 from sheetsync.store.compaction import pack_ranges
 from sheetsync.store.creation import PACE, Pace, put_surely
 from sheetsync.store.entry import BODY_AT, is_whole
 from sheetsync.store.names import SNAPSHOT_TAIL, check_new_key
-from sheetsync.store.object_port import FORMAT_KEY, Objects, read_if_allowed, read_one
+from sheetsync.store.object_port import Objects, read_if_allowed, read_one
 from sheetsync.store.packs import PACK_BYTES, Packs, entry_key
 from sheetsync.store.places import aside_name
 from sheetsync.store.segments import parse_segment_name, segment_name
@@ -238,7 +238,7 @@ class ObjectTenant:
             try:
                 line = self._known_line(number, last)
             except AuthError:
-                self._objects.get(FORMAT_KEY)  # else all of it is refused, and nothing is known of this one
+                self._objects.get(FORMAT_FILE)  # else all of it is refused, and nothing is known of this one
             except StoreDamagedError:
                 pass
             yield number, line

@@ -10,10 +10,11 @@ from typing import Final
 from sheetsync.errors import (
     DestinationError,
 )
-from sheetsync.store.backend import JOURNAL, WORK, Traits
+from sheetsync.store.backend import FORMAT_FILE, JOURNAL, Traits
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
-from sheetsync.store.object_port import FORMAT_KEY, MemoryObjects, Objects
+from sheetsync.store.object_port import MemoryObjects, Objects
 from sheetsync.store.object_tenant import ObjectTenant
+from sheetsync.store.places import was_a_store
 from sheetsync.store.segments import parse_segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "Objects"]
@@ -21,7 +22,7 @@ __all__ = ["MemoryObjects", "ObjectBackend", "Objects"]
 PROOF_KEY: Final = ".condition"  # made twice before FORMAT is, the second time in vain
 PROOF: Final = b"This bucket does not make what is there already.\n"
 NO_CONDITION: Final = b"This bucket makes what is there already: it can hold no store.\n"
-OURS: Final = (FORMAT_KEY, PROOF_KEY)
+OURS: Final = (FORMAT_FILE, PROOF_KEY)
 
 
 class ObjectBackend:
@@ -35,7 +36,7 @@ class ObjectBackend:
 
     def read_format(self) -> bytes | None:
         """The FORMAT object."""
-        return self._objects.get(FORMAT_KEY)
+        return self._objects.get(FORMAT_FILE)
 
     def create_format(self, data: bytes) -> None:
         """Make it, unless another host did; before, prove the condition that every commit needs.
@@ -49,7 +50,7 @@ class ObjectBackend:
                 "this bucket's server does not keep the condition that a commit needs (create only if absent)",
                 hint="use another bucket or server; there is no store at this address",
             )
-        put_surely(self._objects, FORMAT_KEY, data, self._pace)
+        put_surely(self._objects, FORMAT_FILE, data, self._pace)
 
     def tenants(self) -> list[str]:
         """Prefixes whose journal holds an entry's name; hidden ones are none of ours."""
@@ -65,9 +66,9 @@ class ObjectBackend:
         return sorted({key.split("/")[0] for key in self._objects.list("") if "/" in key and not key.startswith(".")})
 
     def was_a_store(self) -> bool:
-        """What a tenant's work folder holds, or an entry."""
-        parts = (key.split("/") for key in self._objects.list("") if not key.startswith("."))
-        return any(len(p) > 2 and p[1] == WORK for p in parts) or bool(self.tenants())
+        """By its keys."""
+        keys = (key for key in self._objects.list("") if not key.startswith("."))
+        return was_a_store(keys, lambda key: self._objects.begin(key, 1) is not None)
 
     def strangers(self) -> list[tuple[str, str]]:
         """Objects of the top level."""

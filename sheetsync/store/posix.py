@@ -350,8 +350,8 @@ class PosixFileSystem:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if held.is_ours():
                 told = holder_bytes(holder)
+                os.ftruncate(fd, 0)  # of one who was killed
                 os.pwrite(fd, told, 0)
-                os.ftruncate(fd, len(told))
                 return held
         except BlockingIOError:
             held.release()

@@ -94,9 +94,9 @@ class LeaseInfo:
     alive: bool = True
 
     def is_held_as(self, other: LeaseInfo) -> bool:
-        """Is it the same taking of the lease? A holder who has not said yet who it is has no time that tells."""
-        holder = (self.who, self.host, self.pid)
-        return holder == (other.who, other.host, other.pid) and (not self.pid or self.since == other.since)
+        """Is it the same taking of the lease, as far as `other` was told who took it?"""
+        mine = (self.who, self.host, self.pid, self.since)
+        return not other.pid or mine == (other.who, other.host, other.pid, other.since)
 
     def to_json(self) -> dict[str, JSONValue]:
         """As `lock show --json` prints it."""

@@ -323,8 +323,13 @@ class Store(StoreWriter):
                 return None
             raise
         with self._mutex, media_errors("break the lock"):
-            self._part.break_lock(name)
+            under(self._part.exclusive(), lambda: self._break_lock(name, there))
         return there
+
+    def _break_lock(self, name: str, there: LeaseInfo) -> None:
+        """Under the lock: of two who break one lease, the second one may find the next holder."""
+        if any(info.name == name and info.is_held_as(there) for info in self._held(self._state)):
+            self._part.break_lock(name)
 
     # --- derived files ------------------------------------------------------------------------------------------
     def read_derived(self, tenant: str, path: tuple[str, ...]) -> bytes | None:

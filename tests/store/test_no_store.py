@@ -7,6 +7,7 @@ import inspect
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sheetsync.errors import DestinationError, NotFoundError, StoreDamagedError
 from sheetsync.store import Store, VersionedStore, copy_store, fsck
 from sheetsync.store.fsck import scan
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from sheetsync.store.posix import PosixFileSystem
 
 CTX = RequestContext(user="ada")
 LOOKS = (("fsck",), ("fsck", "--repair"), ("store", "copy", "../copy"), ("status",), ("log",))
@@ -49,25 +51,70 @@ def test_a_folder_that_is_no_store_is_called_so(
     assert files(above.parent) == before
 
 
-@pytest.mark.parametrize("left", ["journal", ".store"])
-def test_what_lost_its_format_is_damaged(above: Path, left: str) -> None:
+@pytest.mark.parametrize("left", ["journal", ".store", "workbench_drafts"])
+def test_what_lost_its_format_is_damaged_and_gets_no_other(above: Path, left: str) -> None:
     store = above / "store"
     (store / "FORMAT").unlink()
-    shutil.rmtree(store / "default" / ({"journal", ".store"} - {left}).pop())
+    for other in {"journal", ".store", "workbench_drafts"} - {left}:
+        shutil.rmtree(store / "default" / other)
+    before = files(above.parent)
     assert "format" in {finding.code for finding in fsck("store").findings}
-    with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
-        copy_store("store", "copy")
+    for act in (lambda: copy_store("store", "../copy"), partial(Store.open, "store", create=False)):
+        with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
+            act()
+    assert run(("--store", "store", "import", str(above / "photos"))) == 9
+    assert files(above.parent) == before
 
 
-def test_nor_is_a_bucket_with_other_things_a_damaged_store() -> None:
+def test_a_tenant_that_cannot_be_read_is_one(above: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kind(disk: PosixFileSystem, path: str) -> str | None:
+        if path.startswith("default/"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return asked(disk, path)
+
+    asked = PosixFileSystem.kind
+    (above / "store" / "FORMAT").unlink()
+    monkeypatch.setattr(PosixFileSystem, "kind", kind)
+    assert {"format", "unreadable"} <= {finding.code for finding in fsck("store").findings}
+    with pytest.raises(DestinationError, match="no permission"):
+        Store.open("store")
+    assert not (above / "store" / "FORMAT").exists()
+
+
+OTHERS = ("mine/store/FORMAT", "mine/store/default/journal/0000000001.jsonl", "photos/a.jpg", "readme")
+SNAPSHOT = "components/a/a--2026-01-07T12-00-00Z--5041bf1f.json"
+
+
+def a_bucket(*keys: str) -> ObjectBackend:
     objects = MemoryObjects()
-    for key in ("mine/store/FORMAT", "mine/store/default/journal/0000000001.jsonl", "photos/a.jpg", "readme"):
+    for key in keys:
         objects.put_new(key, b"x")
+    return ObjectBackend(objects, "memory://x")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        (f"mine/store/default/{SNAPSHOT}", f"mine/store/0/{SNAPSHOT}"),
+        ("journal/0000000001.jsonl", SNAPSHOT, ".store/checkpoint.json"),  # one folder too deep
+    ],
+)
+def test_nor_is_a_bucket_with_other_things_a_damaged_store(more: tuple[str, ...]) -> None:
     with pytest.raises(NotFoundError):
-        scan(ObjectBackend(objects, "memory://x"))
-    objects.put_new("default/.store/checkpoint.json", b"{}")
-    _, scans = scan(ObjectBackend(objects, "memory://x"))
+        scan(a_bucket(*OTHERS, *more))
+    with pytest.raises(NotFoundError):
+        Store.on(a_bucket(*OTHERS, *more), create=False)
+
+
+@pytest.mark.parametrize(
+    "key", ["default/.store/checkpoint.json", "default/journal/0000000002.jsonl", f"default/{SNAPSHOT}"]
+)
+def test_but_one_that_lost_its_format_is(key: str) -> None:
+    _, scans = scan(a_bucket(*OTHERS, key))
     assert "format" in {finding.code for finding in scans[0].findings}
+    with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
+        Store.on(a_bucket(*OTHERS, key))
 
 
 def test_a_path_of_many_parts(tmp_path: Path) -> None:

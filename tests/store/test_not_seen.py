@@ -122,10 +122,10 @@ def test_no_journal_is_begun_where_nothing_can_be_listed(built: Path) -> None:
 
 @pytest.mark.parametrize("name", ["lost+found", ".store/derived", ".store/aside"])
 def test_a_folder_that_can_hold_no_snapshot_proves_nothing_and_holds_up_nothing(name: str, folder: Path) -> None:
-    folder.mkdir()
+    Store.open(folder).close()
     disk = Unlisted(folder)
     disk.folders, disk.code = frozenset({f"default/{name}"}), errno.EACCES
-    (folder / "default" / name).mkdir(parents=True)
+    (folder / "default" / name).mkdir(exist_ok=True)
     with VersionedStore(CTX, store=Store.on(LocalBackend(disk, str(folder)))) as named:
         named.save("alpha", {"n": 1})
     with (folder / FIRST).open("ab") as file:
