@@ -129,8 +129,14 @@ class FlockHeld:
     """
 
     def __init__(self, fd: int, stands: Callable[[int], bool]) -> None:
-        self._fd, self._stands = fd, stands
+        self._fd, self._stands, self._told = fd, stands, False
         IN_CHILDREN.add(self)
+
+    def tell(self, holder: Holder) -> None:
+        """Say in the file who has it; who had it before may have been killed."""
+        self._told = True
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, holder_bytes(holder), 0)
 
     def is_ours(self) -> bool:
         """Is the file we locked still the one under that name?"""
@@ -139,8 +145,9 @@ class FlockHeld:
     def release(self) -> None:
         """Let it go; its file says no more who has it, or the next one would be taken for us until it has written."""
         if self._fd >= 0:
-            with suppress(OSError):
-                os.ftruncate(self._fd, 0)
+            if self._told:  # else it may be another's
+                with suppress(OSError):
+                    os.ftruncate(self._fd, 0)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
             self.forked()
 

@@ -30,7 +30,7 @@ from sheetsync.store.descriptors import (
     write_all,
 )
 from sheetsync.store.filesystem import AnotherEnd
-from sheetsync.store.flock import FlockHeld, FolderLock, holder_bytes, look_for_holder
+from sheetsync.store.flock import FlockHeld, FolderLock, look_for_holder
 from sheetsync.store.folders import OpenFolders, open_folder
 from sheetsync.store.forks import IN_CHILDREN, orphaned
 from sheetsync.store.nameless import FLAGS, place_nameless
@@ -349,9 +349,7 @@ class PosixFileSystem:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if held.is_ours():
-                told = holder_bytes(holder)
-                os.ftruncate(fd, 0)  # of one who was killed
-                os.pwrite(fd, told, 0)
+                held.tell(holder)
                 return held
         except BlockingIOError:
             held.release()

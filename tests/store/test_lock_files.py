@@ -121,3 +121,13 @@ def test_one_that_cannot_be_read_hides_no_other(
     for name in ("sync", "other"):
         assert operator.break_lease(name) is not None
     assert operator.held() == []
+
+
+def test_who_does_not_get_it_leaves_its_file_alone(stores: tuple[Store, Store], folder: Path) -> None:
+    first, second = stores
+    first.lease("sync", who="ada")
+    told = (folder / LOCK).read_bytes()
+    for _ in range(2):
+        with pytest.raises(LockHeldError, match="ada on"):
+            second.lease("sync", who="bob")
+        assert (folder / LOCK).read_bytes() == told
