@@ -338,9 +338,11 @@ def fate_of(
         return f"rejected: scope {key[1]} no longer exists"
     if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
-    under = read_cell(end.base.policy or PolicySnapshot(), cell_at(key, column))
-    if under is not None and under == was and catalogue.published(key[0]) is not None:
-        return "published"  # a neighbour was decided for what is published, and of that it is, too
+    if any((one.tab, one.row_key, one.resolution) == (title, key, "theirs") for one in end.conflicts):
+        typed = _edit_in(catalogue.history_of(catalogue.draft(draft_id).draft)[0][1], where)
+        under = read_cell(end.base.policy or PolicySnapshot(), cell_at(key, column))
+        if typed is not None and typed.value == under is not None and catalogue.published(key[0]) is not None:
+            return "published"  # a neighbour was decided for what is published, and of that it is, too
     return f"rejected: {end.closed_reason}" if end.closed_reason else "rejected: the edit was withdrawn"
 
 
