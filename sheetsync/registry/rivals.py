@@ -66,12 +66,16 @@ class Rivals:
 
     def _first_of(self, tab: str, row_key: tuple[str, ...]) -> tuple[int, WorkbenchDraft]:
         """The first draft with edits of a row, of those that followed one another, as it was made."""
-        first = self._draft
+        *_, first = self.followed(tab, row_key)
+        return self._catalogue.history_of(first)[0]
+
+    def followed(self, tab: str, row_key: tuple[str, ...]) -> Iterator[WorkbenchDraft]:
+        """The draft, and those with edits of a row that followed one another up to it, the newest first."""
+        yield self._draft
         for draft in self._before(self._draft):
             if not any((one.tab, one.row_key) == (tab, row_key) for one in _edits_of(draft)):
                 break
-            first = draft
-        return self._catalogue.history_of(first)[0]
+            yield draft
 
     @cached_property
     def _decided(self) -> set[_Where]:

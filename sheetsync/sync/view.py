@@ -23,7 +23,7 @@ from sheetsync.domain.cells import (
     with_cells,
 )
 from sheetsync.domain.connector import EngineRoute
-from sheetsync.domain.draft import CellValue, Conflict, SheetEdit, SheetOrigin, WorkbenchDraft
+from sheetsync.domain.draft import CellValue, Conflict, SheetOrigin, WorkbenchDraft
 from sheetsync.domain.policy import PolicySnapshot
 from sheetsync.errors import InvalidContentError
 from sheetsync.exports.tables import connector_registry, coverage_report, kpi_matrix, policy_matrix
@@ -33,12 +33,12 @@ from sheetsync.registry.lone_locks import is_beside
 from sheetsync.registry.rivals import Rivals
 from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, Nothing, PendingEdit
 from sheetsync.sync.normalize import format_value
+from sheetsync.sync.starts import Where, edit_in, started_from
 from sheetsync.sync.tabs import COVERAGE, KPIS, LAYOUTS, POLICY, PRESENCE, REGISTRY, Cell, Role, RowKey, role_of
 
 Row = tuple[CellValue, ...]
 KPI_ROW = (PRESENCE, *KPI_COLUMNS)
 OTHERS: Final = "rejected: another owner's value was kept"
-_Where = tuple[str, RowKey, str]  # a cell, as drafts name it
 
 
 @dataclass
@@ -159,7 +159,7 @@ def build_view(catalogue: Catalogue, routes: Iterable[EngineRoute], *, commit: i
         COVERAGE: dict(coverage_report(published, proposals.values(), routes).rows),
     }
     view = View(commit, tables, {}, stored, frozenset(unpublished), published, changed=changed)
-    view.started = partial(_started_from, catalogue, {})
+    view.started = partial(started_from, catalogue, {})
     for one in stored.values():
         view.edits.update(edits_of(one.draft, tables, find_rivals(catalogue, one.draft, tables)))
         view.deleted_from.update(deletions_of(one.draft))
@@ -278,26 +278,6 @@ def dropped_rows(draft: WorkbenchDraft, tables: Mapping[Role, Mapping[RowKey, Ro
     }
 
 
-def _started_from(
-    catalogue: Catalogue, live: dict[tuple[str, RowKey], PolicySnapshot], draft_id: str, cell: Cell
-) -> CellValue:
-    """What an edit started from, in the draft that had it: one that was decided against is among its conflicts.
-
-    Where that is no row, but the KPI was live under its edits or since, the value that it had there last; where it
-    never was, but operators had it in a draft, what the edit started from until it was decided.
-    """
-    draft, where = catalogue.draft(draft_id).draft, (LAYOUTS[cell[0]].title, cell[1], cell[2])
-    decided = [one for one in reversed(draft.conflicts) if (one.tab, one.row_key, one.column) == where]
-    edit = _edit_in(draft, where) or next(iter(decided), None)
-    if edit is not None and edit.base is not None:
-        return edit.base
-    row = (draft_id, cell[1])
-    if row not in live:  # it reads what was published since: once for all cells of a row
-        live[row] = Rivals(catalogue, draft).was_live(cell[1])
-    last = read_cell(live[row], cell_at(cell[1], cell[2]))
-    return next((one.base for one in decided if one.base is not None), None) if last is None else last
-
-
 def fate_of(
     catalogue: Catalogue,
     spreadsheet_id: str,
@@ -316,7 +296,7 @@ def fate_of(
     where = (title, key, column)
     if now is not None and end.id == now.draft_id:
         return _decided_against(catalogue, spreadsheet_id, draft_id, where, was, now.value)
-    mine = _edit_in(end, where)
+    mine = edit_in(end, where)
     if mine is not None and was is not UNKNOWN:  # another edit may have taken its place before that was published
         against = _decided_against(catalogue, spreadsheet_id, draft_id, where, was, mine.value)
         if against:
@@ -330,7 +310,8 @@ def fate_of(
     for one in reversed(end.conflicts):
         if (one.tab, one.row_key) != (title, key):
             continue
-        if one.resolution == "theirs" and _went_with(one, column, was):
+        stood = one.column == column and mine is not None and mine.value == one.theirs  # until its owners took it back
+        if one.resolution == "theirs" and not stood and _went_with(one, column, was):
             return f"rejected: {'the deletion' if one.theirs is None else 'the published value'} was kept"
         if column == PRESENCE and one.theirs is None:  # its deletion is what the others' edits are in conflict with
             return "rejected: the row was changed in another spreadsheet"
@@ -339,7 +320,7 @@ def fate_of(
     if role == POLICY and mine is not None and end.status == "open":
         return f"rejected: scope {key[1]} is not in what was published; {end.id} still has the edit"
     if any((one.tab, one.row_key, one.resolution) == (title, key, "theirs") for one in end.conflicts):
-        typed = _edit_in(catalogue.history_of(catalogue.draft(draft_id).draft)[0][1], where)
+        typed = edit_in(catalogue.history_of(catalogue.draft(draft_id).draft)[0][1], where)
         under = read_cell(end.base.policy or PolicySnapshot(), cell_at(key, column))
         if typed is not None and typed.value == under is not None and catalogue.published(key[0]) is not None:
             return "published"  # a neighbour was decided for what is published, and of that it is, too
@@ -355,7 +336,7 @@ def _went_with(conflict: Conflict, column: str, was: CellValue | Nothing) -> boo
 
 
 def _decided_against(
-    catalogue: Catalogue, spreadsheet_id: str, draft_id: str, where: _Where, was: CellValue | Nothing, now: CellValue
+    catalogue: Catalogue, spreadsheet_id: str, draft_id: str, where: Where, was: CellValue | Nothing, now: CellValue
 ) -> str:
     """Was this value of a cell decided against, in its draft or in one that followed, before another took its place?
 
@@ -381,7 +362,7 @@ def _typed_in(catalogue: Catalogue, draft: WorkbenchDraft, conflict: Conflict) -
     where, first = (conflict.tab, conflict.row_key, conflict.column), draft
     while draft.supersedes is not None:
         draft = catalogue.draft(draft.supersedes).draft
-        edit = _edit_in(draft, where)
+        edit = edit_in(draft, where)
         edited = edit is not None and edit.value == conflict.yours
         if not edited and not any(
             (one.tab, one.row_key, one.column, one.yours) == (*where, conflict.yours) for one in draft.conflicts
@@ -389,8 +370,3 @@ def _typed_in(catalogue: Catalogue, draft: WorkbenchDraft, conflict: Conflict) -
             break
         first = draft
     return first.origin.spreadsheet_id if isinstance(first.origin, SheetOrigin) else ""
-
-
-def _edit_in(draft: WorkbenchDraft, where: _Where) -> SheetEdit | None:
-    edits = draft.origin.edits if isinstance(draft.origin, SheetOrigin) else ()
-    return next((one for one in edits if (one.tab, one.row_key, one.column) == where), None)

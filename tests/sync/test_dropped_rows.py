@@ -298,3 +298,25 @@ def test_what_operators_made_of_the_row_in_the_draft_goes_on(alpha: Any, how: st
     assert live(desk) == ("cost", "usage.cost * 9", 7, unit)
     assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost * 9", 7, unit or ""]
     assert desk.sync().calls == QUIET
+
+
+@pytest.mark.parametrize(("again", "value"), [("unit", "USD"), ("target", 6)])
+def test_and_where_its_owner_typed_once_more_since_it_was_decided(alpha: Any, again: str, value: Any) -> None:
+    drafts.edit_draft(alpha.ws, draft(alpha).id, kpis={"k1": None})
+    alpha.edit(K1, "unit", "EUR", "KPIs")
+    alpha.sync()
+    decide(alpha, "yours")
+    alpha.edit(K1, again, value, "KPIs")
+    alpha.sync()
+    drafts.discard_draft(alpha.ws, draft(alpha).id, "no euros")
+    alpha.edit(K1, "formula", "usage.cost * 3", "KPIs")
+    assert alpha.sync().exit_code == 3
+    assert asked(alpha) == [("formula", "usage.cost", "usage.cost * 3", None)]
+    assert alpha.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost * 3", 5, ""]
+    assert rejected(alpha) == dict.fromkeys({"unit", again}, "rejected: no euros")
+    assert alpha.sync().calls == QUIET
+    drafts.resolve_conflict(alpha.ws, draft(alpha).id, K1, "formula", "yours")
+    assert alpha.sync().conflicts == []
+    publish(alpha)
+    assert live(alpha) == ("cost", "usage.cost * 3", 5, None)
+    assert alpha.sync().calls == QUIET

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sheetsync.services import drafts
 from tests.sync.test_two_spreadsheets import Two
 
 K1 = ("alpha", "k1")
@@ -71,3 +70,15 @@ def test_nor_is_it_where_a_neighbour_was_decided_for_what_is_published(two: Two)
     two.run("a")
     two.run("b")
     assert status(two, K1, "KPIs") == "rejected: the edit was withdrawn"
+
+
+def test_a_value_that_had_won_was_taken_back(two: Two) -> None:
+    two.desk.set_kpi("alpha", {"k1": None})
+    two.edit("a", K1, "unit", "EUR", "KPIs")
+    two.edit("b", K1, "unit", "USD", "KPIs")
+    two.rest()
+    two.resolve(K1, "unit", "theirs")
+    two.rest()
+    two.edit("b", K1, "unit", "", "KPIs")
+    assert two.rest() == []
+    assert two.told("a") == [BACK]
