@@ -26,12 +26,13 @@ from sheetsync.sync.decide import (
 from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
-from sheetsync.sync.policy_rows import finish_row, hold_back, is_new, row_problem
+from sheetsync.sync.policy_rows import finish_row, hold_back, is_new, row_problem, say_replaced
 from sheetsync.sync.repairs import heal_owned
 from sheetsync.sync.tabs import KPIS, LAYOUTS, PRESENCE, RowKey
 from sheetsync.sync.view import Row, describe_kpi
 
 LAYOUT = LAYOUTS[KPIS]
+DELETED = "an owner deleted the row"
 GONE = "the row was removed: the store has no such KPI"
 INCOMPLETE = Bad("incomplete_kpi", "a KPI needs an impact_type and a formula", "fill in impact_type and formula")
 
@@ -308,6 +309,8 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
     for column in edits:
         c.plan.events.append(EditEvent((KPIS, key, column), "", None, None))
         c.state.pending.pop((KPIS, key, column), None)
+    for column in LAYOUT.owned_names:
+        say_replaced(c, (KPIS, key, column), "", None, DELETED)
     for column in LAYOUT.names:
         c.state.answers.pop((KPIS, key, column), None)
     if published is not None:

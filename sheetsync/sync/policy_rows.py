@@ -169,7 +169,7 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
                 cell, one.a1 if typed else "", edit, one.remote if edit is None else edit.value, one.start_row
             )
         )  # fmt: skip
-        _say_replaced(c, one)
+        say_replaced(c, one.cell, one.a1, one.remote)
     elif decision.event == "unpulled":
         found = Found(cell, one.a1, one.remote)
         (plan.settling if one.settling else plan.unpulled).append(found)
@@ -186,13 +186,12 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     _keep_pending(c, result, one)
 
 
-def _say_replaced(c: Comparison, one: CellOutcome) -> None:
-    """An operator had changed the pending cell in the draft: that goes with the edit that this one replaces."""
-    value = c.view.drafted(one.cell)
-    if one.before is not None and value not in (None, one.before.value, one.remote):
-        c.plan.overwritten.append(
-            Found(one.cell, one.a1, value, f"an operator's value in {one.before.draft_id}: {GOES}")
-        )
+def say_replaced(c: Comparison, cell: Cell, a1: str, remote: CellValue, why: str = GOES) -> None:
+    """An operator had changed the cell in the owners' draft: that goes with the edit that takes its place."""
+    value = c.view.by_operators(cell)
+    if value not in (None, remote):
+        draft_id = c.view.drafts[cell[1][0]].draft.id
+        c.plan.overwritten.append(Found(cell, a1, value, f"an operator's value in {draft_id}: {why}"))
 
 
 def _keep_pending(c: Comparison, result: RowResult, one: CellOutcome) -> None:

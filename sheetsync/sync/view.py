@@ -105,6 +105,16 @@ class View:
         stored = self.drafts.get(cell[1][0])
         return None if stored is None else read_cell(stored.draft.policy_snapshot, cell_at(cell[1], cell[2]))
 
+    def by_operators(self, cell: Cell) -> CellValue:
+        """What operators made of a cell in that draft, where it is not in the tables either; None for nothing."""
+        (role, key, column), value, edit = cell, self.drafted(cell), self.edits.get(cell)
+        if value is None or edit is not None:
+            return None if edit is None or value == edit.value else value
+        under = read_cell(self.drafts[key[0]].draft.base.policy or PolicySnapshot(), cell_at(key, column))
+        row = self.tables[role].get(key)
+        known = (EMPTY if under is None else under, None if row is None else row[LAYOUTS[role].position(column)])
+        return None if value in known else value
+
     def connectors(self) -> frozenset[str]:
         """The connectors that are shown."""
         return self._connectors
