@@ -13,16 +13,7 @@ from sheetsync.domain.draft import CellValue
 from sheetsync.domain.firearms import closest
 from sheetsync.domain.identifiers import KPI_FORM
 from sheetsync.sync.cells import CellOutcome, Comparison, cell_name, compare_cell, plain
-from sheetsync.sync.decide import (
-    NO_CONFLICT,
-    UNKNOWN,
-    CellState,
-    Decision,
-    Nothing,
-    PendingEdit,
-    new_edit,
-    same,
-)
+from sheetsync.sync.decide import NO_CONFLICT, UNKNOWN, CellState, Decision, Nothing, PendingEdit, new_edit, same
 from sheetsync.sync.gateway import DeleteRow, RowRead, TabRead
 from sheetsync.sync.normalize import Bad
 from sheetsync.sync.outcome import ConflictMark, EditEvent, Found, FoundConflict
@@ -211,6 +202,7 @@ def _dropped(
         outcomes.append(one)
         if one.bad or one.decision.event in ("edit", "unpulled"):
             changed.append(one)
+    changed = [one for one in changed if not _taken_back(c, one)]
     for one in _missing(outcomes, {one.column.name: one.remote for one in outcomes})[:1]:
         one.bad = INCOMPLETE
     if not changed or c.mode.answer == "store":
@@ -230,6 +222,18 @@ def _dropped(
         if deletion is not None:
             _standing_deletion(c, key, deletion, None)
     finish_row(c, tab, row, key, outcomes)
+
+
+def _taken_back(c: Comparison, one: CellOutcome) -> bool:
+    """Did its owner type what his edit started from that was decided against? Then there is none to answer any more."""
+    if one.bad or one.settling or not c.fates.get(one.cell, "").startswith("rejected"):
+        return False
+    if not same(one.remote, c.view.started(c.state.pending[one.cell], one.cell)):
+        return False
+    one.decision = Decision(one.remote, one.remote, None, "agreed")
+    c.state.set_value(one.cell, one.remote)
+    c.state.answers.pop(one.cell, None)
+    return True
 
 
 def _oppose_drop(c: Comparison, key: RowKey, outcomes: list[CellOutcome], changed: list[CellOutcome]) -> None:
@@ -255,7 +259,7 @@ def _oppose_drop(c: Comparison, key: RowKey, outcomes: list[CellOutcome], change
             one.decision = Decision(one.remote, one.remote, PendingEdit(start, one.remote, "", None), "edit")
         elif never and start != EMPTY:
             one.decision = Decision(start, one.remote, PendingEdit(None, start, untyped=True), "edit")
-        else:
+        elif one.decision.event != "agreed":
             one.decision = Decision(start if c.mode.writes else one.remote, one.base, None)
 
 
@@ -273,7 +277,7 @@ def _leave_row(outcomes: list[CellOutcome]) -> None:
     for one in outcomes:
         if one.bad is None and one.decision.event == "":
             one.decision = Decision(one.remote, one.base, None)
-        elif one.bad is None:
+        elif one.bad is None and one.decision.event != "agreed":
             hold_back(one)
 
 

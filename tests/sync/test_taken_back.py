@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sheetsync.services import drafts
 from tests.sync.test_two_spreadsheets import Two
 
 K1 = ("alpha", "k1")
@@ -82,3 +83,45 @@ def test_a_value_that_had_won_was_taken_back(two: Two) -> None:
     two.edit("b", K1, "unit", "", "KPIs")
     assert two.rest() == []
     assert two.told("a") == [BACK]
+
+
+@pytest.mark.parametrize("first", ["sync", "pull", "push"])
+@pytest.mark.parametrize("how", ["discarded", "decided"])
+@pytest.mark.parametrize("others", [False, True])
+def test_in_a_dropped_row_what_was_decided_against_is_taken_back(two: Two, how: str, first: str, others: bool) -> None:
+    desk = two.desk
+    desk.set_kpi("alpha", {"k1": None})
+    desk.edit(K1, "unit", "EUR", "KPIs")
+    desk.sync()
+    if how == "discarded":
+        drafts.discard_draft(desk.ws, two.draft().id, "no")
+    else:
+        two.resolve(K1, "unit", "theirs")
+    desk.edit(K1, "unit", "", "KPIs")
+    if others:
+        desk.edit(K1, "target", 7, "KPIs")
+    two.run("a", first)
+    two.run("a")
+    if not others:
+        assert (two.rest(), two.told("a"), desk.open_drafts(), two.rows(K1)) == ([], [], [], [0, 0])
+        return
+    assert two.rest() == [(K1, "target", 7, None)]
+    assert two.told("a") == []
+    assert [(one.column, one.base, one.yours) for one in two.draft().open_conflicts()] == [("target", 5, 7)]
+    assert desk.row(*K1, title="KPIs")[2:6] == ["cost", "usage.cost", 7, ""]
+
+
+def test_a_row_that_never_was_live_goes_with_what_is_taken_back(empty: Any) -> None:
+    drafts.edit_draft(
+        empty.ws, empty.draft("alpha", ["s1"], {"s1": "firearm.read"}, kpis={"k1": WAS}), kpis={"k2": WAS}
+    )
+    empty.sync()
+    key = ("alpha", "k2")
+    drafts.edit_draft(empty.ws, empty.open_drafts()[0].id, kpis={"k2": None})
+    empty.edit(key, "target", 7, "KPIs")
+    empty.sync()
+    drafts.discard_draft(empty.ws, empty.open_drafts()[0].id, "no")
+    empty.edit(key, "target", 5, "KPIs")
+    report = empty.sync()
+    assert (report.conflicts, report.drafts, len(empty.values("KPIs"))) == ([], [], 2)
+    assert empty.sync().calls["write"] == 0
