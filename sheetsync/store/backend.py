@@ -6,7 +6,7 @@ Local disk: `local.py`, `local_tenant.py`. Buckets and memory: `objects.py`, `ob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -242,5 +242,5 @@ class TenantBackend(Protocol):
     def held(self) -> list[tuple[str, Holder]]:
         """The locks that are held."""
 
-    def break_lock(self, name: str) -> Holder | None:
-        """Take a lock away from its holder; the holder it had."""
+    def break_lock(self, name: str, is_it: Callable[[Holder], bool]) -> None:
+        """Take a lock away from its holder, if that `is_it`."""

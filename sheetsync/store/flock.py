@@ -145,11 +145,13 @@ class FlockHeld:
     def release(self) -> None:
         """Let it go; its file says no more who has it, or the next one would be taken for us until it has written."""
         if self._fd >= 0:
-            if self._told:  # else it may be another's
-                with suppress(OSError):
-                    os.ftruncate(self._fd, 0)
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-            self.forked()
+            try:
+                if self._told:  # else it may be another's
+                    with suppress(OSError):
+                        os.ftruncate(self._fd, 0)
+            finally:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+                self.forked()
 
     def forked(self) -> None:
         """In a child: the lock is its parent's, and ends with it."""
@@ -221,7 +223,7 @@ def look_for_holder(open_it: Callable[[], int]) -> Holder | None:
         except OSError as exc:
             if exc.errno not in UNREADABLE:
                 raise
-            break  # it cannot be told who has it, nor whether
+            return Holder("somebody (its file cannot be read)", "this host", 0, time.time())  # or nobody
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

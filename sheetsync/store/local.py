@@ -12,12 +12,12 @@ from sheetsync.store.backend import FORMAT_FILE, JOURNAL, WORK, Traits
 from sheetsync.store.filesystem import UNREADABLE, FileSystem
 from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.mutex import under
-from sheetsync.store.places import was_a_store
+from sheetsync.store.places import RECORDS, tells_of_a_store
 from sheetsync.store.segments import Rotation, parse_segment_name
 from sheetsync.store.work_folder import link_or_move
 
 ROOT_TEMP: Final = ".tmp"
-FIRST_PATHS: Final = 1000
+FIRST_PATHS: Final = 1000  # a folder of records holds little else
 NOT_OURS: Final = (ROOT_TEMP, "lost+found")  # the last one is the file system's, where a store is at its root
 
 
@@ -72,24 +72,26 @@ class LocalBackend:
     def was_a_store(self) -> bool:
         """By a look at each folder; an OSError where none tells, and one could not be looked at."""
         unread: list[OSError] = []
-        if was_a_store(self._first_paths(unread), lambda path: self._files.kind(path) == "file"):
-            return True
-        if unread:
-            raise unread[0]
-        return False
-
-    def _first_paths(self, unread: list[OSError]) -> Iterator[str]:
-        """The first files below each folder: a store's are nearly all snapshots, and what is none may be very large."""
         for name in self.folders():
             try:
-                if self._files.kind(f"{name}/{WORK}") == "folder":
-                    yield f"{name}/{WORK}/"
-                for path, _ in islice(self.open_tenant(name).walk(whole=True), FIRST_PATHS):
-                    yield f"{name}/{path}"
+                if any(map(tells_of_a_store, self._telling(name))):
+                    return True
             except OSError as exc:
                 if exc.errno not in UNREADABLE:
                     raise
                 unread.append(exc)
+        if unread:
+            raise unread[0]
+        return False
+
+    def _telling(self, name: str) -> Iterator[str]:
+        """What stands where a tenant has its journal, its work folder, and its first snapshots."""
+        for place in (f"{name}/{JOURNAL}", f"{name}/{WORK}"):
+            if self._files.kind(place) == "folder":
+                yield from (f"{place}/{one}" for one in self._files.listdir(place))
+        part = self.open_tenant(name)
+        for folder in RECORDS:
+            yield from (f"{name}/{path}" for path, _ in islice(part.walk(folder, whole=True), FIRST_PATHS))
 
     def names(self) -> list[str]:
         """All names in the store's folder, but of the one in which FORMAT is written, and what each file system has."""

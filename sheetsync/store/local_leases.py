@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -55,13 +56,13 @@ class LocalLeases:
         )
         return [(name, holder) for name, holder in found if holder is not None]
 
-    def break_lock(self, name: str) -> Holder | None:
-        """Take the lease's lock away: its file gets a new identity."""
+    def break_lock(self, name: str, is_it: Callable[[Holder], bool]) -> None:
+        """Take the lease's lock away from this holder, not from one that came after: its file gets a new identity."""
         path = self._path(name)
         holder = self._files.lock_holder(path)
-        with suppress(FileNotFoundError):
-            self._files.unlink(path)
-        return holder
+        if holder is not None and is_it(holder):
+            with suppress(FileNotFoundError):
+                self._files.unlink(path)
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{encode_part(name)}.lock"

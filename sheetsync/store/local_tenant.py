@@ -8,7 +8,7 @@ disk".
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
@@ -107,9 +107,9 @@ class LocalTenant:
         """The leases that are held."""
         return self._leases.held()
 
-    def break_lock(self, name: str) -> Holder | None:
-        """Take the lease's lock away."""
-        return self._leases.break_lock(name)
+    def break_lock(self, name: str, is_it: Callable[[Holder], bool]) -> None:
+        """Take the lease's lock away from this holder."""
+        self._leases.break_lock(name, is_it)
 
     def check_room(self, keys: Iterable[str]) -> None:
         """The file's name has its stamp, hash and suffix yet to come."""

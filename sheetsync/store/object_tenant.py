@@ -5,7 +5,7 @@ Two hosts are safe without a lock server, as in Delta Lake. Objects come from a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
@@ -369,6 +369,5 @@ class ObjectTenant:
         """None: see the journal."""
         return []
 
-    def break_lock(self, name: str) -> Holder | None:  # noqa: ARG002 (there is none)
-        """None: see the journal."""
-        return None
+    def break_lock(self, name: str, is_it: Callable[[Holder], bool]) -> None:
+        """There is none: see the journal."""

@@ -14,7 +14,7 @@ from sheetsync.store.backend import FORMAT_FILE, JOURNAL, Traits
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.object_port import MemoryObjects, Objects
 from sheetsync.store.object_tenant import ObjectTenant
-from sheetsync.store.places import was_a_store
+from sheetsync.store.places import tells_of_a_store
 from sheetsync.store.segments import parse_segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "Objects"]
@@ -67,8 +67,7 @@ class ObjectBackend:
 
     def was_a_store(self) -> bool:
         """By its keys."""
-        keys = (key for key in self._objects.list("") if not key.startswith("."))
-        return was_a_store(keys, lambda key: self._objects.begin(key, 1) is not None)
+        return any(tells_of_a_store(key) for key in self._objects.list("") if not key.startswith("."))
 
     def strangers(self) -> list[tuple[str, str]]:
         """Objects of the top level."""

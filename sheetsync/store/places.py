@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import accumulate
 from typing import Final
 
-from sheetsync.store.backend import FORMAT_FILE, JOURNAL, WORK
+from sheetsync.store.backend import JOURNAL, WORK
 from sheetsync.store.names import parse_snapshot_name
-from sheetsync.store.segments import parse_segment_name, segment_name
+from sheetsync.store.segments import parse_segment_name
 
 LONGEST_ASIDE: Final = 180  # with a number behind it within any medium's names
 WORK_FOLDERS: Final = ("temp", "leases", "aside", "derived", "packs")
 NO_RECORDS: Final = (JOURNAL, WORK, "lost+found")  # the last one is the file system's
+RECORDS: Final = ("components", "firearms", "kpis", "workbench_drafts", "sync_baselines", "providers", "selections")
 WORK_FILES: Final = ("doubt", "doubt.settled", "doubt-names", "checkpoint.json", "index.json")
 
 
@@ -41,24 +40,17 @@ def is_worth_a_look(path: str, kind: str) -> bool:
     )
 
 
-def was_a_store(paths: Iterable[str], stands: Callable[[str], bool]) -> bool:
-    """Is one of these of a store that lost its FORMAT? Other folders have files, too, and stores further down.
+def tells_of_a_store(path: str) -> bool:
+    """Is this file, from an address on, one that only a tenant of a store has? Other folders have files, too.
 
-    Args:
-        paths: of files, from the address on.
-        stands: is there such a file?
+    That is a journal's file, what stands in a work folder, or a snapshot in a folder of records.
     """
-    if stands(f"{JOURNAL}/{segment_name(1)}"):  # the address leads to a tenant's folder: the store is above it
+    parts = path.split("/")
+    if len(parts) < 3:
         return False
-    others: set[str] = set()
-    for path in paths:
-        _, *below = path.split("/")
-        if below[:1] == [WORK] or (below[:-1] == [JOURNAL] and parse_segment_name(below[-1]) is not None):
-            return True
-        if len(below) > 1 and parse_snapshot_name(below[-1]) is not None:
-            above = list(accumulate(path.split("/")[:-1], "{}/{}".format))
-            if others.isdisjoint(above):
-                others.update(one for one in above if stands(f"{one}/{FORMAT_FILE}"))
-                if others.isdisjoint(above):
-                    return True
-    return False
+    _, folder, *below = parts
+    if folder == JOURNAL:
+        return len(below) == 1 and parse_segment_name(below[0]) is not None
+    if folder == WORK:
+        return below[0] in (*WORK_FOLDERS, *WORK_FILES)
+    return folder in RECORDS and parse_snapshot_name(below[-1]) is not None

@@ -7,6 +7,8 @@ bytes under `.store/aside`. It deletes nothing. What it may not write is said wi
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,11 +17,12 @@ from sheetsync.domain.clock import Clock
 from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError, TryLaterError
 from sheetsync.store.backend import Backend
 from sheetsync.store.derived_scan import INDEX_PATH
-from sheetsync.store.entry import Change
+from sheetsync.store.entry import Change, with_sum
 from sheetsync.store.findings import Finding, FsckReport
 from sheetsync.store.fsck import scan, scan_raw, scan_tenant, with_salvage
 from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
+from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
 from sheetsync.store.tenant_scan import EntryReader, TenantScan
 
 FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped", "unreadable")
@@ -123,18 +126,45 @@ def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) ->
                 done.add(finding)
             else:
                 by_entry[found.wanted[finding.path][1]].append(finding)
-        entries = EntryReader(found)
-        try:
-            for number, findings in sorted(by_entry.items()):
-                for finding in findings:
-                    if why := _put(found, entries.change(number, finding.path)):
-                        failed[finding.path] = why
-                    else:
-                        put.append(finding)
-        finally:
-            if put:  # a checkpoint may say of them that they are durable: no opening looks at them again
-                found.part.make_durable(finding.path for finding in put)
-            done.update(put)
+        if by_entry:
+            with _unproved_from(found, min(by_entry)):
+                try:
+                    _put_all(found, by_entry, put, failed)
+                except Exception:
+                    _make_durable(found, put, done)
+                    raise
+                _make_durable(found, put, done)
+
+
+@contextmanager
+def _unproved_from(found: TenantScan, number: int) -> Iterator[None]:
+    """Meanwhile the checkpoint tells of no entry from this one on: if we are cut off, the next opening proves them."""
+    was = found.part.read_work(CHECKPOINT)
+    if was is None or parse_checkpoint(was) < number or not found.torn_tails:  # in a bucket each put is durable
+        yield
+        return
+    found.part.write_work(CHECKPOINT, with_sum({"upto": number - 1, "line": ""}), durable=True)
+    yield
+    found.part.write_work(CHECKPOINT, was, durable=True)
+
+
+def _put_all(
+    found: TenantScan, by_entry: Mapping[int, list[Finding]], put: list[Finding], failed: dict[str, str]
+) -> None:
+    entries = EntryReader(found)
+    for number, findings in sorted(by_entry.items()):
+        for finding in findings:
+            if why := _put(found, entries.change(number, finding.path)):
+                failed[finding.path] = why
+            else:
+                put.append(finding)
+
+
+def _make_durable(found: TenantScan, put: list[Finding], done: set[Finding]) -> None:
+    """What was put is done once it is durable."""
+    if put:
+        found.part.make_durable(finding.path for finding in put)
+        done.update(put)
 
 
 def _put(found: TenantScan, change: Change | None) -> str:

@@ -16,7 +16,7 @@ from sheetsync.domain.canonical import JSONValue
 from sheetsync.domain.clock import Clock, SystemClock
 from sheetsync.domain.tenants import DEFAULT_TENANT
 from sheetsync.errors import AuthError, InvalidIdError, LockHeldError, SheetSyncError, TryLaterError, UsageError
-from sheetsync.store.backend import WORK, Backend
+from sheetsync.store.backend import WORK, Backend, Holder
 from sheetsync.store.chain import believe
 from sheetsync.store.entry import from_micros
 from sheetsync.store.filesystem import UNREADABLE
@@ -280,10 +280,7 @@ class Store(StoreWriter):
         """The leases that are held: on disk as the locks say, in a bucket as the journal does."""
         if not self._traits.lasting_leases:
             return state.lease_infos()
-        return [
-            LeaseInfo(decode_part(name), who.who, who.host, who.pid, from_micros(int(who.since * 1e6)), None)
-            for name, who in self._part.held()
-        ]
+        return [lease_info(decode_part(name), holder) for name, holder in self._part.held()]
 
     def check_free(self, name: str) -> None:
         """Does nobody hold the lease? It is not taken, and nothing is written.
@@ -302,14 +299,14 @@ class Store(StoreWriter):
         Raises:
             LockHeldError: another run has taken it meanwhile; that one keeps it.
         """
-        there = now = next((info for info in self.held() if info.name == name), None)
-        if there is None:
+        shown = now = next((info for info in self.held() if info.name == name), None)
+        if shown is None:
             return None
 
         def free(state: JournalState) -> dict[str, JSONValue]:
             nonlocal now
             now = next((info for info in self._held(state) if info.name == name), None)
-            if now is None or not now.is_held_as(there):
+            if now is None or not now.is_held_as(shown):
                 raise LockHeldError(
                     f"the lock '{name}' was given back, and another run has it by now: nothing was broken",
                     hint="'sheetsync lock show' tells who has it",
@@ -322,14 +319,10 @@ class Store(StoreWriter):
             if now is None:
                 return None
             raise
+        broken = now or shown
         with self._mutex, media_errors("break the lock"):
-            under(self._part.exclusive(), lambda: self._break_lock(name, there))
-        return there
-
-    def _break_lock(self, name: str, there: LeaseInfo) -> None:
-        """Under the lock: of two who break one lease, the second one may find the next holder."""
-        if any(info.name == name and info.is_held_as(there) for info in self._held(self._state)):
-            self._part.break_lock(name)
+            self._part.break_lock(name, lambda holder: lease_info(name, holder).is_held_as(broken))
+        return shown if shown.pid else broken
 
     # --- derived files ------------------------------------------------------------------------------------------
     def read_derived(self, tenant: str, path: tuple[str, ...]) -> bytes | None:
@@ -353,6 +346,11 @@ class Store(StoreWriter):
         target = derived_path(path)
         with self._mutex, media_errors("write a derived file"):
             under(self._part.exclusive(), lambda: self._part.write_derived(target, data, durable=durable))
+
+
+def lease_info(name: str, holder: Holder) -> LeaseInfo:
+    """A lease on local disk, which has no end."""
+    return LeaseInfo(name, holder.who, holder.host, holder.pid, from_micros(int(holder.since * 1e6)), None)
 
 
 def next_epoch(name: str, state: JournalState) -> int:

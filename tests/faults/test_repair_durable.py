@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 
 from sheetsync.domain.context import RequestContext
 from sheetsync.store import RecordId, Store
 from sheetsync.store.local import LocalBackend
+from sheetsync.store.recovery import parse_checkpoint
 from sheetsync.store.repair import check
 from tests.faults.simulated_disk import SimulatedDisk
 
@@ -62,3 +64,49 @@ def test_what_could_not_be_made_durable_is_not_called_repaired(monkeypatch: pyte
     [finding] = check(LocalBackend(disk, "x"), "x", repair=True).findings
     assert (finding.code, finding.repaired) == ("missing", False)
     assert finding.hint.startswith("not repaired: cannot repair the store: the disk fails")
+
+
+@pytest.mark.parametrize("harsh", [True, False])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(5, "Input/output error")], ids=["killed", "failed"])
+def test_what_was_not_made_durable_is_proved_by_the_next_opening(
+    stop: BaseException, harsh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimulatedDisk(harsh=harsh, nameless=True)
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(4):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+    checkpoint = "default/.store/checkpoint.json"
+    was = disk.read(checkpoint)
+    lost = sorted(path for path in disk.tree() if "components/" in path)[1:3]
+    for path in lost:
+        disk.unlink(path)
+    disk.sync_folder(lost[0].rpartition("/")[0])
+
+    def stopped(path: str, folders: object) -> bool:
+        raise stop
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(disk, "sync_all", stopped)
+        check(LocalBackend(disk, "x"), "x", repair=True)
+    with Store.on(LocalBackend(disk, "x")) as store:
+        store.compact()
+    assert parse_checkpoint(disk.read(checkpoint)) == parse_checkpoint(was) == 4
+    for outcome in disk.outcomes(50, random.Random(1)):
+        after = disk.after_cut(outcome)
+        Store.on(LocalBackend(after, "x")).close()
+        assert damage(after) == []
+
+
+def test_a_repair_leaves_the_checkpoint_as_it_was() -> None:
+    disk = SimulatedDisk(harsh=True, nameless=True)
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(3):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+    was = disk.read("default/.store/checkpoint.json")
+    disk.unlink(sorted(path for path in disk.tree() if "components/" in path)[1])
+    assert check(LocalBackend(disk, "x"), "x", repair=True).exit_code == 0
+    assert disk.read("default/.store/checkpoint.json") == was

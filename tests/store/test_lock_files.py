@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from sheetsync.domain.context import RequestContext
 from sheetsync.errors import LockHeldError
 from sheetsync.store import RecordId, Store
+from sheetsync.store.backend import Holder
 from sheetsync.store.lease import Lease
 from sheetsync.store.local_tenant import LocalTenant
 from sheetsync.store.posix import PosixFileSystem
@@ -59,20 +59,14 @@ def test_who_takes_it_behind_a_break_keeps_it(stores: tuple[Store, Store], monke
     first, operator = stores
     lease = first.lease("sync", who="ada")
     taken: list[Lease] = []
-    exclusive = LocalTenant.exclusive
-    run: Callable[..., None] = Store._run_lease
+    break_lock = LocalTenant.break_lock
 
-    def run_then(store: Store, *given: object) -> None:
-        run(store, *given)
-        monkeypatch.setattr(LocalTenant, "exclusive", between)
-
-    def between(part: LocalTenant) -> AbstractContextManager[None]:
-        monkeypatch.setattr(LocalTenant, "exclusive", exclusive)
+    def behind(part: LocalTenant, name: str, is_it: Callable[[Holder], bool]) -> None:
         lease.release()
         taken.append(first.lease("sync", who="bob"))
-        return exclusive(part)
+        break_lock(part, name, is_it)
 
-    monkeypatch.setattr(Store, "_run_lease", run_then)
+    monkeypatch.setattr(LocalTenant, "break_lock", behind)
     broken = operator.break_lease("sync")
     assert broken is not None
     assert broken.who == "ada"
@@ -116,7 +110,10 @@ def test_one_that_cannot_be_read_hides_no_other(
         return asked(disk, path, flags)
 
     monkeypatch.setattr(PosixFileSystem, "_open", refused)
-    assert [(info.name, info.who) for info in operator.held()] == [("other", "somebody"), ("sync", "ada")]
+    assert [(info.name, info.who) for info in operator.held()] == [
+        ("other", "somebody (its file cannot be read)"),
+        ("sync", "ada"),
+    ]
     operator.check_free("third")
     for name in ("sync", "other"):
         assert operator.break_lease(name) is not None
@@ -131,3 +128,40 @@ def test_who_does_not_get_it_leaves_its_file_alone(stores: tuple[Store, Store], 
         with pytest.raises(LockHeldError, match="ada on"):
             second.lease("sync", who="bob")
         assert (folder / LOCK).read_bytes() == told
+
+
+def test_one_that_had_not_told_yet_when_it_was_shown_is_named_when_it_is_broken(
+    stores: tuple[Store, Store], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, operator = stores
+    lease = first.lease("sync", who="ada")
+    (folder / LOCK).write_bytes(b"")
+    held = operator._part.held
+
+    def then_changes_hands() -> object:
+        found = held()
+        if found[0][1].pid == 0:
+            lease.release()
+            first.lease("sync", who="bob")
+        return found
+
+    monkeypatch.setattr(operator._part, "held", then_changes_hands)
+    broken = operator.break_lease("sync")
+    assert broken is not None
+    assert broken.who == "bob"
+
+
+def test_an_interrupt_in_the_midst_of_giving_back_gives_back(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stores
+    lease = first.lease("sync", who="ada")
+
+    def interrupted(fd: int, length: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "ftruncate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lease.release()
+    second.lease("sync", who="bob").release()

@@ -81,6 +81,76 @@ def test_a_tenant_that_cannot_be_read_is_one(above: Path, monkeypatch: pytest.Mo
     assert not (above / "store" / "FORMAT").exists()
 
 
+def copied_one_level_too_high(store: Path) -> None:
+    shutil.copytree(store / "default" / "journal", store / "journal")
+
+
+def among_very_many_others(store: Path) -> None:
+    shutil.rmtree(store / "default" / ".store")
+    for number in range(1500):
+        (store / "default" / f"a{number}").write_bytes(b"")
+
+
+def with_another_store_in_it(store: Path) -> None:
+    shutil.rmtree(store / "default" / ".store")
+    Store.open(store / "default").close()
+
+
+@pytest.mark.parametrize("also", [copied_one_level_too_high, among_very_many_others, with_another_store_in_it])
+def test_nor_where_other_things_are_there(above: Path, also: Callable[[Path], None]) -> None:
+    also(above / "store")
+    (above / "store" / "FORMAT").unlink()
+    for create in (True, False):
+        with pytest.raises(StoreDamagedError, match="FORMAT is missing"):
+            Store.open("store", create=create)
+    assert not (above / "store" / "FORMAT").exists()
+
+
+def a_file_journal(at: Path) -> None:
+    (at / "journal").write_bytes(b"")
+
+
+def a_link_journal(at: Path) -> None:
+    (at / "journal").symlink_to("elsewhere")
+
+
+def packages(at: Path) -> None:
+    (at / "node_modules" / ".store" / "left-pad").mkdir(parents=True)
+
+
+def a_backup(at: Path) -> None:
+    shutil.copytree(at.parent / "store" / "default", at / "backups" / "2026" / "default")
+
+
+def a_whole_store(at: Path) -> None:
+    shutil.copytree(at.parent / "store", at / "copies" / "store")
+
+
+def one_snapshot(at: Path) -> None:
+    (at / "export" / "github").mkdir(parents=True)
+    (at / "export" / "github" / "github--2026-01-07T12-00-00Z--5041bf1f.json").write_bytes(b"{}")
+
+
+def deep_folders(at: Path) -> None:
+    at.joinpath("deep", *["a"] * 300).mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "plant", [a_file_journal, a_link_journal, packages, a_backup, a_whole_store, one_snapshot, deep_folders]
+)
+def test_where_other_things_are_a_store_may_be_made(above: Path, plant: Callable[[Path], None]) -> None:
+    at = above / "new"
+    at.mkdir()
+    plant(at)
+    with pytest.raises(NotFoundError):
+        Store.open(at, create=False)
+    with pytest.raises(NotFoundError):
+        fsck(at)
+    with VersionedStore(CTX, url=at) as named:
+        named.save("alpha", {"n": 1})
+    assert (at / "FORMAT").exists()
+
+
 OTHERS = ("mine/store/FORMAT", "mine/store/default/journal/0000000001.jsonl", "photos/a.jpg", "readme")
 SNAPSHOT = "components/a/a--2026-01-07T12-00-00Z--5041bf1f.json"
 
