@@ -55,17 +55,17 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
         if not may_be_left(exc):
             raise
         undone.note("a torn line", exc)
-    upto = read_checkpoint(backend, state)
+    proved, upto = read_checkpoint(backend, state), parse_checkpoint(backend.read_work(CHECKPOINT))
     if state.number == 0:
         check_no_journal(backend)
     put, seen, seen_bytes = 0, 0, 0
     broken: list[int] = []
-    for number, entry, size in proved_entries(backend, state, upto + 1):
+    for number, entry, size in proved_entries(backend, state, proved + 1):
         if entry is None:  # the index spared us to believe it: what it says moves nothing
             broken.append(number)
             continue
         for change in entry.changes:
-            put += undone.attempt(backend, number, change)
+            put += undone.attempt(backend, number, change, must=number > upto)
         seen += 1 + len(entry.changes)
         seen_bytes += size
     if broken:
@@ -80,7 +80,7 @@ def recover(backend: TenantBackend, state: JournalState, tell: Callable[[str], N
     if broken or undone.first or (seen < OPENING_SEEN and seen_bytes < OPENING_BYTES):
         return seen
     try:
-        checkpoint(backend, state, dict.fromkeys(range(upto + 1, state.number + 1)))
+        checkpoint(backend, state, dict.fromkeys(range(proved + 1, state.number + 1)))
     except (OSError, *REFUSALS) as exc:
         tell(f"the checkpoint could not be written ({exc})")
         return seen
@@ -107,14 +107,18 @@ class Undone:
         self.first = self.first or f"{what}: {exc}"
         self._is_silent = self._is_silent or isinstance(exc, TryLaterError)
 
-    def attempt(self, backend: TenantBackend, number: int, change: Change) -> bool:
-        """Put a snapshot in its place; False if it is there, or cannot be put."""
+    def attempt(self, backend: TenantBackend, number: int, change: Change, *, must: bool) -> bool:
+        """Put a snapshot in its place; False if it is there, or cannot be put.
+
+        With `must` what stands in the way is an error; else a repair was cut off, and what it did not come to waits.
+        """
         if self._is_silent:
             return False
         try:
             return complete_name(backend, number, change)
-        except (OSError, *REFUSALS) as exc:
-            if isinstance(exc, OSError) and not may_be_left(exc):
+        except (OSError, StoreDamagedError, *REFUSALS) as exc:
+            passes = may_be_left(exc) if isinstance(exc, OSError) else isinstance(exc, REFUSALS)
+            if must and not passes:
                 raise
             self.note(change.path, exc)
             return False
@@ -275,16 +279,26 @@ def parse_checkpoint(data: bytes | None) -> int:
         return 0
 
 
+def parse_proved(data: bytes | None) -> int:
+    """The entry up to which all names are durable: that of the checkpoint, but while a repair puts older ones."""
+    upto = parse_checkpoint(data)
+    try:
+        return check_int("proved", orjson.loads(data or b"{}").get("proved", upto), 0, upto)
+    except (ValueError, TypeError, AttributeError):
+        return 0
+
+
 def read_checkpoint(backend: TenantBackend, state: JournalState) -> int:
     """The entry up to which all names are durable; 0 if there is no checkpoint.
 
     Raises:
         StoreDamagedError: the checkpoint knows entries that the journal lacks.
     """
-    upto = parse_checkpoint(backend.read_work(CHECKPOINT))
+    data = backend.read_work(CHECKPOINT)
+    upto = parse_checkpoint(data)
     if upto > state.number and not _stands_alone(backend, upto):
         raise journal_ends(state.number, upto)
-    return max(0, min(upto, state.number))
+    return max(0, min(parse_proved(data), state.number))
 
 
 def journal_ends(number: int, upto: int) -> StoreDamagedError:

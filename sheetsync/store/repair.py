@@ -7,11 +7,12 @@ bytes under `.store/aside`. It deletes nothing. What it may not write is said wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from sheetsync.domain.clock import Clock
 from sheetsync.errors import DestinationError, SheetSyncError, StoreDamagedError, TryLaterError
@@ -22,7 +23,7 @@ from sheetsync.store.findings import Finding, FsckReport
 from sheetsync.store.fsck import scan, scan_raw, scan_tenant, with_salvage
 from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
-from sheetsync.store.recovery import CHECKPOINT, parse_checkpoint
+from sheetsync.store.recovery import CHECKPOINT, NOT_OURS_TO_WRITE, parse_proved
 from sheetsync.store.tenant_scan import EntryReader, TenantScan
 
 FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped", "unreadable")
@@ -127,25 +128,40 @@ def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) ->
             else:
                 by_entry[found.wanted[finding.path][1]].append(finding)
         if by_entry:
-            with _unproved_from(found, min(by_entry)):
-                try:
-                    _put_all(found, by_entry, put, failed)
-                except Exception:
-                    _make_durable(found, put, done)
-                    raise
-                _make_durable(found, put, done)
+            was = _unproved_from(found, min(by_entry))
+            try:
+                _put_all(found, by_entry, put, failed)
+            except Exception:  # an interrupt is not kept waiting
+                _settle(found, put, done, was)
+                raise
+            _settle(found, put, done, was)
 
 
-@contextmanager
-def _unproved_from(found: TenantScan, number: int) -> Iterator[None]:
-    """Meanwhile the checkpoint tells of no entry from this one on: if we are cut off, the next opening proves them."""
+def _unproved_from(found: TenantScan, number: int) -> bytes | None:
+    """Let the checkpoint prove no name from this entry on; what it was, None where that is not needed, or not ours.
+
+    If we are cut off, the next opening looks at them. It tells all the same of every entry that was there.
+    """
     was = found.part.read_work(CHECKPOINT)
-    if was is None or parse_checkpoint(was) < number or not found.torn_tails:  # in a bucket each put is durable
-        yield
-        return
-    found.part.write_work(CHECKPOINT, with_sum({"upto": number - 1, "line": ""}), durable=True)
-    yield
-    found.part.write_work(CHECKPOINT, was, durable=True)
+    if was is None or parse_proved(was) < number or not found.torn_tails:  # in a bucket each put is durable
+        return None
+    value = {name: member for name, member in orjson.loads(was).items() if name != "sum"}
+    try:
+        found.part.write_work(CHECKPOINT, with_sum(value | {"proved": number - 1}), durable=True)
+    except OSError as exc:
+        if exc.errno not in NOT_OURS_TO_WRITE:
+            raise
+        return None
+    return was
+
+
+def _settle(found: TenantScan, put: list[Finding], done: set[Finding], was: bytes | None) -> None:
+    """What was put is done once it is durable, and the checkpoint may say so again."""
+    if put:
+        found.part.make_durable(finding.path for finding in put)
+        done.update(put)
+    if was is not None:
+        found.part.write_work(CHECKPOINT, was, durable=True)
 
 
 def _put_all(
@@ -158,13 +174,6 @@ def _put_all(
                 failed[finding.path] = why
             else:
                 put.append(finding)
-
-
-def _make_durable(found: TenantScan, put: list[Finding], done: set[Finding]) -> None:
-    """What was put is done once it is durable."""
-    if put:
-        found.part.make_durable(finding.path for finding in put)
-        done.update(put)
 
 
 def _put(found: TenantScan, change: Change | None) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from sheetsync.domain.context import RequestContext
+from sheetsync.errors import StoreDamagedError
 from sheetsync.store import RecordId, Store
 from sheetsync.store.local import LocalBackend
 from sheetsync.store.recovery import parse_checkpoint
@@ -110,3 +111,66 @@ def test_a_repair_leaves_the_checkpoint_as_it_was() -> None:
     disk.unlink(sorted(path for path in disk.tree() if "components/" in path)[1])
     assert check(LocalBackend(disk, "x"), "x", repair=True).exit_code == 0
     assert disk.read("default/.store/checkpoint.json") == was
+
+
+def lost_behind(disk: SimulatedDisk) -> tuple[str, list[str]]:
+    """Of five entries below a checkpoint the last one is gone with its name, and so are two older names."""
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(5):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+    journal = "default/journal/0000000001.jsonl"
+    lines = disk.read(journal).splitlines(keepends=True)
+    disk.truncate(journal, sum(map(len, lines[:4])))
+    paths = sorted(path for path in disk.tree() if "components/" in path)
+    for path in (paths[1], paths[2], paths[4]):
+        disk.unlink(path)
+    return journal, paths
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["killed", "full"])
+def test_a_repair_that_is_cut_off_forgets_no_lost_commit(stop: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimulatedDisk(harsh=True, nameless=True)
+    _, paths = lost_behind(disk)
+    place = disk.place
+
+    def stopped(path: str, data: bytes) -> bool:
+        if path == paths[2]:
+            raise stop
+        return place(path, data)
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(disk, "place", stopped)
+        check(LocalBackend(disk, "x"), "x", repair=True)
+    for repair in (False, True):
+        with pytest.raises(StoreDamagedError, match="it ends at entry 4, but entry 5 was there"):
+            Store.on(LocalBackend(disk, "x"))
+        assert "journal_gap" in {one.code for one in check(LocalBackend(disk, "x"), "x", repair=repair).findings}
+
+
+def test_what_stands_in_the_way_of_an_older_name_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, told = SimulatedDisk(harsh=True, nameless=True), list[str]()
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(5):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+    paths = sorted(path for path in disk.tree() if "components/" in path)
+    for path in paths[1:4]:
+        disk.unlink(path)
+    disk.mkdir(paths[2])
+
+    def killed(path: str, data: bytes) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(disk, "place", killed)
+        check(LocalBackend(disk, "x"), "x", repair=True)
+    with Store.on(LocalBackend(disk, "x"), tell=told.append) as store:
+        assert any("not all put right yet" in message for message in told), told
+        with store.transaction(CTX) as tx:
+            tx.save(RECORD, {"n": 5})
+    assert {one.path for one in check(LocalBackend(disk, "x"), "x").findings if one.damage} == {
+        paths[2].removeprefix("default/")
+    }
