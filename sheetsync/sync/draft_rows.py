@@ -114,9 +114,11 @@ class DraftRows:
     def take_new(self, events: Iterable[EditEvent]) -> None:
         """The edits of this run. A deletion, or an edit of a dropped KPI, starts from the row that its owner saw."""
         for event in events:
-            if event.edit is None:
-                continue
             cell = cell_at(event.cell[1], event.cell[2])
+            if event.edit is None:
+                if cell.tab == POLICY_TAB:  # an operator's lock may stand on the firearm that is taken back
+                    self.asked[cell[:2]] = event.cell[1]
+                continue
             if cell.column == KPI_NAME:
                 for column, start in zip(KPI_COLUMNS, event.start_row, strict=True):
                     one = cell._replace(column=column)
