@@ -191,7 +191,7 @@ def open_format(backend: Backend, *, create: bool) -> str:
 
     Raises:
         NotFoundError: there is no store, and none is to be made.
-        StoreDamagedError: FORMAT is gone or unreadable, but what a store had is there.
+        StoreDamagedError: FORMAT is gone or unreadable, but a tenant's files are there.
         NewerFormatError: a newer version wrote it.
     """
     data = backend.read_format()
@@ -201,7 +201,7 @@ def open_format(backend: Backend, *, create: bool) -> str:
         data = backend.read_format()  # asked again: another process may have made the store meanwhile
         if data is None:
             raise StoreDamagedError(
-                "FORMAT is missing, but there is what a store had: is this the whole store?", hint=NO_FORMAT
+                "FORMAT is missing, but a tenant's files are there: is this the whole store?", hint=NO_FORMAT
             )
     return parse_format(data)
 

@@ -19,6 +19,15 @@ CTX = RequestContext(user="ada")
 RECORD = RecordId("default", ("components", "github"), "a")
 
 
+def save_and_compact(disk: SimulatedDisk, versions: int) -> None:
+    """So many entries, all of them below a checkpoint."""
+    with Store.on(LocalBackend(disk, "x")) as store:
+        for number in range(versions):
+            with store.transaction(CTX) as tx:
+                tx.save(RECORD, {"n": number})
+        store.compact()
+
+
 def damage(disk: SimulatedDisk) -> list[str]:
     return [finding.code for finding in check(LocalBackend(disk, "x"), "x").findings if finding.damage]
 
@@ -27,11 +36,7 @@ def damage(disk: SimulatedDisk) -> list[str]:
 @pytest.mark.parametrize("torn", [True, False])
 def test_what_repair_put_below_a_checkpoint_is_durable(*, harsh: bool, torn: bool) -> None:
     disk = SimulatedDisk(harsh=harsh, nameless=True)
-    with Store.on(LocalBackend(disk, "x")) as store:
-        for number in range(3):
-            with store.transaction(CTX) as tx:
-                tx.save(RECORD, {"n": number})
-        store.compact()
+    save_and_compact(disk, 3)
     path = sorted(path for path in disk.tree() if "components/" in path)[0]
     disk.unlink(path)
     if torn:
@@ -51,10 +56,7 @@ def test_what_repair_put_below_a_checkpoint_is_durable(*, harsh: bool, torn: boo
 
 def test_what_could_not_be_made_durable_is_not_called_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = SimulatedDisk(harsh=True, nameless=True)
-    with Store.on(LocalBackend(disk, "x")) as store:
-        with store.transaction(CTX) as tx:
-            tx.save(RECORD, {"n": 1})
-        store.compact()
+    save_and_compact(disk, 1)
     path = next(path for path in disk.tree() if "components/" in path)
     disk.unlink(path)
 
@@ -73,11 +75,7 @@ def test_what_was_not_made_durable_is_proved_by_the_next_opening(
     stop: BaseException, harsh: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = SimulatedDisk(harsh=harsh, nameless=True)
-    with Store.on(LocalBackend(disk, "x")) as store:
-        for number in range(4):
-            with store.transaction(CTX) as tx:
-                tx.save(RECORD, {"n": number})
-        store.compact()
+    save_and_compact(disk, 4)
     checkpoint = "default/.store/checkpoint.json"
     was = disk.read(checkpoint)
     lost = sorted(path for path in disk.tree() if "components/" in path)[1:3]
@@ -102,11 +100,7 @@ def test_what_was_not_made_durable_is_proved_by_the_next_opening(
 
 def test_a_repair_leaves_the_checkpoint_as_it_was() -> None:
     disk = SimulatedDisk(harsh=True, nameless=True)
-    with Store.on(LocalBackend(disk, "x")) as store:
-        for number in range(3):
-            with store.transaction(CTX) as tx:
-                tx.save(RECORD, {"n": number})
-        store.compact()
+    save_and_compact(disk, 3)
     was = disk.read("default/.store/checkpoint.json")
     disk.unlink(sorted(path for path in disk.tree() if "components/" in path)[1])
     assert check(LocalBackend(disk, "x"), "x", repair=True).exit_code == 0
@@ -115,11 +109,7 @@ def test_a_repair_leaves_the_checkpoint_as_it_was() -> None:
 
 def lost_behind(disk: SimulatedDisk) -> tuple[str, list[str]]:
     """Of five entries below a checkpoint the last one is gone with its name, and so are two older names."""
-    with Store.on(LocalBackend(disk, "x")) as store:
-        for number in range(5):
-            with store.transaction(CTX) as tx:
-                tx.save(RECORD, {"n": number})
-        store.compact()
+    save_and_compact(disk, 5)
     journal = "default/journal/0000000001.jsonl"
     lines = disk.read(journal).splitlines(keepends=True)
     disk.truncate(journal, sum(map(len, lines[:4])))
@@ -151,11 +141,7 @@ def test_a_repair_that_is_cut_off_forgets_no_lost_commit(stop: BaseException, mo
 
 def test_what_stands_in_the_way_of_an_older_name_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     disk, told = SimulatedDisk(harsh=True, nameless=True), list[str]()
-    with Store.on(LocalBackend(disk, "x")) as store:
-        for number in range(5):
-            with store.transaction(CTX) as tx:
-                tx.save(RECORD, {"n": number})
-        store.compact()
+    save_and_compact(disk, 5)
     paths = sorted(path for path in disk.tree() if "components/" in path)
     for path in paths[1:4]:
         disk.unlink(path)

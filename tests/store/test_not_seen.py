@@ -60,6 +60,13 @@ def lose_the_end(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-120] + b"\0" * 100)
 
 
+def put_back(file: Path, older: bytes) -> None:
+    """In its place, as a restored copy is written over a file that is open."""
+    with file.open("r+b") as there:
+        there.write(older)
+        there.truncate(len(older))
+
+
 def of(folder: Path, name: str) -> str:
     """The record's folder, as the disk is asked for it."""
     return str(next(folder.glob(f"default/workbench_drafts/**/{name}")).relative_to(folder))
@@ -369,9 +376,7 @@ def test_a_checkpoint_tells_each_read_of_lost_entries_though_folders_cannot_be_l
         assert named.names() == list(NAMES)
         other.save("delta", {"n": 1})
         other.store.compact()
-        with (built / FIRST).open("r+b") as file:
-            file.write(older)
-            file.truncate(len(older))
+        put_back(built / FIRST, older)
         disk.folders, disk.looks = frozenset({gamma}), 0
         for _ in range(2):
             with pytest.raises(StoreDamagedError, match="it ends at entry 3, but entry 4 was there"):
@@ -387,9 +392,7 @@ def test_and_what_an_index_tells_once_they_can_be_listed_again(built: Path, monk
         named = VersionedStore(CTX, store=store)
         other.save("delta", {"n": 1})
         other.store.rebuild_index()
-        with (built / FIRST).open("r+b") as file:
-            file.write(older)
-            file.truncate(len(older))
+        put_back(built / FIRST, older)
         disk.folders, disk.looks = frozenset({gamma}), 0
         for _ in range(2):
             assert named.names() == list(NAMES)
