@@ -39,6 +39,7 @@ from sheetsync.store.state import JournalState
 from sheetsync.store.writer import StoreWriter
 
 DEFAULT_LEASE_S: Final = 300.0
+MOST_NAMED: Final = 5  # tenants in a warning
 
 
 def say_nothing(message: str) -> None:
@@ -111,10 +112,23 @@ class Store(StoreWriter):
                 store = cls(backend, store_id, tenant, clock=clock or SystemClock(), tell=tell)
                 store._owns_backend = True
                 store._recover()
+                if not create:
+                    store._tell_empty()
         except BaseException:
             backend.close()
             raise
         return store
+
+    def _tell_empty(self) -> None:
+        """Who expects a store expects a tenant in it, and may have mistyped its name."""
+        if self._state.number:
+            return
+        with suppress(OSError, SheetSyncError):  # a hint: nothing hangs on it
+            others = sorted(name for folder in self._backend.tenants() if (name := decode_part(folder)) != self.tenant)
+            if others:
+                there = ", ".join(f"'{name}'" for name in others[:MOST_NAMED])
+                there += f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+                self._tell(f"warning: tenant '{self.tenant}' has nothing in this store yet; there is {there}")
 
     def for_tenant(self, tenant: str) -> Store:
         """The same store for another tenant; closing it closes nothing of ours."""
