@@ -233,7 +233,7 @@ class LocalTenant:
         except OSError:
             self._work_folder.remove(temp)
             raise
-        with suppress(FileNotFoundError):  # it was moved
+        with suppress(OSError):  # it was moved, or the next opening removes it: the name stands
             self._files.unlink(temp)
 
     def _link(self, temp: str, target: str) -> None:

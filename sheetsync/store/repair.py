@@ -23,7 +23,7 @@ from sheetsync.store.findings import Finding, FsckReport
 from sheetsync.store.fsck import scan, scan_raw, scan_tenant, with_salvage
 from sheetsync.store.index import INDEX
 from sheetsync.store.media import media_errors, open_backend, passes_by_itself
-from sheetsync.store.recovery import CHECKPOINT, NOT_OURS_TO_WRITE, parse_proved
+from sheetsync.store.recovery import CHECKPOINT, NOT_OURS_TO_WRITE, parse_checkpoint, parse_proved
 from sheetsync.store.tenant_scan import EntryReader, TenantScan
 
 FROM_ENTRIES: Final = ("missing", "truncated", "changed", "swapped", "unreadable")
@@ -119,7 +119,7 @@ def _repairable(found: TenantScan) -> list[Finding]:
 def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) -> None:
     """Snapshots from their entries, entry by entry, and the index. What was done stays told if a later one fails."""
     by_entry: defaultdict[int, list[Finding]] = defaultdict(list)
-    put: list[Finding] = []
+    put: dict[str, Finding | None] = {}
     with found.part.exclusive():
         for finding in _repairable(found):
             if finding.path == INDEX_PATH:
@@ -132,9 +132,11 @@ def _put_right(found: TenantScan, done: set[Finding], failed: dict[str, str]) ->
             try:
                 _put_all(found, by_entry, put, failed)
             except Exception:  # an interrupt is not kept waiting
-                _settle(found, put, done, was)
+                _settle(found, put, done)  # the next opening proves what had come further than we know
                 raise
-            _settle(found, put, done, was)
+            _settle(found, put, done)
+            if was is not None:
+                found.part.write_work(CHECKPOINT, was, durable=True)
 
 
 def _unproved_from(found: TenantScan, number: int) -> bytes | None:
@@ -145,9 +147,10 @@ def _unproved_from(found: TenantScan, number: int) -> bytes | None:
     was = found.part.read_work(CHECKPOINT)
     if was is None or parse_proved(was) < number or not found.torn_tails:  # in a bucket each put is durable
         return None
-    value = {name: member for name, member in orjson.loads(was).items() if name != "sum"}
+    line = orjson.loads(was).get("line")
+    value = {"upto": parse_checkpoint(was), "line": line if isinstance(line, str) else "", "proved": number - 1}
     try:
-        found.part.write_work(CHECKPOINT, with_sum(value | {"proved": number - 1}), durable=True)
+        found.part.write_work(CHECKPOINT, with_sum(value), durable=True)
     except OSError as exc:
         if exc.errno not in NOT_OURS_TO_WRITE:
             raise
@@ -155,34 +158,36 @@ def _unproved_from(found: TenantScan, number: int) -> bytes | None:
     return was
 
 
-def _settle(found: TenantScan, put: list[Finding], done: set[Finding], was: bytes | None) -> None:
-    """What was put is done once it is durable, and the checkpoint may say so again."""
+def _settle(found: TenantScan, put: Mapping[str, Finding | None], done: set[Finding]) -> None:
+    """What was put is done once it is durable."""
     if put:
-        found.part.make_durable(finding.path for finding in put)
-        done.update(put)
-    if was is not None:
-        found.part.write_work(CHECKPOINT, was, durable=True)
+        found.part.make_durable(put)
+        done.update(finding for finding in put.values() if finding is not None)
 
 
 def _put_all(
-    found: TenantScan, by_entry: Mapping[int, list[Finding]], put: list[Finding], failed: dict[str, str]
+    found: TenantScan,
+    by_entry: Mapping[int, list[Finding]],
+    put: dict[str, Finding | None],
+    failed: dict[str, str],
 ) -> None:
+    """Fill `put`: what stands in its place by path, with its finding once it was read there."""
     entries = EntryReader(found)
     for number, findings in sorted(by_entry.items()):
         for finding in findings:
-            if why := _put(found, entries.change(number, finding.path)):
+            if why := _put(found, finding, entries.change(number, finding.path), put):
                 failed[finding.path] = why
-            else:
-                put.append(finding)
 
 
-def _put(found: TenantScan, change: Change | None) -> str:
+def _put(found: TenantScan, finding: Finding, change: Change | None, put: dict[str, Finding | None]) -> str:
     """Put the snapshot in its place; why not, where something stands in the way, which is a finding of its own."""
     if change is None:
         return "its entry does not hold it"
     try:
-        found.part.put_snapshot(change.path, change.data(), verify=True)
+        if found.part.put_snapshot(change.path, change.data(), verify=True):
+            put[change.path] = None
         found.part.read(change.path)  # one that is refused to us was left as it is
+        put[change.path] = finding
     except StoreDamagedError as exc:
         return exc.message
     except OSError as exc:

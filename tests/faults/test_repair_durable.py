@@ -160,3 +160,46 @@ def test_what_stands_in_the_way_of_an_older_name_holds_nobody_up(monkeypatch: py
     assert {one.path for one in check(LocalBackend(disk, "x"), "x").findings if one.damage} == {
         paths[2].removeprefix("default/")
     }
+
+
+@pytest.mark.parametrize("harsh", [True, False])
+@pytest.mark.parametrize("nameless", [True, False])
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), OSError(5, "Input/output error")], ids=str)
+@pytest.mark.parametrize("only", [True, False])
+def test_what_fails_once_its_name_stands_is_durable_or_proved_again(
+    error: OSError, *, only: bool, nameless: bool, harsh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at what was put fails, by which it is not known to be there; its name may be, and its bytes not yet."""
+    disk = SimulatedDisk(harsh=harsh, nameless=nameless)
+    save_and_compact(disk, 4)
+    lost = sorted(path for path in disk.tree() if "components/" in path)[1 : 2 if only else 3]
+    for path in lost:
+        disk.unlink(path)
+    disk.sync_folder(lost[0].rpartition("/")[0])
+    read, failed = disk.read, list[str]()
+
+    def fails(path: str) -> bytes:
+        if path == lost[-1] and path in disk.tree() and not failed:
+            failed.append(path)
+            raise error
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "read", fails)
+        check(LocalBackend(disk, "x"), "x", repair=True)
+    assert failed
+    for outcome in disk.outcomes(50, random.Random(1)):
+        after = disk.after_cut(outcome)
+        Store.on(LocalBackend(after, "x")).close()
+        assert damage(after) == []
+
+
+@pytest.mark.parametrize("member", ["[" * 900 + "]" * 900, '"' + "x" * 100_000 + '"'], ids=["deep", "long"])
+def test_what_others_wrote_into_a_checkpoint_keeps_no_repair_from_its_work(member: str) -> None:
+    disk = SimulatedDisk(harsh=True, nameless=True)
+    save_and_compact(disk, 3)
+    disk.unlink(next(path for path in disk.tree() if "components/" in path))
+    disk.unlink("default/.store/checkpoint.json")
+    disk.create("default/.store/checkpoint.json", b'{"upto":3,"x":%s}' % member.encode())
+    assert check(LocalBackend(disk, "x"), "x", repair=True).exit_code == 0
+    assert damage(disk) == []
