@@ -87,6 +87,7 @@ class DraftRows:
     values: dict[PolicyCell, CellValue] = field(default_factory=dict)
     typed: dict[PolicyCell, CellValue] = field(default_factory=dict)
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
+    taken_back: set[_Row] = field(default_factory=set)  # scopes where one was: as a whole they are as published again
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
         """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell.
@@ -118,6 +119,7 @@ class DraftRows:
             if event.edit is None:
                 if cell.tab == POLICY_TAB:  # an operator's lock may stand on the firearm that is taken back
                     self.asked[cell[:2]] = event.cell[1]
+                    self.taken_back.add(cell[:2])
                 continue
             if cell.column == KPI_NAME:
                 for column, start in zip(KPI_COLUMNS, event.start_row, strict=True):
@@ -165,7 +167,7 @@ class DraftRows:
         """One row of base and policy, each as a policy that has no other."""
         fits: PolicySnapshot | None = None
         why: InvalidContentError | None = None
-        for rest in (self.live, self.under, NOTHING):
+        for rest in (self.live, self.under, NOTHING)[: 2 if row in self.taken_back else 3]:
             try:
                 policy = _build(row, self.values, rest, whole=True)
                 fits = fits or policy

@@ -313,8 +313,9 @@ def missing_kpi_row(c: Comparison, key: RowKey, *, lost: bool) -> bool:
     for column in edits:
         c.plan.events.append(EditEvent((KPIS, key, column), "", None, None))
         c.state.pending.pop((KPIS, key, column), None)
-    for column in LAYOUT.owned_names if published is not None else ():  # of one that was dropped the draft keeps it
-        say_replaced(c, (KPIS, key, column), "", None, DELETED)
+    for column in LAYOUT.owned_names:
+        if column in edits or key not in c.view.dropped:  # what else operators made of a dropped row stays in the draft
+            say_replaced(c, (KPIS, key, column), "", None, DELETED)
     for column in LAYOUT.names:
         c.state.answers.pop((KPIS, key, column), None)
     if published is not None:

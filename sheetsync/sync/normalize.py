@@ -122,6 +122,9 @@ LOOK_ALIKES: Final = str.maketrans(
 )
 GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?:[.,]\d+)?")
 DECIMAL: Final = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
+AMBIGUOUS: Final = re.compile(
+    r"[+-]?[1-9]\d{0,2}[.,]\d{3}"
+)  # 1,000 and 2.500: by where one lives, a thousand or a part
 SHOWN_LENGTH: Final = 60
 
 
@@ -239,7 +242,10 @@ def read_id(raw: str | float | int | bool, known: tuple[str, ...], what: str) ->
 
 
 def read_number(raw: str | float | int | bool) -> int | float | str | Bad:
-    """A finite number, also one written as text with a comma; an empty cell is "" (no target)."""
+    """A finite number, also one written as text with a comma; an empty cell is "" (no target).
+
+    Text that says one number here and another elsewhere is asked for again: a guess could be wrong a thousandfold.
+    """
     if isinstance(raw, bool):
         return Bad("not_number", f"{shown(raw)} is not a number", "type a number, or clear the cell")
     if isinstance(raw, str):
@@ -250,6 +256,9 @@ def read_number(raw: str | float | int | bool) -> int | float | str | Bad:
             text = re.sub(r"[ \u00a0\u202f']", "", text)
         if not DECIMAL.fullmatch(text):
             return Bad("not_number", f"'{shown(raw)}' is not a number", "type a number, or clear the cell")
+        if AMBIGUOUS.fullmatch(text):
+            whole, part = re.sub("[.,]", "", text), text.replace(",", ".")
+            return Bad("not_number", f"'{text}' may be {whole} or {part}", f"type {whole}, or {part}0 for the decimal")
         raw = float(text.replace(",", "."))
     if not math.isfinite(raw):
         return Bad("not_number", f"{raw} is not a finite number", "type a number, or clear the cell")

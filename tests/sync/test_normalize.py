@@ -25,6 +25,11 @@ KNOWN = ("firearm.read", "firearm.external_write", "NONE")
         (" 7 ", 7),
         ("-0.5", -0.5),
         ("1e3", 1000),
+        ("2.3750", 2.375),
+        ("0,125", 0.125),
+        ("1234,567", 1234.567),
+        ("1 234,567", 1234.567),
+        (2.375, 2.375),
     ],
 )
 def test_numbers_as_people_write_them(raw: str | float, value: object) -> None:
@@ -36,6 +41,22 @@ def test_what_is_no_number(raw: str | float | bool) -> None:
     found = read_number(raw)
     assert isinstance(found, Bad)
     assert found.code == "not_number"
+
+
+@pytest.mark.parametrize(
+    ("raw", "may_be", "hint"),
+    [
+        ("1,000", "1000 or 1.000", "type 1000, or 1.0000 for the decimal"),
+        ("-12.500", "-12500 or -12.500", "type -12500, or -12.5000 for the decimal"),
+        ("\u00a0375,250 ", "375250 or 375.250", "type 375250, or 375.2500 for the decimal"),
+    ],
+)
+def test_text_that_says_two_numbers_is_asked_for_again(raw: str, may_be: str, hint: str) -> None:
+    found = read_number(raw)
+    assert isinstance(found, Bad)
+    assert (found.code, found.message.partition(" may be ")[2], found.hint) == ("not_number", may_be, hint)
+    for said in hint.removeprefix("type ").removesuffix(" for the decimal").split(", or "):
+        assert read_number(said) == float(said)
 
 
 @given(st.text(max_size=12) | st.floats() | st.booleans() | st.integers())

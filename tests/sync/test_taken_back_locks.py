@@ -62,3 +62,23 @@ def test_a_deletion_of_a_dropped_row_is_not_told_to_take_what_stays(empty: Any) 
     empty.tab("KPIs").delete_rows(2)
     assert empty.sync().healed == []
     assert draft(empty).policy_snapshot.kpis["k1"].target == 98765
+
+
+def test_a_lock_is_not_put_back_under_an_operators_none(empty: Any) -> None:
+    s1 = ("alpha", "s1")
+    empty.publish(empty.draft("alpha", ["s1"], {"s1": "firearm.read+lock"}))
+    empty.sync()
+    empty.edit(s1, "strategy_lock", False)
+    empty.sync()
+    drafts.edit_draft(empty.ws, draft(empty).id, firearms={"s1": binding("NONE")})
+    empty.edit(s1, "strategy_lock", True)
+    report = empty.sync()
+    assert (report.exit_code, report.healed) == (3, [])
+    assert [one.code for one in report.problems] == ["no_valid_row"]
+    assert f"in {draft(empty).id}, an operator changed this row" in report.problems[0].message
+    assert empty.sync().calls == QUIET
+    drafts.edit_draft(empty.ws, draft(empty).id, firearms={"s1": binding("firearm.money")})
+    assert empty.sync().problems == []
+    assert empty.row(*s1)[2:4] == ["firearm.read", True]
+    now = draft(empty).policy_snapshot.firearms["s1"]
+    assert (now.firearm_id, now.strategy_lock) == ("firearm.money", True)
