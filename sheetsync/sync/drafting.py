@@ -86,8 +86,8 @@ def name_drafts(plan: Plan, changes: DraftChanges) -> None:
             pending.pop(event.cell, None)
         elif event.connector_id in changes.ids:
             pending[event.cell] = changes.ids[event.connector_id]
-    for cell in pending:
-        if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith("rejected"):
+    for cell in pending:  # what was published, or rejected, under a cell that is bad by now is in no new draft
+        if cell[1][0] in changes.ids and not plan.state.answers.get(cell, "").startswith(("published", "rejected")):
             pending[cell] = changes.ids[cell[1][0]]
 
 
