@@ -18,7 +18,8 @@ and so is that of a row that an operator added, once an owner edits it: the shee
 
 That a KPI is there at all follows from its cells: without impact_type and formula there is no row, and its deletion is
 an edit of them all. Where a row is not valid so (a lock with no firearm to lock; a KPI that was dropped under edits),
-its other cells are B in base and policy, else a lock is off; the row then is as its edits found it.
+its other cells are B in base and policy, else a lock is off; the row then is as its edits found it. But a lock that its
+owner put back is not off: the row is refused.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class DraftRows:
     values: dict[PolicyCell, CellValue] = field(default_factory=dict)
     typed: dict[PolicyCell, CellValue] = field(default_factory=dict)
     asked: dict[_Row, RowKey] = field(default_factory=dict)  # rows with new edits, which must not be left out
-    taken_back: set[_Row] = field(default_factory=set)  # scopes where one was: as a whole they are as published again
+    taken_back: set[_Row] = field(default_factory=set)  # scopes where an edit was: no lock of theirs is left out
 
     def take_operators(self, edits: Iterable[SheetEdit]) -> None:
         """Every cell that the old draft changed, but for those of its `edits`; of a row that it lacks, every cell.
@@ -167,7 +168,8 @@ class DraftRows:
         """One row of base and policy, each as a policy that has no other."""
         fits: PolicySnapshot | None = None
         why: InvalidContentError | None = None
-        for rest in (self.live, self.under, NOTHING)[: 2 if row in self.taken_back else 3]:
+        rests = (self.live, self.under) if row in self.taken_back else (self.live, self.under, NOTHING)
+        for rest in rests:
             try:
                 policy = _build(row, self.values, rest, whole=True)
                 fits = fits or policy

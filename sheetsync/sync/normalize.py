@@ -122,9 +122,7 @@ LOOK_ALIKES: Final = str.maketrans(
 )
 GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?:[.,]\d+)?")
 DECIMAL: Final = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
-AMBIGUOUS: Final = re.compile(
-    r"[+-]?[1-9]\d{0,2}[.,]\d{3}"
-)  # 1,000 and 2.500: by where one lives, a thousand or a part
+AMBIGUOUS: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")  # 1,000 and 2.500: thousands or a decimal
 SHOWN_LENGTH: Final = 60
 
 
