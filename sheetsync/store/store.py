@@ -29,6 +29,7 @@ from sheetsync.store.names import (
     VERBATIM_CAPITALS,
     RecordId,
     check_lease_name,
+    check_tenant,
     decode_part,
     encode_part,
     encode_tenant,
@@ -40,6 +41,14 @@ from sheetsync.store.writer import StoreWriter
 
 DEFAULT_LEASE_S: Final = 300.0
 MOST_NAMED: Final = 5  # tenants in a warning
+
+
+def is_other(name: str, tenant: str) -> bool:
+    """Is it another tenant's name? A folder that somebody put there may be called anything."""
+    try:
+        return check_tenant(name) != tenant
+    except InvalidIdError:
+        return False
 
 
 def say_nothing(message: str) -> None:
@@ -124,7 +133,7 @@ class Store(StoreWriter):
         if self._state.number:
             return
         with suppress(OSError, SheetSyncError):  # a hint: nothing hangs on it
-            others = sorted(name for folder in self._backend.tenants() if (name := decode_part(folder)) != self.tenant)
+            others = sorted(name for name in map(decode_part, self._backend.tenants()) if is_other(name, self.tenant))
             if others:
                 there = ", ".join(f"'{name}'" for name in others[:MOST_NAMED])
                 there += f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""

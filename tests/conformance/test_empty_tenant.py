@@ -47,6 +47,18 @@ def test_of_very_many_a_few_are_named(reopen: Reopen) -> None:
     assert told.endswith("there is 't0', 't1', 't2', 't3', 't4' and 2 more")
 
 
+def test_a_folder_that_is_called_as_no_tenant_can_be_is_not_named(
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(reopen, "acme")
+    backend = reopen()
+    there = [*backend.tenants(), "a%0aerror%3a fake", "a b", "x" * 200]
+    monkeypatch.setattr(type(backend), "tenants", lambda _backend: there)
+    told: list[str] = []
+    Store.on(backend, tenant="acmee", create=False, tell=told.append).close()
+    assert told == ["warning: tenant 'acmee' has nothing in this store yet; there is 'acme'"]
+
+
 def test_it_is_a_hint_and_nothing_fails_of_it(reopen: Reopen, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(reopen, "acme")
 
