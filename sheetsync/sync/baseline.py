@@ -99,6 +99,7 @@ class SyncState:
         differs: rows whose base differs from that commit's tables; None: no such row.
         pending: cell → draft whose edit was shown there.
         answers: cell → `published` or `rejected: …`, until the owner's next edit.
+        untaken: cells where something stood at the last look that was not taken: a problem, or no run took edits.
         token, seal, top: the version of the spreadsheet it stands for, the hash of the pre-images that were checked,
             and the highest epoch ever used.
         planned: how many batches were ever planned.
@@ -116,6 +117,7 @@ class SyncState:
     differs: dict[tuple[Role, RowKey], Row | None] = field(default_factory=dict)
     pending: dict[Cell, str] = field(default_factory=dict)
     answers: dict[Cell, str] = field(default_factory=dict)
+    untaken: set[Cell] = field(default_factory=set)
     token: Token | None = None
     seal: str = ""
     top: int = 0
@@ -143,6 +145,7 @@ class SyncState:
             differs=dict(self.differs),
             pending=dict(self.pending),
             answers=dict(self.answers),
+            untaken=set(self.untaken),
             notes=dict(self.notes),
             tabs=dict(self.tabs),
             digests=dict(self.digests),
@@ -172,6 +175,8 @@ class SyncState:
 
     def set_row(self, role: Role, key: RowKey, row: Row | None) -> None:
         """Move the base of a row."""
+        if row is None and self.untaken:
+            self.untaken = {cell for cell in self.untaken if cell[:2] != (role, key)}
         if self.tables.get(role, {}).get(key) == row:
             self.differs.pop((role, key), None)
         else:

@@ -137,7 +137,8 @@ def compare_cell(
             healed,
             before=edit,
         )
-    state = CellState(base, value, published, edit, state.withdrawn)
+    chosen = column.name != FIREARM or value != UNDECIDED  # an empty cell is no firearm that anybody chose
+    state = replace(state, remote=value, untaken=chosen and cell in c.state.untaken)
     decision = decide_cell(state, c.mode if c.takes(tab.role, key) else replace(c.mode, takes=False))
     bad = c.refused.get((tab.role, key)) if decision.event == "unpulled" else None
     settling = decision.event in ("edit", "withdraw") and not c.settled(cell, raw)

@@ -126,7 +126,7 @@ def _special(c: Comparison, role: Role, where: dict[RowKey, list[RowRead]]) -> s
     state = c.state
     found = {
         cell[1]
-        for cells in (c.view.edits, state.pending, state.answers, state.notes)
+        for cells in (c.view.edits, state.pending, state.answers, state.notes, state.untaken)
         for cell in cells
         if cell[0] == role
     }

@@ -70,6 +70,7 @@ class CellState:
         published: the published value (never published: the newest open draft's, without pending edits).
         edit: the pending edit that lies over it.
         withdrawn: an overlay that was shown here was discarded or rejected, not published.
+        untaken: at the last look something stood here that was not taken; who put the base back since typed it.
         unfit: the pending edit and what is published in its row make no valid row: no publish can take both.
     """
 
@@ -78,7 +79,13 @@ class CellState:
     published: CellValue
     edit: PendingEdit | None = None
     withdrawn: bool = False
+    untaken: bool = False
     unfit: bool = False
+
+    @property
+    def touched(self) -> bool:
+        """base→remote changed. So it did where it changed and changed back, once what is shown is no more the base."""
+        return not same(self.remote, self.base) or (self.untaken and not same(self.local, self.base))
 
     @property
     def local(self) -> CellValue:
@@ -124,10 +131,10 @@ def same(one: CellValue | Nothing, other: CellValue | Nothing) -> bool:
 
 def decide_cell(cell: CellState, mode: Mode) -> Decision:
     """The decision for one readable cell."""
-    if mode.answer == "store" and not same(cell.remote, cell.base) and not same(cell.remote, cell.local):
+    if mode.answer == "store" and cell.touched and not same(cell.remote, cell.local):
         # a person said that the store wins: the sheet's value is reported, then overwritten
         return mark_third_value(cell, replace(_as_local(cell, mode), event="overwritten"))
-    if same(cell.remote, cell.base):
+    if not cell.touched:
         # base→remote same: whatever the store says is shown; push writes the cell if that changed
         return mark_third_value(cell, _as_local(cell, mode))
     if same(cell.remote, cell.local) and cell.under is cell.edit:

@@ -57,7 +57,8 @@ def _stands_as_shown(c: Comparison, row: RowRead, key: RowKey) -> bool:
     base = c.state.row(POLICY, key)
     if base is None or c.state.debts or c.gone or c.mode.answer is not None:
         return False
-    if c.fates and any((POLICY, key, column.name) in c.fates for column, _ in OWNED):
+    cells = [(POLICY, key, column.name) for column, _ in OWNED] if c.fates or c.state.untaken else ()
+    if any(cell in c.fates or cell in c.state.untaken for cell in cells):
         return False
     return all(type(row.cells[at]) is type(base[at]) and row.cells[at] == base[at] for _, at in OWNED)
 
@@ -156,6 +157,7 @@ def finish_row(c: Comparison, tab: TabRead, row: RowRead, key: RowKey, outcomes:
 def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
     plan, state, decision, cell = c.plan, c.state, one.decision, one.cell
     edit = decision.edit
+    _remember_untaken(c, one)
     typed = edit is None or decision.event != "edit" or not edit.untyped
     if one.bad is not None and decision.event != "overwritten":
         plan.problems.append(problem(cell, one.a1, one.bad))
@@ -184,6 +186,16 @@ def _take(c: Comparison, result: RowResult, one: CellOutcome) -> None:
         if typed:
             state.answers.pop(cell, None)
     _keep_pending(c, result, one)
+
+
+def _remember_untaken(c: Comparison, one: CellOutcome) -> None:
+    """What settles is not known to be meant: it changes nothing."""
+    if one.bad is not None and one.decision.event != "overwritten":
+        c.state.untaken.add(one.cell)
+    elif one.decision.event != "unpulled":
+        c.state.untaken.discard(one.cell)
+    elif not one.settling:
+        c.state.untaken.add(one.cell)
 
 
 def say_replaced(c: Comparison, cell: Cell, a1: str, remote: CellValue, why: str = GOES) -> None:
