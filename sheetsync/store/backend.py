@@ -70,8 +70,11 @@ class Backend(Protocol):
     def create_format(self, data: bytes) -> None:
         """Make the store: create FORMAT durably if it is absent."""
 
-    def tenants(self) -> list[str]:
-        """The folders of tenants: not hidden, with a journal that holds a journal file's name."""
+    def tenants(self) -> Iterator[str]:
+        """The folders of tenants, in order: not hidden, with a journal that holds a journal file's name.
+
+        Each is looked for when it is asked for: what the first ones cost does not grow with the store.
+        """
 
     def folders(self) -> list[str]:
         """All that could be a tenant's folder, a journal in it or not."""

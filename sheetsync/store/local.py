@@ -59,10 +59,12 @@ class LocalBackend:
             self._files.unlink(temp)
         self._files.sync_folder("")
 
-    def tenants(self) -> list[str]:
+    def tenants(self) -> Iterator[str]:
         """Folders whose journal holds a journal file's name."""
-        found = [name for name in self.folders() if self._files.kind(f"{name}/{JOURNAL}") == "folder"]
-        return [name for name in found if any(map(parse_segment_name, self._files.listdir(f"{name}/{JOURNAL}")))]
+        for name in self.folders():
+            journal = f"{name}/{JOURNAL}"
+            if self._files.kind(journal) == "folder" and any(map(parse_segment_name, self._files.listdir(journal))):
+                yield name
 
     def folders(self) -> list[str]:
         """Folders that do not start with a dot."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -48,6 +48,9 @@ class Objects(Protocol):
         Raises:
             StoreDamagedError: a key stands there that no program of ours could read.
         """
+
+    def tops(self) -> Sequence[str]:
+        """What stands before the first `/` of keys, each once, in order; a folder that a console made, too."""
 
     def close(self) -> None:
         """Give back what is open."""
@@ -119,6 +122,11 @@ class MemoryObjects:
         with self._mutex:
             keys = sorted(key for key in self._objects if key.startswith(prefix) and key > after)
         yield from (key for key in keys if not key.endswith("/"))
+
+    def tops(self) -> Sequence[str]:
+        """First parts of keys."""
+        with self._mutex:
+            return sorted({key.partition("/")[0] for key in self._objects if "/" in key})
 
     def close(self) -> None:
         """Nothing is open."""

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
-from sheetsync.errors import (
-    DestinationError,
-)
+from sheetsync.errors import AuthError, DestinationError
 from sheetsync.store.backend import FORMAT_FILE, JOURNAL, Traits
 from sheetsync.store.creation import PACE, Pace, is_refused, put_surely
 from sheetsync.store.object_port import MemoryObjects, Objects
 from sheetsync.store.object_tenant import ObjectTenant
 from sheetsync.store.places import tells_of_a_store
-from sheetsync.store.segments import parse_segment_name
+from sheetsync.store.segments import parse_segment_name, segment_name
 
 __all__ = ["MemoryObjects", "ObjectBackend", "Objects"]
 
@@ -52,10 +52,17 @@ class ObjectBackend:
             )
         put_surely(self._objects, FORMAT_FILE, data, self._pace)
 
-    def tenants(self) -> list[str]:
+    def tenants(self) -> Iterator[str]:
         """Prefixes whose journal holds an entry's name; hidden ones are none of ours."""
-        parts = (key.split("/") for key in self._objects.list("") if not key.startswith("."))
-        return sorted({p[0] for p in parts if len(p) == 3 and p[1] == JOURNAL and parse_segment_name(p[2]) is not None})
+        return (name for name in self._objects.tops() if not name.startswith(".") and self._has_entries(name))
+
+    def _has_entries(self, name: str) -> bool:
+        """By its first entry, which costs one request; where that is gone, or closed to us, by the list of all."""
+        journal = f"{name}/{JOURNAL}/"
+        with suppress(AuthError):
+            if self._objects.begin(journal + segment_name(1), 1) is not None:
+                return True
+        return any(parse_segment_name(key[len(journal) :]) is not None for key in self._objects.list(journal))
 
     def names(self) -> list[str]:
         """First parts of all keys."""

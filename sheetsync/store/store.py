@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -133,10 +134,11 @@ class Store(StoreWriter):
         if self._state.number:
             return
         with suppress(OSError, SheetSyncError):  # a hint: nothing hangs on it
-            others = sorted(name for name in map(decode_part, self._backend.tenants()) if is_other(name, self.tenant))
+            names = (name for name in map(decode_part, self._backend.tenants()) if is_other(name, self.tenant))
+            others = list(islice(names, MOST_NAMED + 1))  # each costs a look
             if others:
                 there = ", ".join(f"'{name}'" for name in others[:MOST_NAMED])
-                there += f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+                there += " and more" if len(others) > MOST_NAMED else ""
                 self._tell(f"warning: tenant '{self.tenant}' has nothing in this store yet; there is {there}")
 
     def for_tenant(self, tenant: str) -> Store:

@@ -202,17 +202,24 @@ class FakeGoogleStorage:
         return Answer("206 Partial Content", stored.data[first : last + 1], headers)
 
     def _list(self, bucket: str, objects: dict[str, Stored], query: dict[str, list[str]]) -> Answer:
-        """Version 2: names in the order of their UTF-8 bytes, in pages."""
+        """Version 2: names in the order of their UTF-8 bytes, in pages; with a delimiter those of a folder as one."""
         told = {name: values[0] for name, values in query.items()}
-        if told.get("list-type") != "2" or "delimiter" in told:
-            raise GoogleError("400 Bad Request", "InvalidArgument", "this server lists with list-type=2, undelimited")
+        if told.get("list-type") != "2":
+            raise GoogleError("400 Bad Request", "InvalidArgument", "this server lists with list-type=2")
         prefix, limit = told.get("prefix", ""), min(PAGE, int(told.get("max-keys", PAGE)))
         after = told.get("start-after", "").encode()
         if token := told.get("continuation-token"):
             after = base64.b64decode(token)
-        names = sorted(name.encode() for name in objects if name.startswith(prefix))
-        left = [name for name in names if name > after]
-        items = "".join(list_item(name.decode(), objects[name.decode()]) for name in left[:limit])
+        names = {
+            folded(name, prefix, told.get("delimiter", "")).encode() for name in objects if name.startswith(prefix)
+        }
+        left = [name for name in sorted(names) if name > after]
+        items = "".join(
+            list_item(name, objects[name])
+            if name in objects
+            else f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
+            for name in map(bytes.decode, left[:limit])
+        )
         more = len(left) > limit
         next_token = base64.b64encode(left[limit - 1]).decode() if more else ""
         text = (
@@ -222,6 +229,12 @@ class FakeGoogleStorage:
             + f"<KeyCount>{len(left[:limit])}</KeyCount>{items}</ListBucketResult>"
         )
         return Answer("200 OK", text.encode(), [("Content-Type", XML)])
+
+
+def folded(name: str, prefix: str, delimiter: str) -> str:
+    """The name, or all of it up to the first delimiter behind the prefix."""
+    head, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else (name, "", "")
+    return prefix + head + found if found else name
 
 
 def unpadded(text: str) -> bytes:

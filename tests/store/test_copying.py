@@ -214,14 +214,14 @@ def test_only_a_folder_with_a_journal_file_is_a_tenant_and_hidden_ones_are_none(
         if key.startswith("default/"):
             objects.put(f".backup/{key[8:]}", data)
     backend = ObjectBackend(objects, "x")
-    assert backend.tenants() == ["acme", "default"]
+    assert list(backend.tenants()) == ["acme", "default"]
     copy = MemoryObjects()
     assert copy_between(backend, ObjectBackend(copy, "copy")).tenants == ("acme", "default")
     assert [key for key in copy.list("") if key.startswith(".backup")] == []
     others = MemoryObjects()
     others.put("accounting/2026/journal/0000000001.jsonl", b"x")
     others.put("accounting/journal/jan.csv", b"x")
-    assert ObjectBackend(others, "x").tenants() == []
+    assert list(ObjectBackend(others, "x").tenants()) == []
     assert on(others).head() == 0
 
 
@@ -229,7 +229,7 @@ def test_a_folder_whose_journal_holds_no_journal_file_is_no_tenant(built: Path) 
     (built / "empty/journal").mkdir(parents=True)
     (built / "notes/journal").mkdir(parents=True)
     (built / "notes/journal/today.txt").write_text("mine")
-    assert LocalBackend(PosixFileSystem(built), "x").tenants() == ["acme", "default"]
+    assert list(LocalBackend(PosixFileSystem(built), "x").tenants()) == ["acme", "default"]
 
 
 # --- proof --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -273,7 +274,7 @@ def test_a_copy_lacks_no_tenant_that_went_meanwhile(built: Path, tmp_path: Path)
     """Its file system was unmounted, say, after it had been looked at."""
 
     class Going(LocalBackend):
-        def tenants(self) -> list[str]:
+        def tenants(self) -> Iterator[str]:
             (built / "acme").rename(tmp_path / "acme")
             return super().tenants()
 
