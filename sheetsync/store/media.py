@@ -44,6 +44,7 @@ _MEMORY: dict[str, MemoryObjects] = {}
 MEDIA: Final[dict[int, tuple[type[SheetSyncError], str, str]]] = {
     errno.ENOSPC: (TryLaterError, "the disk is full", "free some space and run the command again"),
     errno.EDQUOT: (TryLaterError, "the disk quota is used up", "free some space and run the command again"),
+    errno.EFBIG: (TryLaterError, "a file may not grow further", "raise 'ulimit -f', or use another file system"),
     errno.EMFILE: (TryLaterError, "too many files are open", "raise 'ulimit -n', or run less at once"),
     errno.ENFILE: (TryLaterError, "too many files are open on this machine", "run less at once"),
     errno.EROFS: (DestinationError, "the file system is read-only", "remount it, or choose another store"),
@@ -74,11 +75,10 @@ class media_errors:  # noqa: N801 (used as `contextlib.suppress` is)
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, OSError):
-            told, what, hint = MEDIA.get(
-                error.errno or 0, (TryLaterError, str(error), "look at the disk, and try again")
-            )
+            told, what, hint = MEDIA.get(error.errno or 0, (TryLaterError, "", "look at the disk, and try again"))
             where = error.filename2 or error.filename or error.strerror or error
-            raise told(f"cannot {self._doing}: {what} ({where})", hint=hint) from error
+            said = f"{what} ({where})" if what else str(error)
+            raise told(f"cannot {self._doing}: {said}", hint=hint) from error
 
 
 def passes_by_itself(exc: OSError) -> bool:

@@ -240,7 +240,11 @@ def check_names(backend: TenantBackend, state: JournalState, names: list[str], w
     known = {change.path for _, line in backend.lines(1, state.number) for change in proved_entry(line).changes}
     foreign = [path for path in names if path not in known]
     if foreign:
-        raise StoreDamagedError(f"journal: {what} are in the folders", findings=tuple(foreign[:SHOWN]))
+        raise StoreDamagedError(
+            f"journal: {what} are in the folders",
+            findings=tuple(foreign[:SHOWN]),
+            hint="run 'sheetsync fsck'; is this a copy, made while somebody saved? docs/operators.md tells what to do",
+        )
 
 
 def is_snapshot_path(path: str) -> bool:

@@ -221,8 +221,13 @@ class FileScan:
             found.find("misnamed", path, f"{path} has the content of {twin}: it is misnamed, or a copy", hint=hint)
             return
         message = f"{path} is called like a snapshot, but no journal entry holds it"
-        hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
-        found.find("lost_commit" if found.broken else "foreign", path, message, hint=hint)
+        if found.broken:
+            hint = "if it was saved here, the journal lost its entry: restore the journal from a copy"
+            found.find("lost_commit", path, message, hint=hint)
+            return
+        hint = "in a copy that was made while somebody saved, move it elsewhere; "
+        hint += "if it was saved here, the journal lost its entry: restore the journal from a copy"
+        found.find("foreign", path, message, hint=hint)
 
     def _explain_changed(self, path: str, data: bytes) -> tuple[str, str]:
         change = self._entries.change(self._found.wanted[path][1], path)
