@@ -145,7 +145,9 @@ def lock_break(session: Session, *, name: str) -> int:
     """Break a lock; a run that still holds it can commit nothing any more."""
     with session.open_store() as opened:
         broken = opened.break_lease(name, who=session.lenient_settings.user)
+        others = [] if broken else [lease.name for lease in opened.held()]
     text = f"broke {name}, held by {broken.who} on {broken.host}" if broken else f"nobody holds {name}"
+    text += f"; held are: {', '.join(others)}" if others else ""
     session.output.answer({"ok": True, "broken": broken.to_json() if broken else None}, [text])
     return 0
 

@@ -47,6 +47,16 @@ def test_a_lock_is_shown_and_broken_without_a_valid_configuration(
     assert sheetsync("fsck").code == 0
 
 
+def test_who_breaks_a_lock_by_a_wrong_name_is_told_which_are_held(broken: Path, sheetsync: Callable[..., Ran]) -> None:
+    words = ("--store", str(broken / "elsewhere"), "lock", "break", "sync")
+    assert sheetsync(*words).out == "nobody holds sync\n"
+    with Store.open(broken / "elsewhere") as store, store.lease("sync-b8ed29697cd6", who="ada"):
+        ran = sheetsync(*words)
+        assert (ran.code, ran.out) == (0, "nobody holds sync; held are: sync-b8ed29697cd6\n")
+        assert sheetsync(*words, "--json").json() == {"ok": True, "broken": None}
+        assert [lease.name for lease in store.held()] == ["sync-b8ed29697cd6"]
+
+
 def test_all_other_commands_refuse_a_wrong_configuration(broken: Path, sheetsync: Callable[..., Ran]) -> None:
     (broken / "config" / "sheetsync.toml").write_text(BROKEN["an unknown key"])
     for words in (("status",), ("push",), ("log",)):
