@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sheetsync.domain.context import USER_FORM
 from sheetsync.domain.firearms import FirearmCatalogue
-from sheetsync.errors import ConfigError
+from sheetsync.errors import ConfigError, UsageError
 from sheetsync.gsheets.options import CredentialSource, QuotaPolicy, RetryPolicy
 from sheetsync.settings.address import LOCAL, parse_endpoint, parse_spreadsheet, parse_store
 from sheetsync.settings.catalogues import read_firearms, read_routes
@@ -75,9 +75,10 @@ def load(
 
     Raises:
         ConfigError: with all mistakes; or there is no configuration here, and no store was named.
+        UsageError: the working directory was deleted.
     """
     environ = os.environ if environ is None else environ  # noqa: TID251  # this is the one place
-    cwd = Path.cwd() if cwd is None else cwd
+    cwd = _here() if cwd is None else cwd
     overrides = overrides or {}
     path, unread = _find(config, environ, cwd, overrides, lenient=lenient)
     root = cwd if path is None else workspace_root(path)
@@ -92,6 +93,13 @@ def load(
         return replace(settings, warnings=(*warnings, *mistakes.found))
     mistakes.raise_if_any()
     return settings
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as exc:
+        raise UsageError("the current folder is gone", hint="change to one that is there: cd") from exc
 
 
 def _find(

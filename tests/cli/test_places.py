@@ -156,3 +156,15 @@ def test_a_copys_destination_is_an_address_like_every_other(workspace: Path, she
         assert ran.code == 2
         assert "SECRETPW" not in ran.out + ran.err
         assert "[redacted]" not in ran.out + ran.err  # nothing of what we say is taken for a secret
+
+
+def test_a_current_folder_that_was_deleted_is_told(
+    tmp_path: Path, sheetsync: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = sheetsync("log")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: the current folder is gone\nhint: change to one that is there: cd\n"
