@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from sheetsync.cli.output import json_line
+from sheetsync.cli.output import ANSWER_LOST, json_line
 from sheetsync.errors import ConfigError, DefectError, SheetSyncError, StoreDamagedError, UsageError
 from sheetsync.observability.redaction import redact
 from sheetsync.observability.terminal import clean_line, clean_text
@@ -44,7 +44,7 @@ def report_failure(error: BaseException, session: Session) -> int:
         import traceback
 
         print(clean_text(redact("".join(traceback.format_exception(error)))), file=sys.stderr, end="")
-    if session.as_json:
+    if session.as_json and ours.code != ANSWER_LOST:  # that one is told where somebody may read it
         print(json_line(ours.to_json()), flush=True)
     else:
         print_error(ours, session)

@@ -18,11 +18,13 @@ from typing import Final, TextIO
 
 import click
 
+from sheetsync.errors import TryLaterError
 from sheetsync.observability.redaction import redact
 from sheetsync.observability.terminal import REPLACED, clean_line, clean_text
 
 Lines = Iterable[str]
 GAP: Final = "  "
+ANSWER_LOST: Final = "answer_lost"
 WIDE: Final = frozenset("WF")
 NUMERIC: Final = frozenset("0123456789.,%-+")
 IN_JSON: Final = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # JSON lets these stand, a terminal obeys some
@@ -42,21 +44,13 @@ class Output:
         """Print the answer: the JSON value on one line, or the lines.
 
         Whose reader went away (`| head`) ends as it would have: the exit code tells what was found.
-        """
-        try:
-            self._print(value, lines)
-        except BrokenPipeError:
-            to_nowhere(sys.stdout)
 
-    def _print(self, value: object, lines: Lines) -> None:
-        if self.as_json:
-            print(json_line(value), flush=True)
-            return
-        if self.quiet:
-            return
-        for line in lines:
-            print(self.clean(line))
-        sys.stdout.flush()
+        Raises:
+            TryLaterError: stdout takes nothing (a full disk); what the command did is done.
+        """
+        texts = [json_line(value)] if self.as_json else () if self.quiet else map(self.clean, lines)
+        if all(_printed(text) for text in texts):
+            _printed("", end="", flush=True)
 
     def say(self, text: str, *, level: int = 0) -> None:
         """Tell something on stderr; `level` 1 only with -v."""
@@ -97,6 +91,23 @@ class Output:
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "none") -> list[str]:
         """A plain table: columns in line, numbers to the right, nothing cut."""
         return plain_table(header, rows, empty=empty, head=lambda text: self.style(text, bold=True))
+
+
+def _printed(text: str, *, end: str = "\n", flush: bool = False) -> bool:
+    """Print on stdout; False if its reader went away."""
+    try:
+        print(text, end=end, flush=flush)
+    except BrokenPipeError:
+        to_nowhere(sys.stdout)
+        return False
+    except OSError as exc:
+        to_nowhere(sys.stdout)
+        raise TryLaterError(
+            f"the answer could not be written ({exc.strerror}); what the command did stands",
+            hint="mend where the output goes; 'sheetsync log' tells what was saved",
+            code=ANSWER_LOST,
+        ) from exc
+    return True
 
 
 def to_nowhere(stream: TextIO | None) -> None:

@@ -208,3 +208,21 @@ def test_closed_and_full_streams_change_no_exit_code_but_that_of_an_answer_nobod
     with VersionedStore(RequestContext(user="ada"), url=tmp_path / "store") as named:
         assert named.store.head() == 1  # and nothing was written into what stood in the stream's place
     assert fsck(tmp_path / "store").exit_code == 0
+
+
+@pytest.mark.parametrize("mode", ["", "--json", "--quiet --json"])
+def test_what_was_saved_though_its_answer_could_not_be_written_is_not_called_a_full_disk(
+    mode: str, tmp_path: Path
+) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"id": "alpha", "version": "1.0.0", "name": "Alpha", "scopes": [{"name": "read"}]}))
+    call = (
+        f"exec {sys.executable} -m sheetsync --store {tmp_path}/store {mode} draft new alpha --spec {spec} >/dev/full"
+    )
+    ran = subprocess.run(["/bin/sh", "-c", call], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert ran.returncode == 75
+    first, hint = ran.stderr.splitlines()
+    assert first == "error: the answer could not be written (No space left on device); what the command did stands"
+    assert "'sheetsync log' tells what was saved" in hint
+    with VersionedStore(RequestContext(user="ada"), url=tmp_path / "store") as named:
+        assert named.store.head() == 1
