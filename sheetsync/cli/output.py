@@ -100,8 +100,7 @@ def _printed(text: str, *, end: str = "\n", flush: bool = False) -> bool:
     except BrokenPipeError:
         to_nowhere(sys.stdout)
         return False
-    except OSError as exc:
-        to_nowhere(sys.stdout)
+    except OSError as exc:  # what it still holds is printed with what comes next, should there be room again
         raise TryLaterError(
             f"the answer could not be written ({exc.strerror}); what the command did stands",
             hint="mend where the output goes; 'sheetsync log' tells what was saved",

@@ -1,13 +1,15 @@
 """Rounds of sync: one, one for every configured spreadsheet and tenant, or one every so often until stopped.
 
 A round that fails does not end `--every`: it prints its error and the next round tries again. What ends it at once is
-what no later round can mend: usage, configuration, a defect, a damaged store.
+what no later round can mend: a defect, a damaged store; usage and configuration, until a round went well. After that it
+is a store that is not mounted just now, or a configuration that somebody is editing.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from sheetsync.cli.session import Session
     from sheetsync.services.syncing import Forces
 
-FINAL_CODES: Final = frozenset({1, 2, 9})
+FINAL_CODES: Final = frozenset({1, 9})
+USAGE: Final = 2  # final, too, until a round went well
 WORST_FIRST: Final = (1, 9, 7, 5, 4, 2, 8, 75, 3, 0)
 GOOD: Final = frozenset({0, 3})
 
@@ -118,12 +121,13 @@ def repeat(session: Session, rounds: Rounds, *, every_s: float) -> int:
     """A round every `every_s` seconds until SIGTERM or SIGINT; then the round under way is finished."""
     from sheetsync.cli.servers import until_stopped
 
-    repeated = replace(rounds, repeated=True)
+    repeated, went_well = replace(rounds, repeated=True), False
     with until_stopped() as stopped:
         while True:
             code = _try_round(session.again(), repeated)
             gc.collect()  # `__main__` has it done seldom; between rounds nobody waits
-            if code in FINAL_CODES:
+            went_well = went_well or code in GOOD
+            if code in FINAL_CODES or (code == USAGE and not went_well):
                 return code
             if stopped.wait(every_s):
                 return 0
@@ -134,4 +138,6 @@ def _try_round(session: Session, rounds: Rounds) -> int:
     try:
         return one_round(session, rounds)
     except SheetSyncError as error:
-        return report_failure(error, session)
+        with suppress(OSError):  # a full log: the next round may have room again
+            report_failure(error, session)
+        return error.exit_code

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import gspread
 import pytest
@@ -84,13 +84,13 @@ class Work:
         assert ran.code == code, (words, ran)
         return ran.json()
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, stdout: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command in a process of its own, as cron starts one: a bare environment and no terminal."""
         config = str(self.folder / "config" / "sheetsync.toml")
         return subprocess.Popen(
             [sys.executable, "-m", "sheetsync", "--config", config, "--user", "cron", *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             cwd="/",

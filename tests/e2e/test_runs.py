@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,6 +136,49 @@ def test_rounds_print_one_object_a_line_and_end_with_sigterm(work: Work, github:
     _, err = run.communicate(timeout=90)
     assert (run.returncode, err) == (0, "")
     assert [found["changed"] for found in rounds] == [True, False]
+
+
+def test_rounds_go_on_though_the_store_or_the_configuration_is_gone_for_a_while(
+    work: Work, github: Callable[[], str]
+) -> None:
+    """A file system that is mounted again, a configuration that somebody is editing."""
+    github()
+    run = work.start("--json", "sync", "--every", "1")
+    assert run.stdout is not None
+    assert "error" not in json.loads(run.stdout.readline())
+    for path, code in ((work.folder / "store", "not_found"), (work.folder / "config" / "sheetsync.toml", "config")):
+        away = path.with_name("away")
+        path.rename(away)
+        while (found := json.loads(run.stdout.readline())).get("error", {}).get("code") != code:
+            assert "error" not in found or found["error"]["exit_code"] == 75  # it went in the midst of a round
+        away.rename(path)
+        while "error" in json.loads(run.stdout.readline()):
+            pass
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=90)
+    assert (run.returncode, err) == (0, "")
+
+
+def test_but_rounds_that_never_went_well_end(work: Work, github: Callable[[], str]) -> None:
+    github()
+    (work.folder / "store").rename(work.folder / "away")
+    run = work.start("--json", "sync", "--every", "1")
+    out, _ = run.communicate(timeout=90)
+    assert (run.returncode, json.loads(out)["error"]["code"]) == (2, "not_found")
+
+
+def test_rounds_whose_answers_nobody_can_write_go_on(work: Work, github: Callable[[], str]) -> None:
+    github()
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        run = work.start("--json", "sync", "--every", "1", stdout=full)
+        assert run.stderr is not None
+        for _ in range(3):
+            assert run.stderr.readline().startswith("error: the answer could not be written (No space left on device)")
+            run.stderr.readline()
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=90)
+    assert run.returncode == 75
+    assert work.run("status", "--json").json()["last_sync"] is not None
 
 
 def test_all_goes_through_every_target(work: Work, github: Callable[[], str]) -> None:
