@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sheetsync.cli.failures import ready_to_show, report_failure
+from sheetsync.cli.failures import as_our_error, ready_to_show, report_failure
 from sheetsync.cli.sync_text import run_lines
 from sheetsync.cli.syncing import tell_trouble
 from sheetsync.errors import SheetSyncError
@@ -104,8 +104,9 @@ def _sync(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
 def _guarded(session: Session, rounds: Rounds) -> tuple[dict[str, Any], int]:
     try:
         return _sync(session, rounds)
-    except SheetSyncError as error:
-        return ready_to_show(error).to_json(), error.exit_code
+    except (SheetSyncError, OSError) as error:
+        ours = ready_to_show(as_our_error(error))
+        return ours.to_json(), ours.exit_code
 
 
 def _round_lines(found: dict[str, Any], session: Session) -> Iterator[str]:
@@ -137,7 +138,7 @@ def _try_round(session: Session, rounds: Rounds) -> int:
     """A round of a session of its own: what an error left open or unsure is opened anew by the next."""
     try:
         return one_round(session, rounds)
-    except SheetSyncError as error:
+    except (SheetSyncError, OSError) as error:
         with suppress(OSError):  # a full log: the next round may have room again
             report_failure(error, session)
-        return error.exit_code
+        return as_our_error(error).exit_code
