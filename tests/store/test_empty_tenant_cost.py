@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from sheetsync.domain.context import RequestContext
-from sheetsync.errors import AuthError
 from sheetsync.store import RecordId, Store
 from sheetsync.store.objects import MemoryObjects, ObjectBackend
+from tests.conformance.object_fakes import ArchivedObjects
+
+FIRST = "acme/journal/0000000001.jsonl"
 
 
 class Counted(MemoryObjects):
@@ -27,13 +29,6 @@ class Counted(MemoryObjects):
     def begin(self, key: str, length: int) -> bytes | None:
         self.asked += 1
         return super().begin(key, length)
-
-
-class Archived(Counted):
-    """First entries were put where nobody reads them."""
-
-    def begin(self, key: str, length: int) -> bytes | None:
-        raise AuthError(f"'{key}' is archived")
 
 
 def opened(objects: MemoryObjects, tenant: str) -> list[str]:
@@ -73,13 +68,13 @@ def test_of_very_many_tenants_it_stops_at_what_it_names() -> None:
 
 
 def test_a_tenant_whose_first_entry_is_gone_or_closed_to_us_is_one() -> None:
-    objects = Counted()
-    fill(objects, "acme", 3)
-    del objects._objects["acme/journal/0000000001.jsonl"]
-    assert opened(objects, "acmee") != []
-    archived = Archived()
-    archived._objects = dict(objects._objects)
-    assert list(ObjectBackend(archived, "memory://").tenants()) == ["acme"]
+    gone, closed = MemoryObjects(), ArchivedObjects()
+    for objects in (gone, closed):
+        fill(objects, "acme", 3)
+    del gone._objects[FIRST]
+    closed.archived.add(FIRST)
+    for objects in (gone, closed):
+        assert list(ObjectBackend(objects, "memory://").tenants()) == ["acme"]
 
 
 def test_a_folder_without_entries_is_no_tenant() -> None:
